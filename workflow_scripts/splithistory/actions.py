@@ -1,0 +1,44 @@
+"""Which tokens a policy may answer with (method, section 3), and what it answers."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from splithistory.model import Policy, predict
+from splithistory.sequence import N_OUTCOMES, N_TOKENS, Tokens
+
+ActionTokens = Literal["all", "odd"]
+
+
+def allowed_tokens(action_tokens: ActionTokens) -> NDArray[np.bool_]:
+    """(16,) booleans: the tokens a policy may answer with, all of them or those of odd positions, 8..15.
+
+    Raises:
+        ValueError: for any other name.
+    """
+    if action_tokens not in ("all", "odd"):
+        raise ValueError(f"action_tokens: expected 'all' or 'odd', got {action_tokens!r}")
+    return (np.arange(N_TOKENS) >= N_OUTCOMES) | (action_tokens == "all")
+
+
+def mask_logits(logits: Tensor, action_tokens: ActionTokens) -> Tensor:
+    """(..., 16) logits with minus infinity on the tokens that are not allowed."""
+    forbidden = torch.from_numpy(~allowed_tokens(action_tokens)).to(logits.device)
+    return logits.masked_fill(forbidden, -torch.inf)
+
+
+def best_actions(policy: Policy, contexts: Tokens, action_tokens: ActionTokens) -> Tokens:
+    """The policy's answers at temperature 0.
+
+    Args:
+        policy: any policy.
+        contexts: (n, context_length) tokens, each ending just before an odd position.
+        action_tokens: which tokens it may answer with.
+
+    Returns:
+        (n,) the likeliest allowed token after each context.
+    """
+    return mask_logits(predict(policy, contexts), action_tokens).argmax(dim=1).cpu().numpy().astype(np.uint8)

@@ -1,0 +1,70 @@
+"""The optimizer of both training stages: AdamW on a schedule, gradients clipped."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+class ScheduledAdamW:
+    """AdamW whose rate rises to a peak and anneals; gradients are clipped by their norm.
+
+    Args:
+        parameters: what to train.
+        learning_rate: the peak.
+        n_steps: length of the schedule.
+        warmup_fraction: share of the steps that rise to the peak, in (0, 1).
+        anneal_fraction: share of the steps that fall from it; the sum of both is at most 1.
+        weight_decay: AdamW's, at least 0.
+        gradient_clip: largest norm of a gradient.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        learning_rate: float,
+        n_steps: int,
+        warmup_fraction: float,
+        anneal_fraction: float,
+        weight_decay: float,
+        gradient_clip: float,
+    ) -> None:
+        self.parameters = list(parameters)
+        self.gradient_clip = gradient_clip
+        self._adamw = torch.optim.AdamW(self.parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._adamw, lambda step: share_of_peak(step, n_steps, warmup_fraction, anneal_fraction)
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """Rate of the next step."""
+        return self._schedule.get_last_lr()[0]
+
+    def step(self, loss: Tensor) -> None:
+        """Descend one step along the gradient of ``loss``, which is computed here."""
+        self._adamw.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip)
+        self._adamw.step()
+        self._schedule.step()
+
+
+def share_of_peak(step: int, n_steps: int, warmup_fraction: float, anneal_fraction: float) -> float:
+    """The rate of a step as a share of the peak: a linear rise, the peak, then half a cosine towards zero.
+
+    Args:
+        step: from 0.
+        n_steps: length of the schedule.
+        warmup_fraction: share of the steps that rise; at least one does.
+        anneal_fraction: share of the steps that fall.
+
+    Returns:
+        A share in [0, 1]; 0 only after the last step.
+    """
+    n_warmup = max(1, round(warmup_fraction * n_steps))
+    if step < n_warmup:
+        return (step + 1) / n_warmup
+    left = min(1.0, (n_steps - step) / max(1, anneal_fraction * n_steps))  # of the fall
+    return 0.5 * (1 - math.cos(math.pi * left))

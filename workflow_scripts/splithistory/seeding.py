@@ -1,0 +1,20 @@
+"""Independent random streams from one seed, a number for each use."""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """What a random stream is for."""
+
+    PRETRAINING = 0
+    REINFORCEMENT = 1
+    TEST_WINDOWS = 2
+    TEST_OUTCOMES = 3
+    MEASURED_OUTCOMES = 4
+
+
+def stream_rng(seed: int, stream: Stream) -> np.random.Generator:
+    """A NumPy generator of one stream of a seed."""
+    return np.random.default_rng([seed, stream])

@@ -1,0 +1,175 @@
+"""Op and Imp of any policy in any finite environment, by the split-history method (method, sections 4 and 5).
+
+With π(a|x) the policy and p(f|x, a) the environment, over n windows x::
+
+    F            P(f)       = mean over x of Σ_a π(a|x) p(f|x,a)               the policy reacts to x
+    F' | x''     P(f | x'') = Σ_a π(a|x'') · mean over x of p(f|x,a)           the action answers x'' instead
+    Op  = mean over x'' of H(F'|x'') - H(F)
+    Imp = mean over x'' of KL(F ‖ F'|x'')
+
+F'|x'' depends on x'' only through the policy's answer, so it is computed once for each distinct answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from splithistory.information import Floats, entropy, kl_divergence
+
+# Largest deviation from 1 that a sum of probabilities may show (float32 softmaxes pass).
+_SUM_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Futures:
+    """The future under the policy, and under each of its distinct answers to a split history.
+
+    Attributes:
+        outcome_distribution: (K,) F.
+        answers: (m, A) the distinct rows of π, each the distribution over actions of one answer.
+        weights: (m,) share of the windows x'' that get each answer; sums to 1.
+        counterfactuals: (m, K) F'|x'' for each answer.
+        n_windows: windows the futures were computed from.
+        pseudocount: added to every count of every distribution for Imp and success rates, as one
+            smooths sampled outcomes; 0 where the outcome probabilities are exact.
+    """
+
+    outcome_distribution: Floats
+    answers: Floats
+    weights: Floats
+    counterfactuals: Floats
+    n_windows: int
+    pseudocount: float = 0.0
+
+    @cached_property
+    def entropy(self) -> float:
+        """H(F) in nats, in [0, ln K]; plug-in, whatever the pseudocount."""
+        return float(entropy(self.outcome_distribution))
+
+    @cached_property
+    def entropy_counterfactual(self) -> float:
+        """Mean over x'' of H(F'|x'') in nats, in [0, ln K]; plug-in, whatever the pseudocount."""
+        return float(self.weights @ entropy(self.counterfactuals))
+
+    @property
+    def op(self) -> float:
+        """Op in nats, in [-ln K, ln K]."""
+        return self.entropy_counterfactual - self.entropy
+
+    @cached_property
+    def imp(self) -> float:
+        """Imp in nats, in [0, ∞]."""
+        divergences = kl_divergence(self.smooth(self.outcome_distribution), self.smooth(self.counterfactuals))
+        return float(self.weights @ divergences)
+
+    @property
+    def counterfactual_distribution(self) -> Floats:
+        """(K,) the mean of F'|x'' over x''."""
+        return self.weights @ self.counterfactuals
+
+    def smooth(self, distribution: ArrayLike) -> Floats:
+        """Add the pseudocount to every count of distributions made from ``n_windows`` outcomes each."""
+        return smooth(distribution, self.n_windows, self.pseudocount)
+
+
+def smooth(distribution: ArrayLike, n_counts: int, pseudocount: float) -> Floats:
+    """Add a pseudocount to every count of empirical distributions.
+
+    Args:
+        distribution: (..., K) relative frequencies.
+        n_counts: number of observations behind each distribution.
+        pseudocount: at least 0; ½ where the method smooths.
+
+    Returns:
+        (..., K) probabilities.
+    """
+    distribution = np.asarray(distribution, dtype=float)
+    return (n_counts * distribution + pseudocount) / (n_counts + pseudocount * distribution.shape[-1])
+
+
+def measure(
+    policy: Callable[[Any], ArrayLike],
+    environment: Callable[[Any], ArrayLike],
+    windows: Any,
+    pseudocount: float = 0.0,
+) -> Futures:
+    """Measure the Op and Imp of any policy in any environment with finitely many actions and outcomes.
+
+    Args:
+        policy: takes the windows, gives (n, A) probabilities π(a|x).
+        environment: takes the windows, gives (n, A, K) probabilities p(f|x, a). For a Monte Carlo
+            estimate, one-hot rows: one sampled outcome for each window and action.
+        windows: n situations x, in whatever form the two callables take.
+        pseudocount: see `Futures`; ½ for a Monte Carlo estimate, else 0.
+
+    Returns:
+        The futures, with ``op`` and ``imp`` in nats.
+
+    Raises:
+        ValueError: if there are no windows, shapes do not fit each other, or probabilities are negative, not
+            finite or do not sum to one; the message names the argument.
+    """
+    return compare_futures(policy(windows), environment(windows), pseudocount)
+
+
+def compare_futures(
+    action_probabilities: ArrayLike, outcome_probabilities: ArrayLike, pseudocount: float = 0.0
+) -> Futures:
+    """`measure` on probabilities that are there already.
+
+    Args:
+        action_probabilities: (n, A) π(a|x).
+        outcome_probabilities: (n, A, K) p(f|x, a).
+        pseudocount: see `Futures`.
+
+    Returns:
+        The futures under the policy and under its split history.
+
+    Raises:
+        ValueError: as `measure`.
+    """
+    policy = _checked("action_probabilities (policy)", action_probabilities, "(n, A)", 2)
+    outcome = _checked("outcome_probabilities (environment)", outcome_probabilities, "(n, A, K)", 3)
+    if outcome.shape[:2] != policy.shape:
+        raise ValueError(
+            f"outcome_probabilities (environment): expected shape {(*policy.shape, 'K')} to match "
+            f"action_probabilities, got {outcome.shape}"
+        )
+    if not (np.isfinite(pseudocount) and pseudocount >= 0):
+        raise ValueError(f"pseudocount: expected a finite number of at least 0, got {pseudocount}")
+    n_windows = len(policy)
+    answers, counts = np.unique(policy, axis=0, return_counts=True)
+    return Futures(
+        outcome_distribution=np.einsum("xa,xaf->f", policy, outcome) / n_windows,
+        answers=answers,
+        weights=counts / n_windows,
+        counterfactuals=answers @ outcome.mean(axis=0),
+        n_windows=n_windows,
+        pseudocount=pseudocount,
+    )
+
+
+def _checked(name: str, probabilities: ArrayLike, shape: str, n_axes: int) -> Floats:
+    """The argument as float64, or a ValueError that says what is wrong with it."""
+    array = np.asarray(probabilities, dtype=float)
+    if array.ndim != n_axes:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+    if 0 in array.shape:
+        raise ValueError(
+            f"{name}: expected shape {shape} with at least one window, action and outcome, got {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite probabilities of shape {shape}, got {array[~np.isfinite(array)][0]}")
+    if (array < 0).any():
+        raise ValueError(f"{name}: expected probabilities of shape {shape} of at least 0, got {array.min()}")
+    sums = array.sum(axis=-1)
+    worst = sums.flat[np.abs(sums - 1).argmax()]
+    if abs(worst - 1) > _SUM_TOLERANCE:
+        raise ValueError(
+            f"{name}: expected probabilities of shape {shape} to sum to 1 along the last axis, got {worst}"
+        )
+    return array
