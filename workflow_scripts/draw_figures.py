@@ -1,0 +1,32 @@
+"""Draw every figure from the summary tables."""
+
+import argparse
+from pathlib import Path
+
+from sweep import script
+from sweep.figures import draw, figure_names, required_tables
+from sweep.figures.style import FigureStyle, save
+from sweep.layout import summary_table
+from sweep.tables import read_table
+
+
+def main(arguments: argparse.Namespace) -> None:
+    settings = arguments.settings
+    tasks = settings["tasks"]
+    names = figure_names(tasks)
+    needed = {"policies"}.union(*(required_tables(name, tasks) for name in names))
+    tables = {
+        name: read_table(summary_table(arguments.results, name), f"summary/{name}").to_pandas()
+        for name in sorted(needed)
+    }
+    style = FigureStyle.from_policies(tasks, tables["policies"])
+    for name in script.progress("drawing")(names):
+        stem = arguments.folder / name
+        save(draw(name, tables, style), f"{stem}.svg", f"{stem}.png", settings["figures"]["png_dpi"])
+
+
+if __name__ == "__main__":
+    options = script.parser(__doc__)
+    options.add_argument("--results", required=True, help="folder of the sweep")
+    options.add_argument("--folder", type=Path, required=True, help="folder of the figures to write")
+    script.run(main, options)

@@ -1,0 +1,27 @@
+"""Measure the sequence's own generator, taken as a policy, on the windows that every policy is measured on."""
+
+import argparse
+from pathlib import Path
+
+from splithistory.policy_measurement import MeasureSettings, generator_policy, repeats
+from sweep import script
+from sweep.chains import read_chains
+from sweep.measured import measured_contexts, measured_rows
+from sweep.provenance import provenance
+from sweep.tables import write_table
+
+
+def main(arguments: argparse.Namespace) -> None:
+    settings = arguments.settings
+    noise = settings["noise"]
+    measure_settings = MeasureSettings(**settings["measure"])
+    contexts = measured_contexts(read_chains(arguments.test), settings["context_length"], measure_settings.seed)
+    measurements = repeats(generator_policy(contexts, noise), contexts, noise, measure_settings)
+    write_table(measured_rows(measurements), "summary/generator", arguments.generator, provenance(settings))
+
+
+if __name__ == "__main__":
+    options = script.parser(__doc__)
+    options.add_argument("--test", type=Path, required=True, help="test chains")
+    options.add_argument("--generator", type=Path, required=True, help="table of Op and Imp to write")
+    script.run(main, options)

@@ -1,0 +1,74 @@
+"""Aggregate all policies' tables into the summary tables."""
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from sweep import script
+from sweep.layout import finetuned_table, policy_keys, pretrained_keys, pretrained_table, summary_table
+from sweep.provenance import metadata_of, provenance
+from sweep.summary import (
+    actions_table,
+    cross_objective_table,
+    fits_table,
+    policies_table,
+    training_table,
+)
+from sweep.tables import read_table, write_table
+
+
+def main(arguments: argparse.Namespace) -> None:
+    settings, results = arguments.settings, arguments.results
+    good_sets = settings["tasks"]
+    models, policies = list(pretrained_keys(settings)), list(policy_keys(settings))
+    finetuned = {
+        name: stacked(lambda keys, name=name: finetuned_table(results, name, **keys), f"finetuned/{name}", policies)
+        for name in ("training", "success", "measured", "actions")
+    }
+    pretraining = stacked(lambda keys: pretrained_table(results, "training", **keys), "pretrained/training", models)
+    n_parameters = {
+        (keys["size"], keys["seed"]): checkpoint_metadata(pretrained_table(results, "checkpoint", **keys))[
+            "n_parameters"
+        ]
+        for keys in models
+    }
+    summary = {
+        "policies": policies_table(
+            finetuned["measured"],
+            finetuned["actions"],
+            finetuned["success"],
+            pretraining,
+            finetuned["training"],
+            n_parameters,
+            good_sets,
+        ),
+        "cross_objective": cross_objective_table(finetuned["measured"], good_sets),
+        "actions": actions_table(finetuned["actions"]),
+        "training": training_table(pretraining, finetuned["training"]),
+    }
+    summary["fits"] = fits_table(summary["policies"])
+    for name, frame in summary.items():
+        write_table(frame, f"summary/{name}", summary_table(results, name), provenance(settings, ["pandas", "scipy"]))
+
+
+def stacked(
+    path_of: Callable[[Mapping[str, Any]], str], schema: str, all_keys: Iterable[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """The tables of all keys in one frame, the keys in front."""
+    return pd.concat(
+        [read_table(path_of(keys), schema).to_pandas().assign(**keys) for keys in all_keys], ignore_index=True
+    )
+
+
+def checkpoint_metadata(path: str) -> dict[str, Any]:
+    """What a checkpoint says about itself, without reading its tensors."""
+    return metadata_of(pq.read_schema(path), path)
+
+
+if __name__ == "__main__":
+    options = script.parser(__doc__)
+    options.add_argument("--results", required=True, help="folder of the sweep")
+    script.run(main, options)

@@ -1,0 +1,1 @@
+"""The sweep around the science: its configuration, tables, checkpoints and scripts."""

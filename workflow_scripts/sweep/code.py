@@ -1,0 +1,44 @@
+"""Which of the project's modules a script depends on, read off the import graph."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import grimp
+
+PACKAGES = ("splithistory", "sweep")
+
+
+def local_modules(folder: Path, script: str) -> list[Path]:
+    """The script and every module of the project that it imports, directly or not.
+
+    Args:
+        folder: holds the scripts and the packages; must be importable (on `sys.path`).
+        script: file name of a script in ``folder``.
+
+    Returns:
+        Paths in alphabetical order, the script first.
+    """
+    graph = _import_graph()
+    tree = ast.parse((folder / script).read_text())
+    direct: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            direct |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            direct |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    direct &= graph.modules
+    modules = direct.union(*(graph.find_upstream_modules(module) for module in direct))
+    # Importing a module runs the packages around it.
+    modules |= {module.rpartition(".")[0] for module in modules} & graph.modules
+    return [folder / script, *sorted(_path_of(folder, module) for module in modules)]
+
+
+@cache
+def _import_graph() -> grimp.ImportGraph:
+    return grimp.build_graph(*PACKAGES, cache_dir=None)
+
+
+def _path_of(folder: Path, module: str) -> Path:
+    path = folder.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

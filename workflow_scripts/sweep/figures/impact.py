@@ -1,0 +1,66 @@
+"""Measured impact against the least impact that the success rates allow."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from sweep.figures.style import (
+    NEUTRAL,
+    POINTS_TEXT,
+    CaptionedFigure,
+    FigureStyle,
+    captioned,
+    count_text,
+    finite_rows,
+    identity_line,
+    left_out_text,
+    legend_below,
+    policy_points,
+)
+
+
+def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
+    """Imp against Imp_min, with one line fitted to all policies and one to each task, and y = x."""
+    policies, fits = tables["policies"], tables["fits"]
+    shown = finite_rows(policies, "imp_minimum", "imp")
+    figure = Figure(figsize=(3.5, 3.4))
+    axes = figure.subplots()
+    tasks, sizes = policy_points(axes, shown, "imp_minimum", "imp", style)
+    fits = finite_rows(fits[fits["figure"] == "imp_vs_minimum"], "slope", "intercept").set_index("group")
+    groups = {"all": (shown, NEUTRAL)} | {
+        task: (shown[shown["task"] == task], style.color(task)) for task in style.tasks
+    }
+    lines = [Line2D([], [], color=NEUTRAL, label="fit of all"), identity_line(axes)]
+    for group, (rows, color) in groups.items():
+        if group in fits.index and len(rows):
+            # A line runs over its own points only.
+            x = np.array([rows["imp_minimum"].min(), rows["imp_minimum"].max()])
+            axes.plot(x, fits.at[group, "intercept"] + fits.at[group, "slope"] * x, color=color, zorder=2)
+    axes.set(xlabel="least impact for the success rates, Imp$_{min}$ (nats)", ylabel="Imp (nats)")
+    legend_below(figure, tasks, sizes, lines)
+
+    described = [
+        f"{group} {fit.slope:.2f} ± {fit.slope_stderr:.2f} and {fit.intercept:.3f} ± {fit.intercept_stderr:.3f} "
+        f"(R² = {fit.r_squared:.2f}, n = {fit.n:.0f})"
+        for group, fit in fits.iterrows()
+        if group in groups
+    ]
+    caption = (
+        f"Measured impact against the least impact for the policies' success rates, {count_text(shown)}. {POINTS_TEXT} "
+        "Lines: least-squares fits of all policies (grey) and of each task (its colour); dashed: y = x, below which no "
+        f"policy can lie. Slopes and intercepts ± standard error: {'; '.join(described) or 'no fit is defined'}. "
+        + left_out_text(policies, shown, "where Imp_min is undefined or infinite" + _reasons(policies, shown))
+    )
+    title = "Imp against Imp_min"
+    if "all" in fits.index:
+        title = f"Imp grows {fits.at['all', 'slope']:.2g} times as fast as Imp_min over all policies"
+    return captioned(figure, title, caption)
+
+
+def _reasons(policies: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """The recorded reasons of the policies that are not shown, each with its count."""
+    counts = policies.drop(shown.index)["imp_minimum_reason"].dropna().value_counts()
+    return f" ({', '.join(f'{reason}: {number}' for reason, number in counts.items())})" if len(counts) else ""

@@ -1,0 +1,72 @@
+"""What every script of the workflow shares: its log, its progress bar and the way it reports errors."""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sweep.errors import UserError
+
+log = logging.getLogger("sweep")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """An argument parser with the options that every script has."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--settings", type=json.loads, required=True, help="the configuration it depends on, as JSON")
+    options.add_argument("--log", type=Path, required=True, help="file for the log")
+    return options
+
+
+def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
+    """Run a script: log to its file, turn a user's mistake into one message, and exit with 1 on any error.
+
+    The traceback of every error goes to the log; a mistake that the user can mend shows none on screen.
+
+    Args:
+        main: takes the parsed arguments.
+        options: from `parser`, with the script's own options added.
+    """
+    arguments = options.parse_args()
+    arguments.log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    with arguments.log.open("w") as stream:
+        logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        try:
+            main(arguments)
+        except UserError as error:
+            log.exception("failed")
+            sys.exit(f"error: {error}")
+        except OSError as error:
+            log.exception("failed")
+            sys.exit(
+                f"error: {error.filename or arguments.log}: {error.strerror or error}. Mend it and rerun snakemake"
+            )
+        except Exception as error:
+            log.exception("failed")
+            sys.exit(f"error: {type(error).__name__}: {error}. The traceback is in {arguments.log}")
+        log.info("done in %.1f s", time.perf_counter() - started)
+
+
+def progress(description: str) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    """A progress bar in the job's log: one line at most every five seconds, to follow with ``tail -f``."""
+
+    def track(items: Iterable[Any]) -> Iterator[Any]:
+        stream = logging.getLogger().handlers[0].stream
+        return iter(tqdm(items, desc=description, file=stream, mininterval=5, ascii=True, unit="step"))
+
+    return track
+
+
+@contextmanager
+def seconds() -> Iterator[Callable[[], float]]:
+    """Wall time since the block began, for a table's metadata."""
+    started = time.perf_counter()
+    yield lambda: round(time.perf_counter() - started, 3)
