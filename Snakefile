@@ -1,0 +1,48 @@
+# Learned optimization, measured: pretrain tiny transformers, reinforce them, measure Op and Imp.
+#
+#   snakemake --cores N                                        the sweep of config.yaml
+#   snakemake --cores N --configfile config/quick.yaml         a small one
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/sequences.smk"
+include: "rules/pretrain.smk"
+include: "rules/finetune.smk"
+include: "rules/measure.smk"
+include: "rules/summarize.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        # The manifest reads all tables; naming them brings back what was deleted since.
+        [path for _, path in all_tables(RESULTS, config["sweep"])],
+        rules.figures.output,
+        rules.manifest.output,
+
+
+onstart:
+    if paths := made_otherwise():
+        print(
+            f"{len(paths)} checkpoints in {RESULTS} were made with another configuration and are replaced. "
+            "To keep them, stop now and set results_dir to another folder:",
+            *paths,
+            sep="\n  ",
+            file=sys.stderr,
+        )
+
+
+onsuccess:
+    print(f"Done. Figures are in {RESULTS}/figures, summary tables in {RESULTS}/summary.", file=sys.stderr)
+
+
+onerror:
+    print(
+        f"Stopped. What failed is in the logs named above, under {RESULTS}/logs; finished results are kept.",
+        file=sys.stderr,
+    )

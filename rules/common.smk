@@ -1,0 +1,106 @@
+# Shared by all rules: the checked configuration, paths, and what each rule's code depends on.
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+from sweep.code import local_modules
+from sweep.configuration import (
+    ConfigurationError,
+    architecture_settings,
+    canonical_json,
+    configuration_hash,
+    finetune_settings,
+    pretrain_settings,
+    validate,
+)
+from sweep.figures import figure_names
+from sweep.provenance import recorded_hash
+from sweep.layout import (
+    all_tables,
+    finetuned_table,
+    policy_keys,
+    pretrained_keys,
+    pretrained_table,
+    sequence_table,
+    summary_table,
+)
+
+try:
+    validate(config)
+except ConfigurationError as error:
+    # SystemExit keeps Snakemake's traceback away from what is the user's to mend.
+    sys.exit(str(error))
+
+RESULTS = config["results_dir"].rstrip("/")
+SIZES, TASKS, SEEDS = (config["sweep"][key] for key in ("sizes", "tasks", "seeds"))
+
+# Jobs run in the interpreter that runs Snakemake, whatever PATH says, unless each rule brings a conda environment.
+if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+    shell.prefix(f'PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; ')
+
+
+wildcard_constraints:
+    size="|".join(map(re.escape, SIZES)),
+    task="|".join(map(re.escape, TASKS)),
+    seed=r"\d+",
+
+
+def every(path):
+    """The path once for each policy (or pretrained model) of the sweep."""
+    return expand(path, size=SIZES, task=TASKS, seed=SEEDS)
+
+
+def pretraining_of(size):
+    """What a size's pretraining depends on."""
+    return {
+        "architecture": architecture_settings(config, size),
+        "pretrain": pretrain_settings(config, size),
+        "sequence": {key: value for key, value in config["sequence"].items() if key != "n_test"},
+    }
+
+
+def finetuning_of(size, task):
+    """What a size's reinforcement on a task depends on."""
+    return {
+        "good": sorted(config["tasks"][task]["good"]),
+        "finetune": finetune_settings(config, size, task),
+        "pretraining": pretraining_of(size),
+    }
+
+
+def made_otherwise():
+    """Checkpoints of this sweep's policies that another configuration made; they are about to be replaced."""
+    sweep = config["sweep"]
+    checkpoints = {
+        pretrained_table(RESULTS, "checkpoint", **keys): pretraining_of(keys["size"])
+        for keys in pretrained_keys(sweep)
+    } | {
+        finetuned_table(RESULTS, "checkpoint", **keys): finetuning_of(keys["size"], keys["task"])
+        for keys in policy_keys(sweep)
+    }
+    return [
+        path
+        for path, settings in checkpoints.items()
+        if recorded_hash(path) not in (None, configuration_hash(settings))
+    ]
+
+
+def log_of(rule, keys=""):
+    """Paths of a rule's log and benchmark file, without extension."""
+    return f"{RESULTS}/logs/{rule}/{keys}".rstrip("/")
+
+
+def code(script):
+    """The script and the project's modules that it imports, as paths relative to the working directory.
+
+    Inputs of every rule, so that a changed module reruns what it is part of, and nothing else.
+    """
+    return [os.path.relpath(path) for path in local_modules(SCRIPTS, script)]

@@ -1,0 +1,29 @@
+# Every figure, from the summary tables alone, in one job: drawing takes less time than starting Python.
+
+
+rule figures:
+    input:
+        code=code("draw_figures.py"),
+        style=os.path.relpath(SCRIPTS / "sweep/figures/splithistory.mplstyle"),
+        generator=rules.measure_generator.output[0],
+        summary=rules.summarize.output,
+    output:
+        expand(f"{RESULTS}/figures/{{name}}.{{format}}", name=figure_names(TASKS), format=["svg", "png"]),
+    log:
+        log_of("figures") + ".log",
+    benchmark:
+        log_of("figures") + ".tsv"
+    conda:
+        "../envs/measure.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        results=subpath(input.generator, ancestor=2),
+        folder=subpath(output[0], parent=True),
+        settings=canonical_json({"figures": config["figures"], "tasks": TASKS}),
+    message:
+        "Drawing the figures"
+    shell:
+        "python {input.code[0]:q} --settings {params.settings:q} --results {params.results:q}"
+        " --folder {params.folder:q} --log {log:q}"

@@ -1,0 +1,66 @@
+# What policies do on the test chains: outcomes, Op and Imp.
+
+
+rule measure_generator:
+    input:
+        code=code("measure_generator.py"),
+        test=rules.sequences.output.test,
+    output:
+        summary_table(RESULTS, "generator"),
+    log:
+        log_of("measure_generator") + ".log",
+    conda:
+        "../envs/measure.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        settings=canonical_json(
+            {
+                "context_length": config["sequence"]["context_length"],
+                "measure": config["measure"],
+                "noise": config["sequence"]["noise"],
+            }
+        ),
+    message:
+        "Measuring the sequence's own generator"
+    shell:
+        "python {input.code[0]:q} --settings {params.settings:q} --test {input.test:q}"
+        " --generator {output:q} --log {log:q}"
+
+
+rule measure:
+    input:
+        code=code("measure.py"),
+        checkpoint=rules.finetune.output.checkpoint,
+        pretrained=rules.pretrain.output.checkpoint,
+        test=rules.sequences.output.test,
+    output:
+        success=finetuned_table(RESULTS, "success"),
+        measured=finetuned_table(RESULTS, "measured"),
+        actions=finetuned_table(RESULTS, "actions"),
+    log:
+        log_of("measure", "task={task}/size={size}/seed={seed}.log"),
+    benchmark:
+        log_of("measure", "task={task}/size={size}/seed={seed}.tsv")
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        device=config["device"],
+    params:
+        settings=lambda wildcards: canonical_json(
+            {
+                "good": sorted(config["tasks"][wildcards.task]["good"]),
+                "noise": config["sequence"]["noise"],
+                "action_tokens": finetune_settings(config, wildcards.size, wildcards.task)["action_tokens"],
+                "measure": config["measure"],
+            }
+        ),
+    message:
+        "Measuring {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
+    shell:
+        "python {input.code[0]:q} --settings {params.settings:q} --device {resources.device}"
+        " --checkpoint {input.checkpoint:q} --pretrained {input.pretrained:q} --test {input.test:q}"
+        " --success {output.success:q} --measured {output.measured:q} --actions {output.actions:q} --log {log:q}"

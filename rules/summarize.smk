@@ -1,0 +1,41 @@
+# All policies' tables, aggregated. The script finds them by the sweep's names, so that its command
+# stays short however many there are.
+
+
+rule summarize:
+    input:
+        code=code("summarize.py"),
+        pretraining=every(pretrained_table(RESULTS, "training")),
+        checkpoints=every(pretrained_table(RESULTS, "checkpoint")),
+        finetuning=every(finetuned_table(RESULTS, "training")),
+        success=every(finetuned_table(RESULTS, "success")),
+        measured=every(finetuned_table(RESULTS, "measured")),
+        actions=every(finetuned_table(RESULTS, "actions")),
+    output:
+        policies=summary_table(RESULTS, "policies"),
+        cross_objective=summary_table(RESULTS, "cross_objective"),
+        actions=summary_table(RESULTS, "actions"),
+        training=summary_table(RESULTS, "training"),
+        fits=summary_table(RESULTS, "fits"),
+    log:
+        log_of("summarize") + ".log",
+    benchmark:
+        log_of("summarize") + ".tsv"
+    conda:
+        "../envs/measure.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        results=subpath(output.policies, ancestor=2),
+        settings=canonical_json(
+            {
+                "seeds": SEEDS,
+                "sizes": SIZES,
+                "tasks": {task: sorted(config["tasks"][task]["good"]) for task in TASKS},
+            }
+        ),
+    message:
+        "Summarizing all policies"
+    shell:
+        "python {input.code[0]:q} --settings {params.settings:q} --results {params.results:q} --log {log:q}"
