@@ -1,0 +1,144 @@
+"""Folders to run the workflow in, and one finished tiny sweep that the tests of the workflow and its scripts share."""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TIMEOUT = 600  # seconds; for a busy machine
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished command."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self):
+        return self.stdout + self.stderr
+
+    @property
+    def jobs(self):
+        """Messages of the jobs that were run, or would be; checked against Snakemake's own count."""
+        messages = re.findall(r"^Job \d+: (.+)$", self.output, re.MULTILINE)
+        counted = re.search(r"^total +(\d+)$", self.output, re.MULTILINE)
+        if counted is None:
+            assert "Nothing to be done" in self.output, self.output
+            assert not messages
+            return set()
+        n_targets = len(re.findall(r"^(?:local)?rule all:$", self.output, re.MULTILINE))
+        assert int(counted[1]) == len(set(messages)) + n_targets == len(messages) + n_targets, self.output
+        return set(messages)
+
+
+class Workspace:
+    """A working folder of Snakemake with the tiny sweep in it.
+
+    All of them are equally deep, since Snakemake remembers scripts by their path from there.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.results = folder / "results" / "tiny"
+
+    def command(self, *options, override=None, cores=1):
+        files = [ROOT / "config" / "tiny.yaml"]
+        if override is not None:
+            text = override if isinstance(override, str) else yaml.safe_dump(override)
+            name = hashlib.sha256(text.encode()).hexdigest()[:16]
+            # Beside the folder, which belongs to the run alone.
+            files.append(self.folder.with_name(f"{self.folder.name}-{name}.yaml"))
+            files[-1].write_text(text, encoding="utf-8")
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", *files]
+        return [str(part) for part in [*command, "--directory", self.folder, "--cores", cores, *options]]
+
+    def snakemake(self, *options, **more):
+        done = subprocess.run(
+            self.command(*options, **more),
+            cwd=self.folder.parent,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *options, **more):
+        """A running command in a process group of its own."""
+        return subprocess.Popen(
+            self.command(*options, **more),
+            cwd=self.folder.parent,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def copy_to(self, folder):
+        """A copy with the files' times, which Snakemake goes by."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Workspace(folder)
+
+    def files(self):
+        """Paths of all files but Snakemake's own, relative to the folder."""
+        paths = (path.relative_to(self.folder) for path in self.folder.rglob("*") if not path.is_dir())
+        return {path.as_posix() for path in paths if path.parts[0] != ".snakemake"}
+
+    def contents(self):
+        """Bytes and time stamp of every file."""
+        paths = {name: self.folder / name for name in self.files()}
+        return {name: (path.read_bytes(), path.stat().st_mtime_ns) for name, path in paths.items()}
+
+
+def environment():
+    """This one, without what a user may have set up for Snakemake."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+
+
+def kill_group(process):
+    """End a command of `Workspace.start` and all its jobs without warning; returns once none of them is left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)  # the pipe closes with the last process that holds it
+    return output
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """An empty working folder."""
+    return Workspace(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """The tiny sweep run once from an empty folder: the folder and the run. To be read, never changed."""
+    workspace = Workspace(tmp_path_factory.mktemp("finished"))
+    run = workspace.snakemake()
+    assert run.status == 0, run.output
+    return workspace, run
+
+
+@pytest.fixture(scope="session")
+def finished(finished_run):
+    """The folder of a finished tiny sweep. To be read, never changed."""
+    return finished_run[0]
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A finished tiny sweep of the test's own."""
+    return finished.copy_to(tmp_path)

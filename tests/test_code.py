@@ -1,0 +1,89 @@
+"""What a script depends on: a change of code reruns the jobs that use it, and no others."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweep.code import local_modules
+
+SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
+
+
+def modules_of(script):
+    return {path.relative_to(SCRIPTS).with_suffix("").as_posix() for path in local_modules(SCRIPTS, f"{script}.py")}
+
+
+def test_training_depends_on_the_model_and_not_on_the_measures_or_figures():
+    for script in ("pretrain", "finetune"):
+        modules = modules_of(script)
+        assert {"splithistory/model", "splithistory/optimizer", "splithistory/sequence"} <= modules
+        assert not modules & {"splithistory/split_history", "splithistory/policy_measurement", "sweep/summary"}
+        assert not any(module.startswith("sweep/figures") for module in modules)
+
+
+def test_pretraining_does_not_depend_on_reinforcement():
+    assert "splithistory/reinforcement" not in modules_of("pretrain")
+    assert "splithistory/reinforcement" in modules_of("finetune")
+
+
+def test_measuring_depends_on_the_measures_and_not_on_training():
+    modules = modules_of("measure")
+    assert {"splithistory/split_history", "splithistory/policy_measurement", "splithistory/information"} <= modules
+    assert not modules & {"splithistory/pretraining", "splithistory/reinforcement", "splithistory/optimizer"}
+
+
+@pytest.mark.parametrize("script", ["summarize", "generate_sequences", "measure_generator"])
+def test_what_trains_nothing_does_not_depend_on_the_model(script):
+    assert "splithistory/model" not in modules_of(script)
+
+
+def test_only_drawing_depends_on_the_figures():
+    for script in SCRIPTS.glob("*.py"):
+        drawn = any(module.startswith("sweep/figures") for module in modules_of(script.stem))
+        assert drawn == (script.stem == "draw_figures")
+
+
+IMPORT_EACH = """
+import sys
+for script in sys.argv[1:]:
+    __import__(script)
+    own = {name for name, module in sys.modules.items() if name.partition(".")[0] in (script, "splithistory", "sweep")}
+    print(script, *sorted(own))
+    for name in own:
+        del sys.modules[name]
+"""
+
+
+def test_all_that_a_script_loads_is_among_its_modules():
+    scripts = [path.stem for path in sorted(SCRIPTS.glob("*.py"))]
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORT_EACH, *scripts], cwd=SCRIPTS, capture_output=True, text=True, check=True
+    )
+    loaded = {script: names for script, *names in map(str.split, result.stdout.splitlines())}
+    assert loaded.keys() == set(scripts)
+    for script, names in loaded.items():
+        assert {name.replace(".", "/") for name in names} <= {
+            module.removesuffix("/__init__") for module in modules_of(script)
+        }
+
+
+@pytest.mark.parametrize("script", ["summarize", "measure_generator"])
+def test_what_trains_nothing_does_without_torch(script):
+    code = f"import sys, {script}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, check=True)
+
+
+def test_the_script_comes_first_and_every_file_exists():
+    paths = local_modules(SCRIPTS, "measure.py")
+    assert paths[0] == SCRIPTS / "measure.py"
+    assert all(path.is_file() for path in paths)
+    assert len(paths) == len(set(paths))
+    assert paths[1:] == sorted(paths[1:])
+
+
+def test_importing_the_package_loads_no_measures():
+    code = "import sys, splithistory; print('splithistory.split_history' in sys.modules, splithistory.measure.__name__)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False", "measure"]

@@ -1,0 +1,348 @@
+"""The figures, drawn from small tables that are made by formula."""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+from PIL import Image
+
+from splithistory.information import minimum_impact, predicted_optimization
+from sweep.figures import draw, figure_names, required_tables
+from sweep.figures.optimization import explained_about_identity
+from sweep.figures.style import TASK_COLORS, FigureStyle, save, trend, trend_text
+
+PARAMETERS = {"18k": 18_784, "51k": 51_280, "143k": 143_200, "402k": 402_448}
+N_GOOD = {"good2": 2, "good4": 4, "good6": 6}
+TASKS = list(N_GOOD)
+PER_POLICY = ["op_vs_success", "op_vs_predicted", "imp_vs_minimum"]
+PER_RUN = ["success_vs_parameters", "op_vs_parameters", "imp_vs_parameters"]
+
+
+def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
+    """Summary tables that look like a sweep's: smooth in size, with scatter between seeds."""
+    random = np.random.default_rng(0)
+    keys = pd.DataFrame(itertools.product(tasks, sizes, range(n_seeds)), columns=["task", "size", "seed"])
+    policies = keys.assign(n_good=keys["task"].map(N_GOOD), n_parameters=keys["size"].map(PARAMETERS))
+    rank = np.log(policies["n_parameters"] / 18_000) / np.log(402 / 18)
+    chance = policies["n_good"] / 8
+    scatter = {name: random.normal(size=len(keys)) for name in ("s", "q", "op", "imp", "own", "natural")}
+    shared = random.normal(size=(len(PARAMETERS), n_seeds))
+    policies["pretraining_loss"] = [
+        0.3 + 0.02 * (list(PARAMETERS).index(size) - 1.6) ** 2 + 0.006 * shared[list(PARAMETERS).index(size), seed]
+        for size, seed in zip(keys["size"], keys["seed"], strict=True)
+    ]
+    policies["maintenance_loss"] = 1.1 - 0.3 * rank + 0.2 * chance + 0.03 * scatter["own"]
+    policies["natural_loss"] = 0.9 - 0.2 * rank + 0.1 * chance + 0.04 * scatter["natural"]
+    policies["off_alphabet_rate"] = 0.5
+    policies["success_rate"] = chance + (0.22 + 0.07 * rank) * 4 * chance * (1 - chance) + 0.012 * scatter["s"]
+    policies["success_rate_pretrained"] = chance
+    policies["success_rate_counterfactual"] = chance + 0.015 + 0.004 * scatter["q"]
+    policies["op_predicted"] = predicted_optimization(policies["success_rate"], chance)
+    policies["op_excess"] = 0.01 + 0.008 * scatter["op"]
+    policies["op"] = policies["op_predicted"] + policies["op_excess"]
+    policies["op_stderr"] = 0.006
+    policies["imp_minimum"] = minimum_impact(policies["success_rate"], policies["success_rate_counterfactual"])
+    policies["imp_minimum_reason"] = None
+    policies["imp"] = policies["imp_minimum"] * (1.2 + 0.3 * chance) + 0.02 + 0.004 * np.abs(scatter["imp"])
+    policies["imp_stderr"] = 0.005
+    policies["imp_ratio"] = policies["imp"] / policies["imp_minimum"]
+    policies["imp_excess"] = policies["imp"] - policies["imp_minimum"]
+
+    generator = pd.DataFrame(itertools.product(range(10), ["exact", "monte_carlo"]), columns=["repeat", "estimator"])
+    generator["counterfactual"] = "split_history"
+    generator["op"] = np.where(generator["estimator"] == "exact", 0.03 + 0.0004 * generator["repeat"], 9.0)
+    generator["imp"] = generator["op"] + 0.01
+    return {
+        "policies": policies,
+        "generator": generator,
+        "fits": make_fits(policies),
+        "training": make_training(policies),
+    }
+
+
+def make_fits(policies):
+    """Least-squares fits of Imp against Imp_min, for all policies and for each task that has two."""
+    groups = {"all": policies} | dict(list(policies.groupby("task")))
+    fits = []
+    for group, rows in groups.items():
+        slope, intercept = np.polyfit(rows["imp_minimum"], rows["imp"], 1) if len(rows) > 1 else (np.nan, np.nan)
+        fits.append(("imp_vs_minimum", group, slope, 0.05, intercept, 0.003, 0.95, len(rows)))
+    columns = ["figure", "group", "slope", "slope_stderr", "intercept", "intercept_stderr", "r_squared", "n"]
+    return pd.DataFrame(fits, columns=columns)
+
+
+def make_training(policies):
+    """Training records: learning curves that end at the policies' values."""
+    parts = []
+    for policy in policies.drop_duplicates(["size", "seed"]).itertuples():
+        step = np.arange(0, 12_001, 300)
+        loss = policy.pretraining_loss + 1.7 * np.exp(-step / 900)
+        part = pd.DataFrame({"step": step, "validation_loss": loss, "train_loss": loss - 0.03 * step / 12_000})
+        parts.append(part.assign(stage="pretrain", task=None, size=policy.size, seed=policy.seed))
+    for policy in policies.itertuples():
+        step = np.arange(0, 2001, 50)
+        share = 1 - np.exp(-step / 400)
+        rate = policy.n_good / 8 + (policy.success_rate - policy.n_good / 8) * share
+        part = pd.DataFrame({"step": step, "success_rate": rate})
+        part["sampled_success_rate"] = np.where(step, rate - 0.04 + 0.02 * np.sin(step), np.nan)
+        part["maintenance_loss"] = np.where(step, 0.3 + (policy.maintenance_loss - 0.3) * share, np.nan)
+        part["natural_loss"] = 0.3 + (policy.natural_loss - 0.3) * share
+        part["reinforcement_loss"] = 2 - share
+        parts.append(part.assign(stage="finetune", task=policy.task, size=policy.size, seed=policy.seed))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return make_tables()
+
+
+@pytest.fixture(scope="module")
+def style(tables):
+    return FigureStyle.from_policies(TASKS, tables["policies"])
+
+
+def drawn_points(figure):
+    """(x, y) of all unconnected points in the axes: scatters, and markers without a line."""
+    points = []
+    for axes in figure.axes:
+        points += [collection.get_offsets() for collection in axes.collections if len(collection.get_paths()) == 1]
+        points += [line.get_xydata() for line in axes.lines if line.get_linestyle() == "None"]
+    return np.concatenate([np.asarray(part, dtype=float).reshape(-1, 2) for part in points])
+
+
+def rounded(pairs):
+    """A multiset of points, to be compared."""
+    return sorted(map(tuple, np.round(np.asarray(pairs, dtype=float), 9)))
+
+
+@pytest.mark.parametrize("name", figure_names(TASKS))
+def test_figure_is_complete_and_reproducible(name, tables, style, tmp_path):
+    given = {table: tables[table] for table in required_tables(name, TASKS)}
+    files = []
+    for run in ("first", "second"):
+        captioned = draw(name, given, style)
+        files.append((tmp_path / f"{run}.svg", tmp_path / f"{run}.png"))
+        save(captioned, *files[-1], dpi=100)
+    (svg, png), (svg_again, _) = files
+    assert svg.read_bytes() == svg_again.read_bytes()
+    text = svg.read_text()
+    assert "<svg" in text
+    assert captioned.title in text
+    assert "dc:date" not in text
+    with Image.open(png) as image:
+        image.load()
+        assert min(image.size) >= 250
+        assert image.info["Title"] == captioned.title
+        assert image.info["Description"] == captioned.caption
+        # Something was drawn: neither blank nor a single colour.
+        assert np.asarray(image.convert("L")).std() > 5
+    assert sorted(os.listdir(tmp_path)) == ["first.png", "first.svg", "second.png", "second.svg"]
+
+    assert re.search(r"n = \d+ policies \(.*4 sizes × 4 seeds\)", captioned.caption)
+    assert "left out" in captioned.caption.lower()
+    for axes in captioned.figure.axes:
+        # Axes in a shared row or column carry their label at its outer edge.
+        labels = {
+            other.get_ylabel() for other in captioned.figure.axes if other.get_position().y0 == axes.get_position().y0
+        }
+        assert labels - {""}
+    units = re.compile(r"\(nats\)|success rate")
+    assert all(units.search(axes.get_ylabel()) for axes in captioned.figure.axes if axes.get_ylabel())
+
+
+@pytest.mark.parametrize("name", [name for name in figure_names(TASKS) if not name.endswith(("good2", "good6"))])
+def test_texts_neither_overlap_nor_leave_the_figure(name, tables, style):
+    figure = draw(name, tables, style).figure
+    figure.draw_without_rendering()
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = {text: text.get_window_extent() for text in texts}
+    # Ticks outside the limits of their axis are not drawn.
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        drawn = {tick.label1 for tick in axis._update_ticks()}
+        for label in {tick.label1 for tick in axis.majorTicks} - drawn:
+            boxes.pop(label, None)
+    outer = figure.bbox.padded(1)
+    for text, box in boxes.items():
+        assert outer.contains(*box.min), text
+        assert outer.contains(*box.max), text
+    for (one, box), (other, other_box) in itertools.combinations(boxes.items(), 2):
+        assert not box.overlaps(other_box), (one, other)
+    (legend,) = figure.legends
+    assert not any(legend.get_window_extent().overlaps(axes.bbox) for axes in figure.axes)
+
+
+@pytest.mark.parametrize("name", PER_POLICY)
+def test_every_policy_is_a_point(name, tables, style):
+    columns = {
+        "op_vs_success": ["success_rate", "op"],
+        "op_vs_predicted": ["op_predicted", "op"],
+        "imp_vs_minimum": ["imp_minimum", "imp"],
+    }[name]
+    points = drawn_points(draw(name, tables, style).figure)
+    assert rounded(points) == rounded(tables["policies"][columns])
+
+
+@pytest.mark.parametrize("name", PER_RUN)
+def test_every_run_is_behind_the_means(name, tables, style):
+    column = {"success": "success_rate", "op": "op", "imp": "imp"}[name.split("_")[0]]
+    points = drawn_points(draw(name, tables, style).figure)
+    assert rounded(points[:, 1:]) == rounded(tables["policies"][[column]])
+    # Sideways shifts stay far below the distance between sizes.
+    assert np.all(np.abs(np.log(np.sort(points[:, 0]) / np.sort(tables["policies"]["n_parameters"]))) < 0.2)
+
+
+def test_loss_figure_counts_pretrained_models_once(tables, style):
+    left, middle, right = draw("loss_vs_parameters", tables, style).figure.axes
+    counts = [
+        sum(len(collection.get_offsets()) for collection in axes.collections if len(collection.get_paths()) == 1)
+        for axes in (left, middle, right)
+    ]
+    assert counts == [16, 48, 48]
+
+
+def test_training_figure_has_a_panel_a_run(tables, style):
+    figure = draw("training_runs_good4", tables, style).figure
+    assert len(figure.axes) == 2 * 16
+    assert all(len(axes.lines) == 2 for axes in figure.axes)
+    assert len({axes.get_ylim() for axes in figure.axes}) == 2
+
+
+def test_generator_uses_exact_rows(tables, style):
+    axes = draw("op_vs_parameters", tables, style).figure.axes[0]
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert [line.get_ydata()[0] for line in dashed] == [pytest.approx(0.0318)]
+
+
+def test_what_is_left_out_is_counted(tables, style):
+    policies = tables["policies"].copy()
+    policies.loc[[3, 20], "imp_minimum"] = [np.nan, np.inf]
+    policies.loc[[3, 20], "imp_minimum_reason"] = ["success rate 0", "q is 0"]
+    captioned = draw("imp_vs_minimum", tables | {"policies": policies}, style)
+    assert "n = 46 policies" in captioned.caption
+    assert "2 of 48 policies" in captioned.caption
+    assert "q is 0: 1" in captioned.caption
+    assert len(drawn_points(captioned.figure)) == 46
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"n_seeds": 1},
+        {"sizes": ["51k"], "n_seeds": 2},
+        {"tasks": ["good4"], "n_seeds": 2},
+        {"tasks": ["good2"], "sizes": ["402k"], "n_seeds": 1},
+    ],
+    ids=["one seed", "one size", "one task", "one policy"],
+)
+def test_small_sweeps_draw_without_warnings(choice, tmp_path):
+    tables = make_tables(**choice)
+    tasks = choice.get("tasks", TASKS)
+    style = FigureStyle.from_policies(tasks, tables["policies"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in figure_names(tasks):
+            captioned = draw(name, tables, style)
+            save(captioned, tmp_path / f"{name}.svg", tmp_path / f"{name}.png", dpi=60)
+            assert not re.search(r"\b(nan|inf)\b", captioned.title + captioned.caption)
+
+
+def test_failed_save_leaves_the_old_file(tables, style, tmp_path):
+    captioned = draw("op_vs_predicted", tables, style)
+    svg, png = tmp_path / "figure.svg", tmp_path / "figure.png"
+    svg.write_text("old")
+    captioned.figure.savefig = lambda *args, **kwargs: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        save(captioned, svg, png, dpi=60)
+    assert os.listdir(tmp_path) == ["figure.svg"]
+    assert svg.read_text() == "old"
+
+
+def test_listing_figures_imports_nothing_heavy():
+    source = Path(sys.modules["sweep.figures"].__file__).parents[2]
+    code = "import sys; from sweep.figures import figure_names; figure_names(['a']);"
+    code += "sys.exit(any(name in sys.modules for name in ('matplotlib', 'pandas', 'numpy')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=source, check=False).returncode == 0
+
+
+def test_figure_names_follow_the_tasks(tables, style):
+    names = figure_names(["a", "runs_a"])
+    assert len(names) == len(set(names))
+    assert {"training_runs_a", "training_runs_runs_a"} <= set(names)
+    with pytest.raises(KeyError, match="op_vs_predicted"):
+        draw("op_vs_predicte", tables, style)
+
+
+def test_markers_follow_size_and_colors_the_configured_order():
+    style = FigureStyle(("late", "early"), {"big": 400, "small": 20, "middle": 50})
+    assert style.sizes == ("small", "middle", "big")
+    assert len({style.marker(size) for size in style.sizes}) == 3
+    assert style.color("late") == TASK_COLORS[0]
+    many = FigureStyle(tuple("abcdefghij"), {})
+    assert len({many.color(task) for task in many.tasks}) == 10
+
+
+@pytest.mark.parametrize(
+    ("means", "expected"),
+    [
+        ([1, 2, 3], "rises with size"),
+        ([3, 2], "falls with size"),
+        ([3, 1, 2], "is U-shaped in size"),
+        ([1, 3, 2], None),
+        ([3, 1, 2, 1], None),
+        ([2, 2, 3], None),
+        ([1], None),
+    ],
+)
+def test_trend(means, expected):
+    assert trend(pd.Series(means)) == expected
+
+
+def test_titles_say_no_more_than_the_data(tables, style):
+    policies = tables["policies"].copy()
+    assert trend_text("Op", policies, "op", style) == "Op rises with size on every task"
+    policies.loc[(policies["task"] == "good2") & (policies["size"] == "402k"), "op"] = 0.0
+    assert trend_text("Op", policies, "op", style) == "Op rises with size on 2 of 3 tasks"
+    assert trend_text("Op", policies[policies["size"] == "18k"], "op", style) == "Op at one size"
+
+
+def test_explained_about_identity():
+    measured = pd.Series([1.0, 2.0, 3.0])
+    assert explained_about_identity(measured, measured) == 1
+    assert explained_about_identity(measured * 0 + 2, measured) == 0
+    assert explained_about_identity(measured[:1], measured[:1]) is None
+
+
+# Machado, Oliveira and Fernandes (2009), full severity, on linear RGB.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def cielab(color, vision):
+    """CIELAB coordinates of a hex colour as seen with a kind of vision."""
+    rgb = np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.array(VISION[vision]) @ linear, 0, 1)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = to_xyz @ seen / [0.9505, 1, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize(("n_tasks", "bound"), [(3, 30), (8, 15)])
+def test_task_colors_stay_apart(vision, n_tasks, bound):
+    seen = [cielab(color, vision) for color in TASK_COLORS[:n_tasks]]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > bound

@@ -1,0 +1,322 @@
+"""The summary tables, from small frames made by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from splithistory.information import minimum_impact, predicted_optimization
+from sweep.provenance import provenance
+from sweep.summary import actions_table, cross_objective_table, fits_table, policies_table, training_table
+from sweep.tables import write_table
+
+GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
+POLICIES = [(task, size, seed) for task in ("good4", "good2") for size in ("51k", "18k") for seed in (0, 3)]
+PARAMETERS = {(size, seed): n for size, n in [("51k", 51_280), ("18k", 18_784)] for seed in (0, 3)}
+N_REPEATS = 4
+N_MONTE_CARLO = 200
+
+
+def entropy_of(p):
+    return -sum(x * math.log(x) for x in p if x > 0)
+
+
+def divergence(p, q):
+    return sum(x * math.log(x / y) for x, y in zip(p, q, strict=True) if x > 0)
+
+
+def half_added(p):
+    return [(N_MONTE_CARLO * x + 0.5) / (N_MONTE_CARLO + 4) for x in p]
+
+
+def measured_and_actions(seed=0, empty_split_history_at=None):
+    """Repeats of every policy: a random F and random F' of three actions, their measures by hand."""
+    rng = np.random.default_rng(seed)
+    measured, actions = [], []
+    for number, (task, size, model) in enumerate(POLICIES):
+        keys = {"task": task, "size": size, "seed": model}
+        for repeat in range(N_REPEATS):
+            for estimator in ("exact", "monte_carlo"):
+                outcome, weights = rng.dirichlet(np.ones(8)), rng.dirichlet(np.ones(3))
+                futures = rng.dirichlet(np.full(8, 20), size=3)
+                if (number, repeat) == empty_split_history_at:
+                    futures[:] = np.eye(8)[1]
+                smoothed = half_added if estimator == "monte_carlo" else list
+                h = sum(w * entropy_of(f) for w, f in zip(weights, futures, strict=True))
+                empty = (number, repeat) == empty_split_history_at and estimator == "exact"
+                imp = sum(
+                    w * divergence(smoothed(outcome), smoothed(f)) if not empty else 9.0
+                    for w, f in zip(weights, futures, strict=True)
+                )
+                measured.append(
+                    keys
+                    | {
+                        "repeat": repeat,
+                        "estimator": estimator,
+                        "counterfactual": "split_history",
+                        "n_contexts": 2000 if estimator == "exact" else N_MONTE_CARLO,
+                        "n_distinct_actions": 3,
+                        "entropy": entropy_of(outcome),
+                        "entropy_counterfactual": h,
+                        "op": h - entropy_of(outcome),
+                        "imp": imp,
+                        "outcome_distribution": outcome,
+                        "counterfactual_distribution": weights @ futures,
+                    }
+                )
+                if estimator == "exact":
+                    actions += [
+                        keys | {"repeat": repeat, "action": a, "weight": w, "outcome_distribution": f}
+                        for a, w, f in zip((2, 9, 15), weights, futures, strict=True)
+                    ]
+    # another counterfactual future, which no column of 'policies' is about
+    others = [row | {"counterfactual": "do_nothing", "op": -1.0} for row in measured]
+    return pd.DataFrame(measured + others), pd.DataFrame(actions)
+
+
+def training_frames():
+    pretraining = pd.DataFrame(
+        {
+            "size": size,
+            "seed": seed,
+            "step": step,
+            "train_loss": 1.0,
+            "validation_loss": n / 1e5 + seed + 10 / step,
+            "validation_accuracy": 0.5,
+            "learning_rate": 0.0,
+        }
+        for (size, seed), n in PARAMETERS.items()
+        for step in (200, 100)  # not in order
+    )
+    finetuning = pd.DataFrame(
+        {
+            "task": task,
+            "size": size,
+            "seed": seed,
+            "step": step,
+            "sampled_success_rate": 0.5,
+            "success_rate": 0.5,
+            "reinforcement_loss": 1.0,
+            "maintenance_loss": 2.0 + seed + 1 / step,
+            "natural_loss": 3.0 + seed + 1 / step,
+        }
+        for task, size, seed in POLICIES
+        for step in (50, 100)
+    )
+    return pretraining, finetuning
+
+
+def success_frame():
+    return pd.DataFrame(
+        {
+            "task": task,
+            "size": size,
+            "seed": seed,
+            "success_rate": 0.7,
+            "chance": 0.5,
+            "n_contexts": 36,
+            "outcome_counts": np.arange(1, 9),
+            "outcome_counts_pretrained": np.arange(8, 0, -1),
+            "off_alphabet_rate": 0.25,
+        }
+        for task, size, seed in POLICIES
+    )
+
+
+def policies_from(measured, actions):
+    return policies_table(measured, actions, success_frame(), *training_frames(), PARAMETERS, GOOD_SETS)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return measured_and_actions()
+
+
+@pytest.fixture(scope="module")
+def policies(frames):
+    return policies_from(*frames)
+
+
+def repeats_of(measured, estimator, policy):
+    return measured[
+        (measured["estimator"] == estimator)
+        & (measured["counterfactual"] == "split_history")
+        & (measured["task"] == policy.task)
+        & (measured["size"] == policy.size)
+        & (measured["seed"] == policy.seed)
+    ]
+
+
+def test_there_is_a_row_a_policy_in_the_order_of_the_sweep(policies):
+    assert list(policies[["task", "size", "seed"]].itertuples(index=False, name=None)) == POLICIES
+    assert policies["n_good"].tolist() == [4] * 4 + [2] * 4
+    assert policies["n_parameters"].tolist() == [51_280, 51_280, 18_784, 18_784] * 2
+
+
+def test_the_identity_of_optimization_holds_on_every_row(policies):
+    parts = policies["op_predicted"] + policies["op_within_good"] + policies["op_within_bad"]
+    np.testing.assert_allclose(policies["op"], parts - policies["op_nonuniformity"], atol=1e-12)
+    np.testing.assert_allclose(policies["op_excess"], policies["op"] - policies["op_predicted"], atol=1e-12)
+
+
+def test_measures_are_means_over_exact_repeats(frames, policies):
+    for row in policies.itertuples():
+        repeats = repeats_of(frames[0], "exact", row)
+        good, chance = GOOD_SETS[row.task], len(GOOD_SETS[row.task]) / 8
+        s = [f[good].sum() for f in repeats["outcome_distribution"]]
+        q = [f[good].sum() for f in repeats["counterfactual_distribution"]]
+        assert row.success_rate == pytest.approx(np.mean(s))
+        assert row.success_rate_counterfactual == pytest.approx(np.mean(q))
+        assert row.op == pytest.approx(repeats["op"].mean())
+        assert row.imp == pytest.approx(repeats["imp"].mean())
+        assert row.op_stderr == pytest.approx(np.std(repeats["op"], ddof=1) / N_REPEATS**0.5)
+        assert row.imp_stderr == pytest.approx(np.std(repeats["imp"], ddof=1) / N_REPEATS**0.5)
+        assert row.op_predicted == pytest.approx(np.mean([predicted_optimization(x, chance) for x in s]))
+        assert row.imp_minimum == pytest.approx(np.mean([minimum_impact(x, y) for x, y in zip(s, q, strict=True)]))
+
+
+def test_the_studys_columns_are_means_over_smoothed_monte_carlo_repeats(frames, policies):
+    for row in policies.itertuples():
+        repeats = repeats_of(frames[0], "monte_carlo", row)
+        good, chance = GOOD_SETS[row.task], len(GOOD_SETS[row.task]) / 8
+        s = [np.array(half_added(f))[good].sum() for f in repeats["outcome_distribution"]]
+        q = [np.array(half_added(f))[good].sum() for f in repeats["counterfactual_distribution"]]
+        assert row.op_study == pytest.approx(repeats["op"].mean())
+        assert row.imp_study == pytest.approx(repeats["imp"].mean())
+        assert row.op_predicted_study == pytest.approx(np.mean([predicted_optimization(x, chance) for x in s]))
+        minima = [minimum_impact(x, y) for x, y in zip(s, q, strict=True)]
+        assert row.imp_minimum_study == pytest.approx(np.mean(minima))
+        assert row.imp_study >= row.imp_minimum_study
+
+
+def test_impact_is_judged_against_its_minimum(policies):
+    np.testing.assert_allclose(policies["imp_ratio"], policies["imp"] / policies["imp_minimum"])
+    np.testing.assert_allclose(policies["imp_excess"], policies["imp"] - policies["imp_minimum"])
+    assert policies["imp_minimum_reason"].isna().all()
+    assert (policies["imp_excess_jensen"] >= 0).all()
+    assert (policies["imp_excess_jensen"] <= policies["imp_excess"]).all()
+
+
+def test_the_jensen_gap_is_that_of_the_actions_rates(frames, policies):
+    measured, actions = frames
+    policy = next(policies.iloc[[5]].itertuples())
+    good = GOOD_SETS[policy.task]
+    own = actions.query("task == @policy.task and size == @policy.size and seed == @policy.seed")
+    gaps = []
+    for repeat in repeats_of(measured, "exact", policy).itertuples():
+        answers = own[own["repeat"] == repeat.repeat]
+        s, rates = repeat.outcome_distribution[good].sum(), [f[good].sum() for f in answers["outcome_distribution"]]
+        spread = sum(w * minimum_impact(s, q) for w, q in zip(answers["weight"], rates, strict=True))
+        gaps.append(spread - minimum_impact(s, np.dot(answers["weight"], rates)))
+    assert policy.imp_excess_jensen == pytest.approx(np.mean(gaps))
+
+
+def test_losses_are_those_of_the_last_step(policies):
+    for row in policies.itertuples():
+        assert row.pretraining_loss == pytest.approx(row.n_parameters / 1e5 + row.seed + 0.05)
+        assert row.maintenance_loss == pytest.approx(2.01 + row.seed)
+        assert row.natural_loss == pytest.approx(3.01 + row.seed)
+
+
+def test_the_pretrained_model_is_judged_by_the_policys_task(policies):
+    expected = {"good2": (8 + 4) / 36, "good4": (8 + 6 + 4 + 2) / 36}
+    assert policies["success_rate_pretrained"].tolist() == pytest.approx([expected[task] for task in policies["task"]])
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_where_the_least_impact_is_infinite_it_is_null_with_a_reason(tmp_path):
+    measured, actions = measured_and_actions(empty_split_history_at=(2, 1))
+    policies = policies_from(measured, actions)
+    undefined = policies.iloc[2]
+    columns = ["imp_minimum", "imp_ratio", "imp_excess", "imp_excess_jensen"]
+    assert undefined[columns].isna().all()
+    assert "0 or 1" in undefined["imp_minimum_reason"]
+    others = policies.drop(index=2)
+    assert others[columns].notna().all(axis=None)
+    assert others["imp_minimum_reason"].isna().all()
+    write_table(policies, "summary/policies", tmp_path / "policies.parquet", provenance({}))
+    fits = fits_table(policies).set_index(["figure", "group"])["n"]
+    assert fits["imp_vs_minimum", "all"] == 7
+    assert fits["op_vs_predicted", "all"] == 8
+
+
+def test_a_single_repeat_has_no_standard_error(frames):
+    measured, actions = (frame[frame["repeat"] == 0] for frame in frames)
+    assert policies_from(measured, actions)[["op_stderr", "imp_stderr"]].isna().all(axis=None)
+
+
+def test_every_policy_is_judged_by_every_task(frames, policies):
+    crossed = cross_objective_table(frames[0], GOOD_SETS)
+    assert len(crossed) == len(POLICIES) * len(GOOD_SETS)
+    assert crossed.groupby(["task", "size", "seed"])["evaluated_task"].apply(set).map(set(GOOD_SETS).__eq__).all()
+    assert (crossed["is_training_task"] == (crossed["task"] == crossed["evaluated_task"])).all()
+    own = crossed[crossed["is_training_task"]].reset_index(drop=True)
+    shared = [column for column in crossed if column in policies and column != "imp_minimum_reason"]
+    pd.testing.assert_frame_equal(own[shared], policies[shared], check_dtype=False)
+    assert {"op_excess", "imp_ratio", "imp_excess"} <= set(shared)
+
+
+def test_the_measures_do_not_depend_on_the_task_that_judges_them(frames):
+    crossed = cross_objective_table(frames[0], GOOD_SETS)
+    assert (crossed.groupby(["task", "size", "seed"])[["op", "imp"]].nunique() == 1).all(axis=None)
+    assert (crossed["imp_minimum"] <= crossed["imp"]).all()
+
+
+def test_fits_are_numpys(policies):
+    fits = fits_table(policies).set_index(["figure", "group"])
+    assert set(fits.index) == {
+        (figure, group) for figure in ("imp_vs_minimum", "op_vs_predicted") for group in ("all", "good2", "good4")
+    }
+    axes = {"imp_vs_minimum": ("imp_minimum", "imp"), "op_vs_predicted": ("op_predicted", "op")}
+    for (figure, group), fit in fits.iterrows():
+        rows = policies if group == "all" else policies[policies["task"] == group]
+        x, y = (rows[column].to_numpy() for column in axes[figure])
+        (slope, intercept), covariance = np.polyfit(x, y, 1, cov=True)
+        np.testing.assert_allclose([fit["slope"], fit["intercept"]], [slope, intercept])
+        np.testing.assert_allclose(
+            fit[["slope_stderr", "intercept_stderr"]].astype(float), np.sqrt(np.diag(covariance))
+        )
+        assert fit["r_squared"] == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2)
+        assert fit["n"] == len(rows)
+
+
+def test_two_points_make_no_fit(policies):
+    fits = fits_table(policies.iloc[:2])
+    assert fits[["slope", "slope_stderr", "intercept", "intercept_stderr", "r_squared"]].isna().all(axis=None)
+    assert (fits["n"] == 2).all()
+
+
+def test_actions_are_averaged_over_all_repeats():
+    keys = {"task": "good2", "size": "18k", "seed": 0}
+    even, uneven = np.full(8, 1 / 8), np.eye(8)[0]
+    actions = pd.DataFrame(
+        [
+            keys | {"repeat": 0, "action": 3, "weight": 1.0, "outcome_distribution": even},
+            keys | {"repeat": 1, "action": 3, "weight": 0.4, "outcome_distribution": uneven},
+            keys | {"repeat": 1, "action": 9, "weight": 0.6, "outcome_distribution": uneven},
+        ]
+    )
+    table = actions_table(actions).set_index("action")
+    assert table["weight"].to_dict() == pytest.approx({3: 0.7, 9: 0.3})
+    np.testing.assert_allclose(table.loc[3, "outcome_distribution"], (even + uneven) / 2)
+    np.testing.assert_allclose(table.loc[9, "outcome_distribution"], uneven)
+
+
+def test_training_curves_of_both_stages_lie_in_one_table():
+    pretraining, finetuning = training_frames()
+    table = training_table(pretraining, finetuning)
+    assert table["stage"].value_counts().to_dict() == {"pretrain": len(pretraining), "finetune": len(finetuning)}
+    assert table.loc[table["stage"] == "pretrain", "task"].isna().all()
+
+
+def test_every_summary_fits_its_schema(tmp_path, frames, policies):
+    summary = {
+        "policies": policies,
+        "cross_objective": cross_objective_table(frames[0], GOOD_SETS),
+        "actions": actions_table(frames[1]),
+        "training": training_table(*training_frames()),
+        "fits": fits_table(policies),
+    }
+    for name, frame in summary.items():
+        write_table(frame, f"summary/{name}", tmp_path / f"{name}.parquet", provenance({}))

@@ -1,0 +1,319 @@
+"""Tables and checkpoints: what is written is what is read, whole or not at all, and nothing else passes."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from splithistory.model import Architecture, initial_policy
+from splithistory.sequence import generate_chains
+from sweep import tables
+from sweep.chains import read_chains, write_chains
+from sweep.checkpoints import load_checkpoint, save_checkpoint
+from sweep.configuration import configuration_hash
+from sweep.errors import TableError
+from sweep.layout import finetuned_table
+from sweep.provenance import metadata_of, provenance, recorded_hash, with_metadata
+from sweep.tables import SCHEMAS, arrow_schema, read_table, write_table
+
+SHAPE = {"d_model": 8, "n_layers": 2, "n_heads": 2, "d_ff": 12, "context_length": 20}
+TINY = Architecture(**SHAPE)
+SETTINGS = {"noise": 0.02}
+
+
+def problem_with(function, *arguments):
+    with pytest.raises(TableError) as caught:
+        function(*arguments)
+    return str(caught.value)
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+# Checkpoints
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "policy.parquet"
+    save_checkpoint(initial_policy(TINY, seed=0), path, provenance(SETTINGS, ["torch"]), seed=0)
+    return path
+
+
+def rewritten(path, change):
+    """The checkpoint with its rows changed, its metadata as it was."""
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    change(rows)
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+
+
+def test_a_checkpoint_gives_back_every_bit(tmp_path):
+    policy = initial_policy(TINY, seed=0)
+    with torch.no_grad():
+        policy.head.bias[:4] = torch.tensor([1e-45, -0.0, 3.4e38, 1 / 3])
+    save_checkpoint(policy, tmp_path / "policy.parquet", provenance(SETTINGS))
+    read, _ = load_checkpoint(tmp_path / "policy.parquet", dropout=0.3)
+    assert read.architecture == TINY
+    assert not read.training
+    assert read.blocks[0].mlp_dropout.rate == 0.3
+    for name, tensor in policy.state_dict().items():
+        assert torch.equal(tensor.view(torch.int32), read.state_dict()[name].view(torch.int32)), name
+
+
+def test_a_checkpoint_says_what_it_is(checkpoint):
+    _, metadata = load_checkpoint(checkpoint)
+    assert metadata["architecture"] == SHAPE
+    assert metadata["n_parameters"] == sum(p.numel() for p in initial_policy(TINY, 0).parameters())
+    assert metadata["seed"] == 0
+    assert metadata["settings"] == SETTINGS
+    assert metadata["configuration_hash"] == configuration_hash(SETTINGS) == recorded_hash(checkpoint)
+    assert metadata["versions"].keys() == {"python", "numpy", "pyarrow", "torch"}
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    problem = problem_with(load_checkpoint, tmp_path / "none.parquet")
+    assert str(tmp_path / "none.parquet") in problem
+    assert "no such file" in problem
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_named(checkpoint, share):
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: int(share * len(whole))])
+    problem = problem_with(load_checkpoint, checkpoint)
+    assert str(checkpoint) in problem
+    assert "not a readable Parquet file" in problem
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"PAR1" + bytes(100) + b"PAR1", bytes(range(256)) * 40])
+def test_garbage_is_not_a_checkpoint(checkpoint, content):
+    checkpoint.write_bytes(content)
+    assert f"{checkpoint}: not a readable Parquet file" in problem_with(load_checkpoint, checkpoint)
+
+
+def test_a_changed_parameter_does_not_pass(checkpoint):
+    content = bytearray(checkpoint.read_bytes())
+    values = initial_policy(TINY, seed=0).token_embedding.weight.detach().numpy().tobytes()
+    content[content.index(values[:40]) + 20] ^= 1
+    checkpoint.write_bytes(content)
+    assert str(checkpoint) in problem_with(load_checkpoint, checkpoint)
+
+
+def test_a_foreign_table_is_told_apart_by_its_columns(tmp_path):
+    path = tmp_path / "foreign.parquet"
+    pq.write_table(pa.table({"a": [1], "b": ["x"]}), path)
+    problem = problem_with(load_checkpoint, path)
+    assert f"{path}: not a 'checkpoint' table" in problem
+    assert "got a int64, b string" in problem
+
+
+def test_a_table_that_the_workflow_did_not_write_carries_no_metadata(checkpoint):
+    pq.write_table(pq.read_table(checkpoint).replace_schema_metadata(None), checkpoint)
+    assert f"{checkpoint}: carries no 'splithistory' metadata" in problem_with(load_checkpoint, checkpoint)
+    assert recorded_hash(checkpoint) is None
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [None, {}, {"d_model": 8}, "large"]
+    + [
+        SHAPE | change for change in ({"d_model": 7}, {"d_ff": "12"}, {"d_model": 8.0}, {"n_heads": 0}, {"d_model": -8})
+    ],
+)
+def test_metadata_without_an_architecture_is_refused(checkpoint, architecture):
+    table = pq.read_table(checkpoint)
+    pq.write_table(with_metadata(table, {"architecture": architecture}), checkpoint)
+    assert f"{checkpoint}: its metadata describes no architecture" in problem_with(load_checkpoint, checkpoint)
+
+
+@pytest.mark.parametrize("metadata", [[], "text", 5])
+def test_metadata_that_are_no_mapping_are_refused(checkpoint, metadata):
+    pq.write_table(with_metadata(pq.read_table(checkpoint), metadata), checkpoint)
+    assert str(checkpoint) in problem_with(load_checkpoint, checkpoint)
+
+
+def test_metadata_that_are_no_mapping_record_no_hash(checkpoint):
+    pq.write_table(with_metadata(pq.read_table(checkpoint), []), checkpoint)
+    assert recorded_hash(checkpoint) is None
+
+
+@pytest.mark.parametrize("column", ["name", "shape", "values"])
+def test_a_checkpoint_with_a_null_is_refused(checkpoint, column):
+    rewritten(checkpoint, lambda rows: rows[0].update({column: None}))
+    assert str(checkpoint) in problem_with(load_checkpoint, checkpoint)
+
+
+def test_a_tensor_listed_twice_is_refused(checkpoint):
+    rewritten(checkpoint, lambda rows: rows.append(rows[0]))
+    assert f"tensor {pq.read_table(checkpoint)['name'][0]}: " in problem_with(load_checkpoint, checkpoint)
+
+
+def test_every_tensor_that_does_not_fit_is_listed(checkpoint):
+    def change(rows):
+        rows[0]["name"] = "stranger"
+        rows[1]["shape"] = [4, 32]
+        rows[2]["values"][0] = float("nan")
+        rows[3]["values"][0] = float("inf")
+        rows[4]["values"].pop()
+        del rows[5]
+
+    names = list(initial_policy(TINY, 0).state_dict())
+    rewritten(checkpoint, change)
+    problem = problem_with(load_checkpoint, checkpoint)
+    assert str(checkpoint) in problem
+    assert "tensor stranger: expected shape none, got" in problem
+    for name in names[:6]:
+        assert f"tensor {name}: expected" in problem
+    assert f"tensor {names[5]}: expected shape (24,), got none" in problem
+    assert names[6] not in problem
+
+
+# Tables
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(checkpoint, monkeypatch):
+    before = checkpoint.read_bytes()
+
+    def fail_half_way(_, path, *args, **kwargs):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tables.pq, "write_table", fail_half_way)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(initial_policy(TINY, seed=1), checkpoint, provenance(SETTINGS))
+    assert checkpoint.read_bytes() == before
+    assert files_in(checkpoint.parent) == [checkpoint.name]
+
+
+def test_a_write_replaces_the_old_file(checkpoint):
+    save_checkpoint(initial_policy(TINY, seed=1), checkpoint, provenance(SETTINGS))
+    read, _ = load_checkpoint(checkpoint)
+    assert torch.equal(read.position_embedding, initial_policy(TINY, seed=1).position_embedding)
+    assert files_in(checkpoint.parent) == [checkpoint.name]
+
+
+def example(name, nulls=False):
+    """A row that fits the schema, its nullable columns empty if asked."""
+
+    def value(column):
+        if nulls and column.nullable:
+            return None
+        if pa.types.is_list(column.metadata["arrow"]):
+            return [1] * 8
+        for check in column.checks:
+            if "allowed_values" in check.statistics:
+                return check.statistics["allowed_values"][0]
+        return {"int64": 1, "float64": 0.5, "bool": True}.get(str(column.dtype), "text")
+
+    return {key: value(column) for key, column in SCHEMAS[name].columns.items()}
+
+
+@pytest.mark.parametrize("nulls", [False, True])
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_table_gives_back_its_rows(tmp_path, name, nulls):
+    rows = [example(name), example(name, nulls)]
+    write_table(rows, name, tmp_path / "folder" / "table.parquet", provenance(SETTINGS))
+    table = read_table(tmp_path / "folder" / "table.parquet", name)
+    assert table.to_pylist() == rows
+    assert table.schema.equals(arrow_schema(name))
+    assert metadata_of(table.schema, "")["settings"] == SETTINGS
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_table_without_rows_keeps_its_schema(tmp_path, name):
+    write_table([], name, tmp_path / "table.parquet", provenance(SETTINGS))
+    assert read_table(tmp_path / "table.parquet", name).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "shown"),
+    [
+        ("finetuned/success", "success_rate", 1.25, "1.25"),
+        ("finetuned/success", "outcome_counts", [1, 2, 3], "[1, 2, 3]"),
+        ("finetuned/success", "n_contexts", 0, "0"),
+        ("finetuned/measured", "estimator", "guess", "guess"),
+        ("finetuned/measured", "op", 2.5, "2.5"),
+        ("finetuned/measured", "imp", -0.5, "-0.5"),
+        ("finetuned/measured", "imp", None, "nan"),
+        ("finetuned/actions", "action", 16, "16"),
+        ("pretrained/training", "step", 0, "0"),
+        ("summary/policies", "n_good", 8, "8"),
+        ("checkpoint", "dtype", "float64", "float64"),
+    ],
+)
+def test_a_row_that_breaks_the_schema_is_refused_by_column_and_value(tmp_path, name, column, value, shown):
+    path = tmp_path / "table.parquet"
+    problem = problem_with(write_table, [example(name) | {column: value}], name, path, {})
+    assert f"{path}: not a valid '{name}' table" in problem
+    assert f"{column}: " in problem
+    assert f"got {shown}" in problem
+    assert files_in(tmp_path) == []
+
+
+def test_every_column_that_breaks_the_schema_is_listed(tmp_path):
+    row = example("finetuned/success") | {"success_rate": 2.0, "n_contexts": -1}
+    problem = problem_with(write_table, [row], "finetuned/success", tmp_path / "table.parquet", {})
+    assert "success_rate: " in problem
+    assert "n_contexts: " in problem
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("n_contexts", "many"), ("n_contexts", None), ("n_contexts", 1.5), ("success_rate", "high")],
+)
+def test_a_value_of_another_type_is_refused_by_column_and_value(tmp_path, column, value):
+    row = example("finetuned/success") | {column: value}
+    problem = problem_with(write_table, [row], "finetuned/success", tmp_path / "table.parquet", {})
+    assert f"{column}: " in problem
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_row_without_a_column_is_refused_by_its_name(tmp_path, as_frame):
+    rows = [{key: value for key, value in example("finetuned/success").items() if key != "chance"}]
+    problem = problem_with(
+        write_table, pd.DataFrame(rows) if as_frame else rows, "finetuned/success", tmp_path / "table.parquet", {}
+    )
+    assert "chance" in problem
+
+
+@pytest.mark.parametrize("name", ["finetuned/actions", "finetuned/measured"])
+def test_pandas_reads_a_folder_with_its_keys_as_columns(tmp_path, name):
+    keys = [("good2", "18k", 0), ("good4", "18k", 0), ("good4", "51k", 3)]
+    for task, size, seed in keys:
+        path = finetuned_table(str(tmp_path), name.rpartition("/")[2], task, size, seed)
+        write_table([example(name)] * 2, name, path, provenance(SETTINGS))
+    frame = pd.read_parquet(tmp_path / name)
+    assert [*frame.columns] == [*SCHEMAS[name].columns, "task", "size", "seed"]
+    found = frame[["task", "size", "seed"]].drop_duplicates().astype({"seed": int}).astype(object)
+    assert sorted(map(tuple, found.to_numpy().tolist())) == keys
+    assert len(frame) == 6
+
+
+# Chains
+
+
+def test_chains_give_back_their_tokens(tmp_path):
+    chains = generate_chains(20, 41, 0.02, np.random.default_rng(0))
+    write_chains(chains, tmp_path / "train.parquet", provenance(SETTINGS))
+    read = read_chains(tmp_path / "train.parquet")
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, chains)
+
+
+@pytest.mark.parametrize(("column", "token"), [(0, 8), (1, 7), (1, 16), (40, 255)])
+def test_chains_of_the_wrong_parity_are_refused(tmp_path, column, token):
+    chains = generate_chains(20, 41, 0.02, np.random.default_rng(0))
+    chains[13, column] = token
+    write_chains(chains, tmp_path / "train.parquet", {})
+    problem = problem_with(read_chains, tmp_path / "train.parquet")
+    assert f"{tmp_path / 'train.parquet'}: expected tokens 0..7 at even and 8..15 at odd positions" in problem
+
+
+def test_chains_of_several_lengths_are_refused(tmp_path):
+    path = tmp_path / "train.parquet"
+    write_table([{"chain": i, "tokens": [0, 8] * (i + 1)} for i in range(2)], "sequences", path, {})
+    assert f"{path}: expected chains of one length, got lengths [2, 4]" in problem_with(read_chains, path)

@@ -1,0 +1,396 @@
+"""Pretraining and reinforcement on a policy small enough to train in a second."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from splithistory import reinforcement
+from splithistory.actions import allowed_tokens, best_actions, mask_logits
+from splithistory.information import good_mask
+from splithistory.model import Architecture, initial_policy
+from splithistory.optimizer import ScheduledAdamW
+from splithistory.pretraining import PretrainSettings, evaluate, pretrain
+from splithistory.reinforcement import Evaluation, FinetuneSettings, finetune, sample_actions, shifted
+from splithistory.sequence import (
+    Windows,
+    generate_chains,
+    next_value,
+    outcome_of_each_action,
+    outcome_probabilities,
+)
+
+TINY = Architecture(d_model=8, n_layers=2, n_heads=2, d_ff=8, context_length=20)
+NOISE = 0.02
+TRAIN, VALIDATION = (generate_chains(n, 41, NOISE, np.random.default_rng(n)) for n in (1000, 500))
+GOOD4 = good_mask([0, 2, 4, 6], 8)
+PRETRAIN = PretrainSettings(
+    batch_size=64,
+    n_steps=60,
+    learning_rate=0.02,
+    warmup_fraction=0.2,
+    anneal_fraction=0.8,
+    weight_decay=0.01,
+    dropout=0.1,
+    gradient_clip=1.0,
+    evaluation_interval=25,
+)
+FINETUNE = FinetuneSettings.from_mapping(
+    {
+        "batch_size": 32,
+        "n_steps": 5,
+        "learning_rate": 0.003,
+        "warmup_fraction": 0.3,
+        "anneal_fraction": 0.7,
+        "weight_decay": 0.01,
+        "dropout": 0.1,
+        "gradient_clip": 1.0,
+        "evaluation_interval": 2,
+        "action_tokens": "all",
+        "maintenance": {"learning_rate": 0.001, "batch_size": 16, "natural_fraction": 0.25},
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+def pretrained(seed=0, **changes):
+    return pretrain(TINY, replace(PRETRAIN, **changes), TRAIN, VALIDATION, seed)
+
+
+def finetuned(seed=0, good=GOOD4, **changes):
+    settings = replace(FINETUNE, **changes)
+    policy = initial_policy(TINY, seed=0, dropout=settings.dropout)
+    return finetune(policy, settings, good, NOISE, TRAIN, VALIDATION, seed)
+
+
+def equal(first, second):
+    return all(torch.equal(tensor, second.state_dict()[name]) for name, tensor in first.state_dict().items())
+
+
+# Pretraining
+
+
+def test_pretraining_learns_the_parity():
+    _, rows = pretrained()
+    assert math.log(8) - 0.3 < rows[-1]["validation_loss"] < math.log(8) + 0.1
+    assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
+
+
+def test_pretraining_reports_at_every_interval_and_at_the_last_step():
+    policy, rows = pretrained()
+    assert [row["step"] for row in rows] == [25, 50, 60]
+    columns = {"step", "train_loss", "validation_loss", "validation_accuracy", "learning_rate"}
+    assert all(row.keys() == columns for row in rows)
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    assert not policy.training
+
+
+def test_a_seed_makes_one_pretrained_policy():
+    (first, rows), (again, same_rows), (other, _) = (pretrained(seed, n_steps=30) for seed in (0, 0, 1))
+    assert equal(first, again)
+    assert rows == same_rows
+    assert not equal(first, other)
+
+
+def test_the_train_loss_is_the_mean_since_the_last_evaluation():
+    often = [row["train_loss"] for row in pretrained(n_steps=6, evaluation_interval=1)[1]]
+    seldom = [row["train_loss"] for row in pretrained(n_steps=6, evaluation_interval=4)[1]]
+    np.testing.assert_allclose(seldom, [np.mean(often[:4]), np.mean(often[4:])], rtol=1e-5)
+
+
+def test_pretraining_starts_from_the_initial_policy_of_its_seed():
+    policy, _ = pretrained(seed=3, n_steps=2, learning_rate=1e-12, evaluation_interval=2)
+    for name, tensor in initial_policy(TINY, seed=3).state_dict().items():
+        torch.testing.assert_close(policy.state_dict()[name], tensor, rtol=0, atol=1e-10)
+
+
+def test_evaluation_is_the_mean_log_loss_and_the_share_of_hits():
+    policy = initial_policy(TINY, seed=0).eval()
+    contexts, targets = VALIDATION[:50, :20], VALIDATION[:50, 20]
+    with torch.no_grad():
+        probabilities = policy(torch.from_numpy(contexts).long()).softmax(dim=1).numpy()
+    loss, accuracy = evaluate(policy, Windows(contexts, targets))
+    hits = [row.argmax() == target for row, target in zip(probabilities, targets, strict=True)]
+    logs = [-math.log(row[target]) for row, target in zip(probabilities, targets, strict=True)]
+    assert loss == pytest.approx(np.mean(logs), rel=1e-5)
+    assert accuracy == pytest.approx(np.mean(hits))
+
+
+def test_the_learning_rate_rises_to_its_peak_and_anneals_along_a_cosine():
+    parameter = nn.Parameter(torch.ones(3))
+    optimizer = ScheduledAdamW([parameter], 0.1, 100, 0.2, 0.01, 1.0)
+    rates = []
+    for _ in range(100):
+        rates.append(optimizer.learning_rate)
+        optimizer.step((parameter**2).sum())
+    rise = [0.1 * (step + 1) / 20 for step in range(20)]
+    fall = [0.1 * math.cos(math.pi / 2 * step / 80) ** 2 for step in range(80)]
+    np.testing.assert_allclose(rates, rise + fall, atol=1e-12)
+    assert optimizer.learning_rate == pytest.approx(0, abs=1e-12)
+
+
+def test_a_step_is_adamws_along_the_clipped_gradient():
+    ours, reference = (nn.Parameter(torch.tensor([3.0, -4.0])) for _ in range(2))
+    ScheduledAdamW([ours], 0.1, 10, 0.1, 0.01, gradient_clip=1.0).step((ours**2).sum())
+    reference.grad = torch.tensor([0.6, -0.8])  # (6, -8), of length 10, made of length 1
+    torch.optim.AdamW([reference], lr=0.1, weight_decay=0.01).step()
+    torch.testing.assert_close(ours, reference)
+
+
+# Reinforcement, one step under the microscope
+
+
+class Recorder:
+    """Stands in for the optimizer: keeps each loss and its gradient, and changes nothing."""
+
+    made: list
+
+    def __init__(self, parameters, learning_rate, *_):
+        self.parameters, self.learning_rate, self.steps = list(parameters), learning_rate, []
+        Recorder.made.append(self)
+
+    def step(self, loss):
+        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        self.steps.append((loss.item(), gradients))
+
+
+@pytest.fixture
+def one_step(monkeypatch):
+    """Runs one step of reinforcement without dropout or updates; returns all that was drawn, and both optimizers."""
+
+    def run(good=GOOD4, **changes):
+        drawn = {"draw_windows": [], "sample_actions": [], "sample_outcomes": []}
+
+        def spied(name, function):
+            def spy(*arguments):
+                found = function(*arguments)
+                drawn[name].append((arguments, found))
+                return found
+
+            return spy
+
+        with monkeypatch.context() as patched:
+            for name in drawn:
+                patched.setattr(reinforcement, name, spied(name, getattr(reinforcement, name)))
+            patched.setattr(reinforcement, "ScheduledAdamW", Recorder)
+            Recorder.made = []
+            policy, rows = finetuned(good=good, dropout=0.0, n_steps=1, evaluation_interval=1, **changes)
+        return {
+            "policy": policy.train(),
+            "row": rows[0],
+            "contexts": drawn["draw_windows"][0][1].contexts,
+            "natural": drawn["draw_windows"][1],
+            "actions": drawn["sample_actions"][0][1],
+            "outcomes": drawn["sample_outcomes"][0][1],
+            "optimizers": Recorder.made,
+        }
+
+    return run
+
+
+def log_probability(policy, context, token, action_tokens="all"):
+    logits = policy(torch.from_numpy(context[None]).long())[0]
+    allowed = range(8, 16) if action_tokens == "odd" else range(16)
+    return logits[int(token)] - torch.stack([logits[a] for a in allowed]).logsumexp(dim=0)
+
+
+@pytest.mark.parametrize("action_tokens", ["all", "odd"])
+def test_the_gradient_of_reinforcement_is_the_sum_over_successes(one_step, action_tokens):
+    step = one_step(action_tokens=action_tokens)
+    policy, n_successes = step["policy"], 0
+    loss = torch.zeros(())
+    for context, action, outcome in zip(step["contexts"], step["actions"], step["outcomes"], strict=True):
+        if outcome in (0, 2, 4, 6):
+            loss = loss - log_probability(policy, context, action, action_tokens) / len(step["actions"])
+            n_successes += 1
+    assert 0 < n_successes < len(step["actions"])
+    [(recorded, gradients)] = step["optimizers"][0].steps
+    assert recorded == pytest.approx(loss.item(), rel=1e-5)
+    expected = torch.autograd.grad(loss, list(policy.parameters()))
+    for found, wanted in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+    assert step["row"]["sampled_success_rate"] == pytest.approx(n_successes / len(step["actions"]))
+    assert step["row"]["reinforcement_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_without_a_success_nothing_is_reinforced(one_step):
+    step = one_step(good=np.zeros(8, dtype=bool))
+    [(loss, gradients)] = step["optimizers"][0].steps
+    assert loss == 0
+    assert not any(gradient.any() for gradient in gradients)
+    assert step["row"]["sampled_success_rate"] == 0
+
+
+def test_windows_of_reinforcement_end_before_an_odd_position(one_step):
+    assert (one_step()["contexts"][:, -1] < 8).all()
+
+
+def test_sampled_outcomes_are_the_recurrences(one_step):
+    step = one_step(batch_size=2000)
+    values = outcome_of_each_action(step["contexts"])[np.arange(2000), step["actions"]]
+    assert np.mean(values != step["outcomes"]) == pytest.approx(NOISE * 7 / 8, abs=0.01)
+
+
+@pytest.mark.parametrize(("natural_fraction", "n_natural"), [(0.0, 0), (0.25, 4), (1.0, 16)])
+def test_maintenance_is_on_the_rollouts_own_examples_and_untouched_windows(one_step, natural_fraction, n_natural):
+    step = one_step(maintenance=replace(FINETUNE.maintenance, natural_fraction=natural_fraction))
+    policy = step["policy"]
+    rollouts = zip(step["contexts"], step["actions"], step["outcomes"], strict=True)
+    examples = [(np.append(context[1:], action), outcome) for context, action, outcome in rollouts][: 16 - n_natural]
+    (_, n_drawn, *_), natural = step["natural"]
+    assert n_drawn == n_natural
+    for context, target in zip(*natural, strict=True):
+        assert target < 8
+        examples.append((context, target))
+    assert len(examples) == 16
+    loss = -sum(log_probability(policy, context, token) for context, token in examples) / 16
+    maintainer = step["optimizers"][1]
+    assert maintainer.learning_rate == FINETUNE.maintenance.learning_rate
+    [(recorded, gradients)] = maintainer.steps
+    assert recorded == pytest.approx(loss.item(), rel=1e-5)
+    for found, wanted in zip(gradients, torch.autograd.grad(loss, list(policy.parameters())), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_maintenance_reads_even_tokens_that_the_policy_answered_with(one_step):
+    step = one_step()
+    assert (step["actions"] < 8).any()
+
+
+def test_with_odd_tokens_no_even_one_is_sampled_or_answered(one_step):
+    step = one_step(action_tokens="odd", batch_size=500)
+    assert set(step["actions"]) == set(range(8, 16))
+    assert (best_actions(step["policy"], step["contexts"], "odd") >= 8).all()
+    assert (best_actions(step["policy"], step["contexts"], "all") < 8).any()
+
+
+# Reinforcement as a whole
+
+
+def test_reinforcement_reports_at_every_interval_and_at_the_last_step():
+    policy, rows = finetuned()
+    assert [row["step"] for row in rows] == [2, 4, 5]
+    columns = {"sampled_success_rate", "success_rate", "reinforcement_loss", "maintenance_loss", "natural_loss"}
+    assert all(row.keys() == {"step"} | columns for row in rows)
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    assert not policy.training
+
+
+def test_a_seed_makes_one_reinforced_policy():
+    (first, rows), (again, same_rows), (other, _) = (finetuned(seed) for seed in (0, 0, 1))
+    assert equal(first, again)
+    assert rows == same_rows
+    assert not equal(first, other)
+
+
+def test_evaluating_more_often_does_not_change_the_training():
+    (often, _), (seldom, _) = (finetuned(evaluation_interval=interval) for interval in (1, 5))
+    assert equal(often, seldom)
+
+
+def test_reinforcement_learns_what_succeeds_in_a_few_windows():
+    settings = replace(FINETUNE, n_steps=100, learning_rate=0.03, dropout=0.0, evaluation_interval=50)
+    few = TRAIN[:4, :22]  # one window each, to be known by heart
+    _, rows = finetune(initial_policy(TINY, seed=0), settings, GOOD4, NOISE, few, VALIDATION, 0)
+    assert rows[-1]["sampled_success_rate"] > 0.8
+
+
+# Answers and evaluation
+
+
+def test_allowed_tokens_are_all_or_those_of_odd_positions():
+    assert np.flatnonzero(allowed_tokens("all")).tolist() == list(range(16))
+    assert np.flatnonzero(allowed_tokens("odd")).tolist() == list(range(8, 16))
+    with pytest.raises(ValueError, match="action_tokens: expected 'all' or 'odd', got 'even'"):
+        allowed_tokens("even")
+
+
+def test_masked_logits_leave_the_odd_ones_as_they_are():
+    logits = torch.randn(3, 16)
+    masked = mask_logits(logits, "odd")
+    assert torch.equal(masked[:, 8:], logits[:, 8:])
+    assert (masked.softmax(dim=1)[:, :8] == 0).all()
+    assert torch.equal(mask_logits(logits, "all"), logits)
+
+
+def test_actions_are_sampled_from_the_softmax():
+    torch.manual_seed(0)
+    logits = torch.log(torch.tensor([0.7, 0.2, 0.1] + [1e-30] * 13)).repeat(20_000, 1)
+    shares = np.bincount(sample_actions(logits), minlength=16) / 20_000
+    np.testing.assert_allclose(shares[:3], [0.7, 0.2, 0.1], atol=0.015)
+    assert shares[3:].sum() == 0
+
+
+def test_a_shifted_window_ends_with_the_action():
+    assert shifted(np.array([[1, 2, 3], [4, 5, 6]]), np.array([7, 8])).tolist() == [[2, 3, 7], [5, 6, 8]]
+
+
+class Stub(nn.Module):
+    """A policy that says what a function of the contexts says: (n, T) tokens -> (n, 16) probabilities."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer, self.architecture = answer, TINY
+        self.position_embedding = nn.Parameter(torch.zeros(1))
+
+    def forward(self, contexts):
+        return torch.from_numpy(np.log(self.answer(contexts.numpy().astype(np.uint8)) + 1e-12)).float()
+
+
+def perfect(contexts):
+    return np.isin(outcome_of_each_action(contexts), [0, 2, 4, 6]).astype(float)
+
+
+def generator(contexts):
+    """The sequence's own continuation, at positions of either parity."""
+    probabilities = np.zeros((len(contexts), 16))
+    for row, context, p in zip(
+        probabilities, contexts, outcome_probabilities(next_value(contexts), NOISE), strict=True
+    ):
+        row[8 * (context[-1] < 8) :][:8] = p
+    return probabilities
+
+
+EVALUATION = Evaluation(generate_chains(10_000, 42, NOISE, np.random.default_rng(0)), 20, GOOD4, NOISE, "all")
+
+
+def test_a_perfect_policy_is_evaluated_at_the_ceiling():
+    assert EVALUATION(Stub(perfect))["success_rate"] == pytest.approx(0.99)
+
+
+def test_a_constant_policy_is_evaluated_as_the_transcription_has_it():
+    always_3 = Stub(lambda contexts: np.eye(16)[np.full(len(contexts), 3)])
+    products = [math.prod([4, *(int(token) + 1 for token in row[-15:])]) for row in EVALUATION.before_action]
+    n_good = sum(product % 17 % 8 in (0, 2, 4, 6) for product in products)
+    expected = 0.98 * n_good / len(products) + 0.01
+    assert EVALUATION(always_3)["success_rate"] == pytest.approx(expected)
+
+
+def test_the_generator_predicts_down_to_the_entropy_of_the_noise():
+    found = EVALUATION(Stub(generator))
+    assert found["natural_loss"] == pytest.approx(0.122, abs=0.015)
+    assert found["maintenance_loss"] == pytest.approx(0.122, abs=0.015)
+
+
+def test_evaluation_repeats_itself_and_leaves_the_random_state_alone():
+    policy = initial_policy(TINY, seed=0, dropout=0.5).train()
+    evaluation = Evaluation(VALIDATION, 20, GOOD4, NOISE, "all")
+    torch.manual_seed(9)
+    before = torch.random.get_rng_state()
+    assert evaluation(policy) == evaluation(policy)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert policy.training
+
+
+def test_evaluation_ends_its_windows_before_positions_of_the_right_parity():
+    evaluation = Evaluation(VALIDATION, 20, GOOD4, NOISE, "all")
+    assert (evaluation.before_action[:, -1] < 8).all()
+    assert (evaluation.before_outcome.contexts[:, -1] >= 8).all()
+    assert (evaluation.before_outcome.targets < 8).all()

@@ -1,0 +1,474 @@
+"""The workflow through Snakemake itself: what a user types, and what comes of it."""
+
+import os
+import re
+import shutil
+import time
+import xml.etree.ElementTree as ET
+from functools import cache
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from conftest import ROOT, kill_group
+from sweep.figures import figure_names
+from sweep.layout import all_tables, finetuned_table, policy_keys, pretrained_keys, pretrained_table, sequence_table
+from sweep.tables import read_table, validated
+
+RESULTS = "results/tiny"
+TINY = yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text(encoding="utf-8"))
+SWEEP = TINY["sweep"]
+SIZES, TASKS, SEEDS = (SWEEP[key] for key in ("sizes", "tasks", "seeds"))
+FIGURES = [f"{RESULTS}/figures/{name}" for name in figure_names(TASKS)]
+TABLES = [(name, path) for name, path in all_tables(RESULTS, SWEEP)] + [("manifest", f"{RESULTS}/manifest.parquet")]
+
+GENERATE = {"Generating the training, validation and test chains"}
+MEASURE_GENERATOR = {"Measuring the sequence's own generator"}
+DRAW = {"Drawing the figures", "Writing the manifest"}
+SUMMARIZE = {"Summarizing all policies"} | DRAW
+
+
+def pretraining(sizes=SIZES, seeds=SEEDS):
+    return {f"Pretraining {size}, seed {seed}" for size in sizes for seed in seeds}
+
+
+def of_policies(verb, tasks=TASKS, sizes=SIZES, seeds=SEEDS):
+    return {f"{verb} {size}, seed {seed} on {task}" for size in sizes for seed in seeds for task in tasks}
+
+
+def reinforcing_and_measuring(**keys):
+    return of_policies("Reinforcing", **keys) | of_policies("Measuring", **keys)
+
+
+EVERYTHING = GENERATE | MEASURE_GENERATOR | pretraining() | reinforcing_and_measuring() | SUMMARIZE
+
+
+def log_names():
+    """Name of the log of every job, without its extension, by its rule."""
+    models = [f"size={keys['size']}/seed={keys['seed']}" for keys in pretrained_keys(SWEEP)]
+    policies = [f"task={keys['task']}/size={keys['size']}/seed={keys['seed']}" for keys in policy_keys(SWEEP)]
+    return {
+        **{rule: [rule] for rule in ("sequences", "measure_generator", "summarize", "figures", "manifest")},
+        "pretrain": [f"pretrain/{keys}" for keys in models],
+        **{rule: [f"{rule}/{keys}" for keys in policies] for rule in ("finetune", "measure")},
+    }
+
+
+def assert_equal_tables(workspace, other):
+    """Equal schema and values of every table and equal checksums; metadata, with its wall times, apart."""
+    for name, path in TABLES:
+        table, expected = (read_table(place.folder / path, name) for place in (workspace, other))
+        assert table.num_rows > 0
+        assert table.schema.equals(expected.schema, check_metadata=False), path
+        assert table.equals(expected, check_metadata=False), path
+    # What the table of checksums says, which the loop has compared as well, is said of every table.
+    checksums = read_table(workspace.results / "manifest.parquet", "manifest")["sha256"].to_pylist()
+    assert len(checksums) == len(TABLES) - 1
+    assert all(re.fullmatch(r"[0-9a-f]{64}", checksum) for checksum in checksums)
+
+
+# A finished sweep
+
+
+def test_a_sweep_makes_every_table_figure_and_log_and_nothing_else(finished_run):
+    workspace, run = finished_run
+    assert run.jobs == EVERYTHING
+    tables = {path for _, path in TABLES}
+    figures = {f"{stem}.{suffix}" for stem in FIGURES for suffix in ("svg", "png")}
+    logs = {f"{RESULTS}/logs/{name}.log" for names in log_names().values() for name in names}
+    benchmarks = {path for path in workspace.files() if path.startswith(f"{RESULTS}/logs/") and path.endswith(".tsv")}
+    assert len(logs) == len(EVERYTHING)
+    assert workspace.files() == tables | figures | logs | benchmarks
+    assert {path.removesuffix(".tsv") for path in benchmarks} <= {path.removesuffix(".log") for path in logs}
+
+
+def test_every_table_is_what_its_schema_says(finished):
+    for name, path in TABLES:
+        table = read_table(finished.folder / path, name)
+        assert table.num_rows > 0, path
+        validated(table.to_pandas(types_mapper=strings), name, path)
+
+
+def strings(arrow_type):
+    """Text as pandas holds it in the schemas."""
+    return pd.StringDtype() if arrow_type == "string" else None
+
+
+def test_every_figure_is_an_image_in_both_formats(finished):
+    for stem in FIGURES:
+        assert ET.parse(finished.folder / f"{stem}.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
+        assert (finished.folder / f"{stem}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_the_closing_line_names_the_folder_of_the_figures(finished_run):
+    _, run = finished_run
+    (closing,) = (line for line in run.stderr.splitlines() if line.startswith("Done."))
+    assert f"{RESULTS}/figures" in closing
+
+
+def test_a_first_run_speaks_of_no_other_configuration(finished_run):
+    _, run = finished_run
+    assert "another configuration" not in run.output
+
+
+def test_every_job_logs_its_end(finished):
+    for names in log_names().values():
+        for name in names:
+            assert " done in " in (finished.results / "logs" / f"{name}.log").read_text().splitlines()[-1], name
+
+
+def test_the_manifest_lists_every_other_table_and_its_rows(finished):
+    manifest = read_table(finished.results / "manifest.parquet", "manifest").to_pylist()
+    listed = {f"{RESULTS}/{row['path']}": row["rows"] for row in manifest}
+    assert listed == {path: pq.read_metadata(finished.folder / path).num_rows for _, path in all_tables(RESULTS, SWEEP)}
+
+
+def test_there_is_a_row_for_every_policy(finished):
+    policies = read_table(finished.results / "summary" / "policies.parquet", "summary/policies")
+    assert policies.select(["task", "size", "seed"]).to_pylist() == list(policy_keys(SWEEP))
+
+
+def test_two_jobs_at_a_time_make_the_same_tables(workspace, finished):
+    run = workspace.snakemake(cores=2)
+    assert run.status == 0, run.output
+    assert run.jobs == EVERYTHING
+    assert_equal_tables(workspace, finished)
+
+
+# What reruns
+
+
+def test_a_finished_sweep_has_nothing_to_be_done(copied):
+    before = copied.contents()
+    run = copied.snakemake()
+    assert run.status == 0
+    assert "Nothing to be done" in run.output
+    assert copied.contents() == before
+
+
+def test_newer_files_of_the_same_content_rerun_nothing(copied):
+    last = (copied.results / "manifest.parquet").stat().st_mtime
+    touched = [path for name, path in TABLES if name in ("sequences", "checkpoint") or "training" in name]
+    assert len(touched) > 10
+    for number, path in enumerate(touched):
+        os.utime(copied.folder / path, (last + 60 + number, last + 60 + number))
+    assert copied.snakemake("--dry-run").jobs == set()
+
+
+def test_a_newer_file_of_other_content_reruns_what_reads_it(copied):
+    path = copied.folder / sequence_table(RESULTS, "test")
+    table = pq.read_table(path)
+    pq.write_table(table.slice(1), path)
+    run = copied.snakemake("--dry-run")
+    assert run.jobs == MEASURE_GENERATOR | of_policies("Measuring") | SUMMARIZE
+
+
+# A file of the finished sweep, and the jobs that make it again.
+DELETED = {
+    "chains": (sequence_table(RESULTS, "validation"), GENERATE),
+    "a pretrained model": (pretrained_table(RESULTS, "checkpoint", "tiny", 0), pretraining(["tiny"])),
+    "a measured table": (
+        finetuned_table(RESULTS, "measured", "good2", "tiny2", 0),
+        {"Measuring tiny2, seed 0 on good2"},
+    ),
+    "a figure": (f"{FIGURES[0]}.svg", DRAW),
+}
+
+
+@pytest.mark.parametrize(("path", "jobs"), DELETED.values(), ids=DELETED)
+def test_a_deleted_file_is_made_again(copied, path, jobs):
+    """As every message about a spoilt file advises."""
+    (copied.folder / path).unlink()
+    assert copied.snakemake("--dry-run").jobs >= jobs
+
+
+# An override of the finished sweep, and the jobs that it reruns.
+CHANGES = {
+    "the good outcomes of a task": (
+        {"tasks": {"good2": {"good": [0, 1]}}},
+        reinforcing_and_measuring(tasks=["good2"]) | SUMMARIZE,
+    ),
+    "the order of a task's good outcomes": ({"tasks": {"good4": {"good": [6, 4, 2, 0]}}}, set()),
+    "a task more": (
+        {"sweep": {"tasks": [*TASKS, "good6"]}},
+        reinforcing_and_measuring(tasks=["good6"]) | SUMMARIZE,
+    ),
+    "a task fewer": ({"sweep": {"tasks": TASKS[:1]}}, SUMMARIZE),
+    "a task that is defined and not run": ({"tasks": {"good1": {"good": [7]}}}, set()),
+    "a seed more": (
+        {"sweep": {"seeds": [*SEEDS, 1]}},
+        pretraining(seeds=[1]) | reinforcing_and_measuring(seeds=[1]) | SUMMARIZE,
+    ),
+    "the resolution of the figures": ({"figures": {"png_dpi": 100}}, DRAW),
+    "how policies are measured": (
+        {"measure": {"n_contexts_exact": 90}},
+        MEASURE_GENERATOR | of_policies("Measuring") | SUMMARIZE,
+    ),
+    "the pretraining of a size": (
+        {"sizes": {"tiny": {"pretrain": {"learning_rate": 0.01}}}},
+        pretraining(["tiny"]) | reinforcing_and_measuring(sizes=["tiny"]) | SUMMARIZE,
+    ),
+    "the reinforcement of a size on a task": (
+        {"tasks": {"good4": {"finetune": {"maintenance": {"learning_rate": 0.01}}}}},
+        reinforcing_and_measuring(tasks=["good4"]) | SUMMARIZE,
+    ),
+    "a rate in its other spelling": ({"pretrain": {"learning_rate": 3.0e-3, "weight_decay": 0.010}}, set()),
+    "the sequence": ({"sequence": {"noise": 0.03}}, EVERYTHING),
+    "the device": ({"device": "auto"}, set()),
+}
+
+
+@pytest.mark.parametrize(("override", "jobs"), CHANGES.values(), ids=CHANGES)
+def test_a_change_reruns_what_depends_on_it(finished, override, jobs):
+    run = finished.snakemake("--dry-run", override=override)
+    assert run.status == 0, run.output
+    assert run.jobs == jobs
+
+
+# Another configuration in the same folder
+
+
+def test_policies_of_another_configuration_are_not_replaced_silently(copied, finished):
+    """Only what is of this sweep, and made otherwise, is named; then it is replaced."""
+    override = {
+        "sweep": {"sizes": ["tiny"], "tasks": ["good2"]},
+        "finetune": {"learning_rate": 0.01},
+    }
+    run = copied.snakemake("--until", "finetune", override=override)
+    assert run.status == 0, run.output
+    assert run.jobs == {"Reinforcing tiny, seed 0 on good2"}
+    replaced = finetuned_table(RESULTS, "checkpoint", "good2", "tiny", 0)
+    message, *after = run.stderr.partition("1 checkpoints in ")[2].splitlines()
+    assert message.startswith(f"{RESULTS} were made with another configuration")
+    assert "results_dir" in message
+    assert [line.strip() for line in after if line.startswith("  ")] == [replaced]
+    assert changed_tables(copied, finished) == {replaced, replaced.replace("checkpoint", "training")}
+
+
+def changed_tables(workspace, other):
+    return {
+        path
+        for name, path in TABLES
+        if not read_table(workspace.folder / path, name).equals(read_table(other.folder / path, name))
+    }
+
+
+def test_policies_of_another_sequence_are_not_replaced_silently(copied):
+    run = copied.snakemake("--until", "sequences", override={"sequence": {"seed": 1}})
+    assert run.status == 0, run.output
+    assert run.jobs == GENERATE
+    for keys in pretrained_keys(SWEEP):
+        assert pretrained_table(RESULTS, "checkpoint", **keys) in run.stderr
+    for keys in policy_keys(SWEEP):
+        assert finetuned_table(RESULTS, "checkpoint", **keys) in run.stderr
+
+
+def test_policies_of_another_pretraining_are_not_replaced_silently(copied):
+    override = {"sweep": {"sizes": ["tiny"], "tasks": ["good2"]}, "pretrain": {"learning_rate": 0.01}}
+    run = copied.snakemake("--until", "pretrain", override=override)
+    assert run.status == 0, run.output
+    assert run.jobs == pretraining(["tiny"])
+    assert pretrained_table(RESULTS, "checkpoint", "tiny", 0) in run.stderr
+    assert finetuned_table(RESULTS, "checkpoint", "good2", "tiny", 0) in run.stderr
+
+
+# Mistakes in the configuration
+
+# An override, and the beginnings of all problems that it makes.
+MISTAKES = {
+    "unknown key": ({"pretrain": {"learnin_rate": 0.1}}, ["pretrain.learnin_rate is not a known key"]),
+    "empty good set": ({"tasks": {"good2": {"good": []}}}, ["tasks.good2.good is empty"]),
+    "full good set": ({"tasks": {"good2": {"good": list(range(8))}}}, ["tasks.good2.good has 8 entries"]),
+    "outcome out of range": ({"tasks": {"good2": {"good": [0, 9]}}}, ["tasks.good2.good[1] is 9"]),
+    "indivisible width": ({"sizes": {"tiny": {"d_model": 9}}}, ["sizes.tiny.d_model is 9"]),
+    "negative rate": ({"pretrain": {"learning_rate": -0.1}}, ["pretrain.learning_rate is -0.1"]),
+    "slash in a name": (
+        {"sweep": {"sizes": ["a/b"]}, "sizes": {"a/b": {"d_model": 8, "n_layers": 1, "n_heads": 2, "d_ff": 8}}},
+        ["sizes.'a/b' is not a name", "sweep.sizes[0] is 'a/b'"],
+    ),
+    "undefined name": ({"sweep": {"tasks": ["good3"]}}, ["sweep.tasks[0] is 'good3', which is not defined"]),
+    "several at once": (
+        {
+            "device": "gpu",
+            "finetune": {"n_steps": "many", "warmup": 1},
+            "sizes": {"tiny2": {"n_heads": 0}},
+            "tasks": {"good4": {"good": [8]}},
+        },
+        [
+            "device is 'gpu'",
+            "finetune.n_steps is 'many'",
+            "finetune.warmup is not a known key",
+            "sizes.tiny2.n_heads is 0",
+            "tasks.good4.good[0] is 8",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("override", "beginnings"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_the_configuration_runs_and_touches_nothing(copied, override, beginnings):
+    before = copied.contents()
+    run = copied.snakemake(override=override)
+    assert run.status == 1
+    assert "Traceback" not in run.output
+    assert "nothing was run" in run.output
+    problems = [line.removeprefix("  - ") for line in run.output.splitlines() if line.startswith("  - ")]
+    assert len(problems) == len(beginnings), problems
+    assert all(problem.startswith(beginning) for problem, beginning in zip(problems, beginnings, strict=True)), problems
+    assert copied.contents() == before
+
+
+def test_a_mistake_makes_nothing_in_an_empty_folder(workspace):
+    run = workspace.snakemake(override={"device": "gpu"})
+    assert run.status == 1
+    assert "device is 'gpu'" in run.output
+    assert workspace.files() == set()
+
+
+# Failures
+
+
+def test_a_truncated_checkpoint_stops_the_sweep_with_a_message(copied):
+    pretrained = pretrained_table(RESULTS, "checkpoint", "tiny", 0)
+    policy = finetuned_table(RESULTS, "checkpoint", "good2", "tiny", 0)
+    content, time_stamp = copied.contents()[pretrained]
+    (copied.folder / pretrained).write_bytes(content[: len(content) // 2])
+    os.utime(copied.folder / pretrained, ns=(time_stamp, time_stamp))  # as if it had been so all the time
+    (copied.folder / policy).unlink()
+    others = copied.contents()
+
+    run = copied.snakemake(policy)
+    assert run.status == 1
+    assert run.jobs == {"Reinforcing tiny, seed 0 on good2"}
+    (message,) = (line for line in run.output.splitlines() if line.startswith("error: "))
+    assert pretrained in message
+    assert "Delete the file and rerun snakemake" in message
+    assert "Traceback" not in run.output
+    assert "Done." not in run.output
+    assert "finished results are kept" in run.stderr
+
+    log = f"{RESULTS}/logs/finetune/task=good2/size=tiny/seed=0.log"
+    assert log in run.output
+    assert "Traceback" in (copied.folder / log).read_text()
+    # The failed job's own files are gone, and no temporary is left in their place.
+    own = {policy, policy.replace("checkpoint", "training"), log, log.replace(".log", ".tsv")}
+    assert not (copied.folder / policy).exists()
+    assert {name: entry for name, entry in copied.contents().items() if name not in own} == {
+        name: entry for name, entry in others.items() if name not in own
+    }
+
+
+def test_a_killed_sweep_resumes_and_ends_as_if_undisturbed(copied, finished):
+    """Deleted results, a kill without warning while they are made again, `--unlock`, and the same command."""
+    size = SIZES[0]
+    for path in copied.results.rglob(f"size={size}"):
+        shutil.rmtree(path)
+    (copied.results / "manifest.parquet").unlink()
+    process = copied.start(cores=2)
+    begun = [copied.results / "logs" / "finetune" / f"task={task}" / f"size={size}" / "seed=0.log" for task in TASKS]
+    try:
+        wait_until(lambda: process.poll() is not None or any(log.exists() and log.stat().st_size for log in begun))
+    finally:
+        status = process.poll()
+        output = kill_group(process)
+    assert status is None, output
+    assert f"Pretraining {size}" in output
+    missing = [path for _, path in TABLES if not (copied.folder / path).exists()]
+    assert finetuned_table(RESULTS, "checkpoint", TASKS[0], size, 0) in missing
+    assert pretrained_table(RESULTS, "checkpoint", size, 0) not in missing
+    for name, path in TABLES:
+        if path not in missing:
+            read_table(copied.folder / path, name)
+
+    locked = copied.snakemake(cores=2)
+    assert locked.status == 1
+    assert "--unlock" in locked.output
+    assert copied.snakemake("--unlock").status == 0
+    run = copied.snakemake(cores=2)
+    assert run.status == 0, run.output
+    assert of_policies("Measuring", sizes=[size]) | SUMMARIZE <= run.jobs
+    assert not run.jobs & (GENERATE | pretraining() | reinforcing_and_measuring(sizes=SIZES[1:]))
+    assert_equal_tables(copied, finished)
+    assert copied.files() == finished.files()
+
+
+def wait_until(condition, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+# Folders
+
+
+def test_the_results_folder_may_have_any_name(workspace, finished):
+    results = 'my sweep\'s "results" for $HOME & more'
+    override = {"results_dir": results}
+    dry = workspace.snakemake("--dry-run", override=override)
+    assert dry.status == 0, dry.output
+    assert dry.jobs == EVERYTHING
+    run = workspace.snakemake("--until", "measure_generator", override=override)
+    assert run.status == 0, run.output
+    assert run.jobs == GENERATE | MEASURE_GENERATOR
+    made = [(name, path) for name, path in TABLES if name in ("sequences", "summary/generator")]
+    assert len(made) == 4
+    for name, path in made:
+        table = read_table(workspace.folder / path.replace(RESULTS, results), name)
+        assert table.equals(read_table(finished.folder / path, name)), path
+    assert {path.split("/")[0] for path in workspace.files()} == {results}
+
+
+# Environments
+
+
+@cache
+def requirements():
+    lines = (ROOT / "envs" / "requirements.txt").read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def test_every_requirement_is_pinned():
+    assert len(requirements()) > 10
+    for requirement in requirements():
+        assert re.fullmatch(r"[a-z0-9-]+==\d+(\.\d+)*", requirement), requirement
+
+
+def conda_packages(path):
+    entries = yaml.safe_load(path.read_text())["dependencies"]
+    names = {"pytorch": "torch"}
+    found = dict(re.fullmatch(r"([a-z0-9-]+)(?:=|(?=>=))(.+)", entry).groups() for entry in entries)
+    return {names.get(name, name): version for name, version in found.items()}
+
+
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.name)
+def test_conda_environments_hold_the_required_versions(path):
+    packages = conda_packages(path)
+    assert packages.pop("python").startswith(">=3.11")
+    pins = dict(requirement.split("==") for requirement in requirements())
+    assert len(packages) > 5
+    assert packages == {name: pins[name] for name in packages}
+
+
+def rules():
+    """Name and text of every rule, and the folder of its file."""
+    found = []
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        _, *parts = re.split(r"^rule (\w+):$", path.read_text(), flags=re.MULTILINE)
+        found += [(name, text, path.parent) for name, text in zip(parts[::2], parts[1::2], strict=True)]
+    return found
+
+
+def test_every_rule_has_a_conda_environment():
+    assert {name for name, *_ in rules()} == set(log_names())
+    used = set()
+    for name, text, folder in rules():
+        (conda,) = re.findall(r'^    conda:\n        "(.+)"$', text, re.MULTILINE)
+        assert (folder / conda).is_file(), name
+        used.add((folder / conda).resolve())
+    assert used == set(ENVIRONMENTS)
