@@ -123,22 +123,41 @@ def test_evaluation_is_the_mean_log_loss_and_the_share_of_hits():
     assert accuracy == pytest.approx(np.mean(hits))
 
 
-def test_the_learning_rate_rises_to_its_peak_and_anneals_along_a_cosine():
+@pytest.mark.parametrize(("n_held", "anneal_fraction"), [(0, 0.8), (50, 0.3)])
+def test_the_learning_rate_rises_to_its_peak_holds_it_and_anneals_along_a_cosine(n_held, anneal_fraction):
     parameter = nn.Parameter(torch.ones(3))
-    optimizer = ScheduledAdamW([parameter], 0.1, 100, 0.2, 0.01, 1.0)
+    optimizer = ScheduledAdamW(
+        [parameter],
+        learning_rate=0.1,
+        n_steps=100,
+        warmup_fraction=0.2,
+        anneal_fraction=anneal_fraction,
+        weight_decay=0.01,
+        gradient_clip=1.0,
+    )
     rates = []
     for _ in range(100):
         rates.append(optimizer.learning_rate)
         optimizer.step((parameter**2).sum())
+    n_falling = 80 - n_held
     rise = [0.1 * (step + 1) / 20 for step in range(20)]
-    fall = [0.1 * math.cos(math.pi / 2 * step / 80) ** 2 for step in range(80)]
-    np.testing.assert_allclose(rates, rise + fall, atol=1e-12)
+    fall = [0.1 * math.cos(math.pi / 2 * step / n_falling) ** 2 for step in range(n_falling)]
+    np.testing.assert_allclose(rates, rise + [0.1] * n_held + fall, atol=1e-12)
     assert optimizer.learning_rate == pytest.approx(0, abs=1e-12)
 
 
 def test_a_step_is_adamws_along_the_clipped_gradient():
     ours, reference = (nn.Parameter(torch.tensor([3.0, -4.0])) for _ in range(2))
-    ScheduledAdamW([ours], 0.1, 10, 0.1, 0.01, gradient_clip=1.0).step((ours**2).sum())
+    optimizer = ScheduledAdamW(
+        [ours],
+        learning_rate=0.1,
+        n_steps=10,
+        warmup_fraction=0.1,
+        anneal_fraction=0.9,
+        weight_decay=0.01,
+        gradient_clip=1.0,
+    )
+    optimizer.step((ours**2).sum())
     reference.grad = torch.tensor([0.6, -0.8])  # (6, -8), of length 10, made of length 1
     torch.optim.AdamW([reference], lr=0.1, weight_decay=0.01).step()
     torch.testing.assert_close(ours, reference)
