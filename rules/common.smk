@@ -76,6 +76,11 @@ def finetuning_of(size, task):
     }
 
 
+def measuring():
+    """What the split-history measures depend on."""
+    return {key: value for key, value in config["measure"].items() if key != "n_contexts_differential"}
+
+
 def made_otherwise():
     """Checkpoints of this sweep's policies that another configuration made; they are about to be replaced."""
     sweep = config["sweep"]

@@ -1,4 +1,4 @@
-# What policies do on the test chains: outcomes, Op and Imp.
+# What policies do on the test chains: outcomes, Op and Imp, and what they think of themselves.
 
 
 rule measure_generator:
@@ -18,7 +18,7 @@ rule measure_generator:
         settings=canonical_json(
             {
                 "context_length": config["sequence"]["context_length"],
-                "measure": config["measure"],
+                "measure": measuring(),
                 "noise": config["sequence"]["noise"],
             }
         ),
@@ -39,6 +39,8 @@ rule measure:
         success=finetuned_table(RESULTS, "success"),
         measured=finetuned_table(RESULTS, "measured"),
         actions=finetuned_table(RESULTS, "actions"),
+        bootstrap=finetuned_table(RESULTS, "bootstrap"),
+        self_estimate=finetuned_table(RESULTS, "self_estimate"),
     log:
         log_of("measure", "task={task}/size={size}/seed={seed}.log"),
     benchmark:
@@ -55,7 +57,7 @@ rule measure:
                 "good": sorted(config["tasks"][wildcards.task]["good"]),
                 "noise": config["sequence"]["noise"],
                 "action_tokens": finetune_settings(config, wildcards.size, wildcards.task)["action_tokens"],
-                "measure": config["measure"],
+                "measure": measuring(),
             }
         ),
     message:
@@ -63,4 +65,5 @@ rule measure:
     shell:
         "python {input.code[0]:q} --settings {params.settings:q} --device {resources.device}"
         " --checkpoint {input.checkpoint:q} --pretrained {input.pretrained:q} --test {input.test:q}"
-        " --success {output.success:q} --measured {output.measured:q} --actions {output.actions:q} --log {log:q}"
+        " --success {output.success:q} --measured {output.measured:q} --actions {output.actions:q}"
+        " --bootstrap {output.bootstrap:q} --self-estimate {output.self_estimate:q} --log {log:q}"

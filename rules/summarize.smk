@@ -11,9 +11,13 @@ rule summarize:
         success=every(finetuned_table(RESULTS, "success")),
         measured=every(finetuned_table(RESULTS, "measured")),
         actions=every(finetuned_table(RESULTS, "actions")),
+        bootstrap=every(finetuned_table(RESULTS, "bootstrap")),
+        self_estimate=every(finetuned_table(RESULTS, "self_estimate")),
     output:
         policies=summary_table(RESULTS, "policies"),
         cross_objective=summary_table(RESULTS, "cross_objective"),
+        counterfactuals=summary_table(RESULTS, "counterfactuals"),
+        identification=summary_table(RESULTS, "identification"),
         actions=summary_table(RESULTS, "actions"),
         training=summary_table(RESULTS, "training"),
         fits=summary_table(RESULTS, "fits"),

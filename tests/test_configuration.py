@@ -145,6 +145,8 @@ BAD = [
     ("sequence.context_length", 15, "sequence.context_length is 15", "from 16"),
     ("sequence.n_train", -5, "sequence.n_train is -5", "from 1"),
     ("measure.n_repeats", 1, "measure.n_repeats is 1", "from 2"),
+    ("measure.do_nothing_token", 16, "measure.do_nothing_token is 16", "whole number from 0 to 15"),
+    ("measure.n_bootstrap", 0, "measure.n_bootstrap is 0", "from 1"),
     ("figures.png_dpi", 0, "figures.png_dpi is 0", "from"),
     ("figures.png_dpi", 300.5, "figures.png_dpi is 300.5", "whole number from 30 to 1200"),
     # sections
@@ -172,6 +174,8 @@ BAD = [
     ("sequence.context_length", 100, "sequence.chain_length is 101", "at least context_length + 2 = 102"),
     ("sequence.n_test", 19999, "sequence.n_test is 19999", "n_contexts_exact = 10 × 2000 = 20000"),
     ("measure.n_contexts_monte_carlo", 2001, "sequence.n_test is 20000", "n_contexts_monte_carlo = 10 × 2001"),
+    ("measure.n_contexts_self_estimate", 2001, "sequence.n_test is 20000", "n_contexts_self_estimate = 10 × 2001"),
+    ("measure.n_contexts_differential", 20001, "measure.n_contexts_differential is 20001", "is 20000"),
     ("finetune.maintenance.batch_size", 600, "finetune.maintenance.batch_size is 600", "at most the 256 rollouts"),
     ("sizes.18k.finetune.batch_size", 16, "finetune.maintenance.batch_size is 64", "of sizes.18k.finetune.batch_size"),
     (
@@ -235,6 +239,7 @@ def test_a_problem_hides_none_elsewhere():
     changes = {"sizes": None, "sequence.n_test": 1, "measure.n_contexts_exact": "2e3", "sweep.tasks": ["x"]}
     problems = problems_of(changed(changes))
     assert [problem.split(" ")[0] for problem in problems] == [
+        "measure.n_contexts_differential",
         "measure.n_contexts_exact",
         "sequence.n_test",
         "sizes",

@@ -77,7 +77,7 @@ def job_of(copied):
         ),
         "measure": (
             {"checkpoint": policy, "pretrained": pretrained, "test": splits["test"]},
-            outputs("success", "measured", "actions"),
+            outputs("success", "measured", "actions", "bootstrap", "self-estimate"),
             measured,
             {"device": "cpu"},
         ),

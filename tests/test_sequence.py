@@ -22,6 +22,7 @@ from splithistory.sequence import (
     outcome_probabilities,
     sample_outcomes,
     sample_with_noise,
+    shifted,
 )
 from sweep.chains import read_chains
 
@@ -233,3 +234,7 @@ def test_the_splits_are_independent(tmp_path):
 def test_a_split_does_not_depend_on_the_size_of_another(tmp_path):
     small, large = generated(tmp_path), generated(tmp_path, n_train=500)
     np.testing.assert_array_equal(small["test"], large["test"])
+
+
+def test_a_shifted_window_ends_with_the_action():
+    assert shifted(np.array([[1, 2, 3], [4, 5, 6]]), np.array([7, 8])).tolist() == [[2, 3, 7], [5, 6, 8]]

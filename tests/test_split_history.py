@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import splithistory
+from splithistory.actions import allowed_tokens
 from splithistory.information import entropy, good_mask, kl_divergence, minimum_impact, success_probability
 from splithistory.policy_measurement import (
     PSEUDOCOUNT,
     MeasureSettings,
+    bootstrap,
     deterministic_policy,
     generator_policy,
     repeats,
+    simple_alternatives,
 )
+from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import generate_chains, outcome_of_each_action, outcome_probabilities, sample_with_noise
 from splithistory.split_history import compare_futures, measure, smooth
 from splithistory.theory import jensen_gap, theory_of
@@ -375,6 +380,20 @@ def test_a_wrong_argument_is_named_with_what_was_expected_and_met(policy, enviro
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("alternative", "words"),
+    [
+        (altered(GOOD_POLICY, 0.75), ["(n, A)", "sum to 1", "1.25"]),
+        (np.full((4, 2), 0.5), ["(3, 2)", "(4, 2)"]),
+        (np.full((3, 4), 0.25), ["(3, 2)", "(3, 4)"]),
+    ],
+)
+def test_a_wrong_alternative_is_named_with_what_was_expected_and_met(alternative, words):
+    with pytest.raises(ValueError, match=r"alternative_probabilities \(alternative\)") as caught:
+        measure(lambda _: GOOD_POLICY, lambda _: GOOD_ENVIRONMENT, windows=None, alternative=lambda _: alternative)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
 @pytest.mark.parametrize("pseudocount", [-0.5, np.nan, np.inf])
 def test_a_wrong_pseudocount_is_refused(pseudocount):
     with pytest.raises(ValueError, match=f"pseudocount: .* at least 0, got {pseudocount}"):
@@ -384,15 +403,25 @@ def test_a_wrong_pseudocount_is_refused(pseudocount):
 # Repeats
 
 
-SETTINGS = MeasureSettings(seed=0, n_repeats=3, n_contexts_exact=50, n_contexts_monte_carlo=20)
+SETTINGS = MeasureSettings(
+    seed=0,
+    n_repeats=3,
+    n_contexts_exact=50,
+    n_contexts_monte_carlo=20,
+    n_contexts_self_estimate=10,
+    n_bootstrap=400,
+    do_nothing_token=0,
+)
 
 
 def test_repeats_are_measured_by_both_estimators_on_fresh_windows():
     contexts = windows_before_odd_positions(160)
     actions = np.random.default_rng(1).integers(0, 16, 160)
     measured = list(repeats(deterministic_policy(actions), contexts, NOISE, SETTINGS))
-    assert [(m.repeat, m.estimator, m.futures.n_windows) for m in measured] == [
-        (repeat, estimator, n) for repeat in range(3) for estimator, n in [("exact", 50), ("monte_carlo", 20)]
+    assert [(m.repeat, m.estimator, m.counterfactual, m.futures.n_windows) for m in measured] == [
+        (repeat, estimator, "split_history", n)
+        for repeat in range(3)
+        for estimator, n in [("exact", 50), ("monte_carlo", 20)]
     ]
     for m in measured[::2]:
         fresh = slice(50 * m.repeat, 50 * m.repeat + 50)
@@ -401,12 +430,14 @@ def test_repeats_are_measured_by_both_estimators_on_fresh_windows():
     assert all(m.futures.pseudocount == 0.5 for m in measured[1::2])
 
 
-@pytest.mark.parametrize(("n_exact", "n_monte_carlo"), [(50, 20), (20, 50), (30, 30)])
-def test_the_estimators_share_the_first_windows_of_a_repeat(n_exact, n_monte_carlo):
+@pytest.mark.parametrize(("n_exact", "n_monte_carlo", "n_self"), [(50, 20, 1), (20, 50, 1), (30, 30, 30), (20, 30, 50)])
+def test_all_estimates_share_the_first_windows_of_a_repeat(n_exact, n_monte_carlo, n_self):
     contexts = windows_before_odd_positions(150)
     actions = np.random.default_rng(1).integers(0, 16, 150)
-    shape = MeasureSettings(0, 3, n_exact, n_monte_carlo)
-    fresh = max(n_exact, n_monte_carlo)
+    shape = replace(
+        SETTINGS, n_contexts_exact=n_exact, n_contexts_monte_carlo=n_monte_carlo, n_contexts_self_estimate=n_self
+    )
+    fresh = max(n_exact, n_monte_carlo, n_self)
     for m in repeats(deterministic_policy(actions), contexts, 0.0, shape):
         first = slice(fresh * m.repeat, fresh * m.repeat + m.futures.n_windows)
         values = [outcome_after_noise_free(x, a) for x, a in zip(contexts[first], actions[first], strict=True)]
@@ -421,3 +452,111 @@ def test_too_few_windows_are_refused():
     contexts = windows_before_odd_positions(149)
     with pytest.raises(ValueError, match="contexts: expected at least 150, got 149"):
         list(repeats(np.full((149, 16), 1 / 16), contexts, NOISE, SETTINGS))
+
+
+# Other counterfactual futures
+
+
+def test_against_another_policy_the_future_is_that_policys_own():
+    """Op = H(F') - H(F) and Imp = KL(F ‖ F') between two policies of the same windows."""
+    rng = np.random.default_rng(0)
+    policy, other = rng.dirichlet(np.ones(4), size=(2, 9))
+    outcome = rng.dirichlet(np.ones(5), size=(9, 4))
+    ours, theirs = (literal_futures(p, outcome)[0] for p in (policy, other))
+    futures = measure(lambda _: policy, lambda _: outcome, windows=None, alternative=lambda _: other)
+    np.testing.assert_allclose(futures.counterfactual_distribution, theirs)
+    assert futures.op == pytest.approx(entropy_of(theirs) - entropy_of(ours))
+    assert futures.imp == pytest.approx(divergence(ours, theirs))
+    assert futures.n_distinct_actions == 4
+
+
+@pytest.mark.parametrize("pseudocount", [0.0, 0.5])
+def test_against_itself_a_policy_has_neither_optimization_nor_impact(pseudocount):
+    contexts = windows_before_odd_positions(50)
+    policy = deterministic_policy(np.random.default_rng(1).integers(0, 16, 50))
+    outcome = outcome_probabilities(outcome_of_each_action(contexts), NOISE)
+    futures = compare_futures(policy, outcome, pseudocount, alternative_probabilities=policy)
+    assert futures.op == pytest.approx(0, abs=1e-12)
+    assert futures.imp == pytest.approx(0, abs=1e-12)
+
+
+def test_an_answer_that_never_varies_is_its_own_split_history():
+    """Doing nothing makes one future, whether it is reached by another policy or by a split history."""
+    contexts = windows_before_odd_positions(300)
+    policy = deterministic_policy(np.random.default_rng(1).integers(0, 16, 300))
+    outcome = outcome_probabilities(outcome_of_each_action(contexts), NOISE)
+    nothing = simple_alternatives(300, np.ones(16, dtype=bool), do_nothing_token=5)["do_nothing"]
+    against = compare_futures(policy, outcome, alternative_probabilities=nothing)
+    alone = compare_futures(nothing, outcome)
+    np.testing.assert_allclose(against.counterfactual_distribution, alone.counterfactual_distribution)
+    np.testing.assert_allclose(against.counterfactual_distribution, alone.outcome_distribution)
+    assert against.n_distinct_actions == 1
+
+
+@pytest.mark.parametrize("action_tokens", ["all", "odd"])
+def test_a_random_token_is_uniform_over_the_allowed_ones(action_tokens):
+    allowed = allowed_tokens(action_tokens)
+    random_token = simple_alternatives(3, allowed, 0)["random_token"]
+    np.testing.assert_allclose(random_token, np.tile(allowed / allowed.sum(), (3, 1)))
+
+
+def test_token_0_leaves_the_product_unchanged():
+    """Which is why it is the default for doing nothing: the outcome is what the last 15 tokens make."""
+    contexts = windows_before_odd_positions(100)
+    products = [math.prod(int(token) + 1 for token in window[-15:]) % 17 % 8 for window in contexts]
+    assert outcome_of_each_action(contexts)[:, 0].tolist() == products
+
+
+def test_every_repeat_is_compared_with_every_future_by_both_estimators():
+    contexts = windows_before_odd_positions(150)
+    actions = np.random.default_rng(1).integers(0, 16, 150)
+    alternatives = simple_alternatives(150, np.ones(16, dtype=bool), 0)
+    measured = list(repeats(deterministic_policy(actions), contexts, NOISE, SETTINGS, alternatives))
+    assert [(m.repeat, m.estimator, m.counterfactual) for m in measured] == [
+        (repeat, estimator, counterfactual)
+        for repeat in range(3)
+        for estimator in ("exact", "monte_carlo")
+        for counterfactual in ("split_history", "do_nothing", "random_token")
+    ]
+    # The policy's own future is one and the same, whatever it is compared with.
+    for start in range(0, len(measured), 3):
+        assert len({m.futures.entropy for m in measured[start : start + 3]}) == 1
+    # Alternatives leave what was sampled for the split history as it was.
+    alone = [m.futures.op for m in repeats(deterministic_policy(actions), contexts, NOISE, SETTINGS)]
+    assert alone == [m.futures.op for m in measured[::3]]
+
+
+# The bootstrap
+
+
+def test_a_draw_of_the_bootstrap_measures_the_windows_it_drew():
+    """By a direct measurement of the drawn windows."""
+    contexts = windows_before_odd_positions(60)
+    actions = np.random.default_rng(1).integers(0, 16, 60)
+    draws = list(bootstrap(actions, contexts, NOISE, SETTINGS))
+    assert len(draws) == SETTINGS.n_bootstrap
+    rng = stream_rng(SETTINGS.seed, Stream.BOOTSTRAP)
+    for draw in draws[:5]:
+        drawn = rng.integers(60, size=60)
+        directly = exact(actions[drawn], contexts[drawn])
+        np.testing.assert_allclose(draw.outcome_distribution, directly.outcome_distribution)
+        np.testing.assert_allclose(draw.counterfactual_distribution, directly.counterfactual_distribution)
+        assert draw.op == pytest.approx(directly.op)
+        assert draw.imp == pytest.approx(directly.imp)
+
+
+def test_the_bootstrap_scatters_as_fresh_windows_do():
+    n = 300
+    fresh = [perfect_op(windows_before_odd_positions(n, seed)) for seed in range(200)]
+    contexts = windows_before_odd_positions(n, seed=1000)
+    draws = [draw.op for draw in bootstrap(half_perfect_actions(contexts), contexts, NOISE, SETTINGS)]
+    assert np.std(draws) == pytest.approx(np.std(fresh), rel=0.3)
+
+
+def half_perfect_actions(contexts):
+    """Perfect on {0, 2, 4, 6} in the even rows, one action in the others."""
+    return np.where(np.arange(len(contexts)) % 2, 7, perfect_actions(contexts, [0, 2, 4, 6], range(16)))
+
+
+def perfect_op(contexts):
+    return exact(half_perfect_actions(contexts), contexts).op

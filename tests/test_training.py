@@ -14,7 +14,7 @@ from splithistory.information import good_mask
 from splithistory.model import Architecture, initial_policy
 from splithistory.optimizer import ScheduledAdamW
 from splithistory.pretraining import PretrainSettings, evaluate, pretrain
-from splithistory.reinforcement import Evaluation, FinetuneSettings, finetune, sample_actions, shifted
+from splithistory.reinforcement import Evaluation, FinetuneSettings, finetune, sample_actions
 from splithistory.sequence import (
     Windows,
     generate_chains,
@@ -345,10 +345,6 @@ def test_actions_are_sampled_from_the_softmax():
     shares = np.bincount(sample_actions(logits), minlength=16) / 20_000
     np.testing.assert_allclose(shares[:3], [0.7, 0.2, 0.1], atol=0.015)
     assert shares[3:].sum() == 0
-
-
-def test_a_shifted_window_ends_with_the_action():
-    assert shifted(np.array([[1, 2, 3], [4, 5, 6]]), np.array([7, 8])).tolist() == [[2, 3, 7], [5, 6, 8]]
 
 
 class Stub(nn.Module):

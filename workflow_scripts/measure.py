@@ -1,20 +1,28 @@
-"""Measure one policy on the test chains: its outcomes, its Op and its Imp."""
+"""Measure one policy on the test chains: outcomes, Op and Imp against every future, and what it thinks of itself."""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
 
-from splithistory.actions import best_actions
+from splithistory.actions import allowed_tokens, best_actions
 from splithistory.information import good_mask
-from splithistory.policy_measurement import MeasureSettings, deterministic_policy, repeats
+from splithistory.model import initial_policy
+from splithistory.policy_measurement import (
+    MeasureSettings,
+    bootstrap,
+    deterministic_policy,
+    repeats,
+    simple_alternatives,
+)
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import N_OUTCOMES, sample_outcomes
+from splithistory.self_estimate import self_estimates
+from splithistory.sequence import N_OUTCOMES, Tokens, sample_outcomes
 from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint
 from sweep.device import select_device
-from sweep.measured import action_rows, measured_contexts, measured_rows
+from sweep.measured import action_rows, bootstrap_rows, measured_contexts, measured_rows, self_estimate_rows
 from sweep.provenance import provenance
 from sweep.tables import write_table
 
@@ -25,33 +33,45 @@ def main(arguments: argparse.Namespace) -> None:
     measure_settings = MeasureSettings(**settings["measure"])
     device = select_device(arguments.device)
     policy, _ = load_checkpoint(arguments.checkpoint)
-    pretrained, _ = load_checkpoint(arguments.pretrained)
+    pretrained, pretrained_by = load_checkpoint(arguments.pretrained)
+    untrained = initial_policy(pretrained.architecture, pretrained_by["seed"])
     contexts = measured_contexts(read_chains(arguments.test), policy.architecture.context_length, measure_settings.seed)
+
+    def outcome_counts(actions: Tokens) -> np.ndarray:
+        # The same noise for all, so that differences are the policies' own.
+        noise_rng = stream_rng(measure_settings.seed, Stream.TEST_OUTCOMES)
+        return np.bincount(sample_outcomes(contexts, actions, noise, noise_rng), minlength=N_OUTCOMES)
+
     with script.seconds() as elapsed:
-        actions = best_actions(policy.to(device), contexts, action_tokens)  # (n,)
-        measurements = list(repeats(deterministic_policy(actions), contexts, noise, measure_settings))
-        outcome_counts, outcome_counts_pretrained = (
-            np.bincount(
-                # The same noise for both, so that their difference is the policies' own.
-                sample_outcomes(contexts, answers, noise, stream_rng(measure_settings.seed, Stream.TEST_OUTCOMES)),
-                minlength=N_OUTCOMES,
-            )
-            for answers in (actions, best_actions(pretrained.to(device), contexts, action_tokens))
+        actions, actions_untrained, actions_pretrained = (
+            best_actions(model.to(device), contexts, action_tokens) for model in (policy, untrained, pretrained)
         )
+        alternatives = simple_alternatives(
+            len(contexts), allowed_tokens(action_tokens), measure_settings.do_nothing_token
+        ) | {
+            "untrained": deterministic_policy(actions_untrained),
+            "pretrained": deterministic_policy(actions_pretrained),
+        }
+        measurements = list(repeats(deterministic_policy(actions), contexts, noise, measure_settings, alternatives))
+        draws = list(bootstrap(actions, contexts, noise, measure_settings))
+        estimates = list(self_estimates(policy, actions, contexts, measure_settings))
         made_by = provenance(settings, ["torch"], device=str(device), seconds=elapsed())
 
     good = good_mask(settings["good"], N_OUTCOMES)
+    counts = outcome_counts(actions)
     success = {
-        "success_rate": outcome_counts[good].sum() / len(contexts),
+        "success_rate": counts[good].sum() / len(contexts),
         "chance": good.mean(),
         "n_contexts": len(contexts),
-        "outcome_counts": outcome_counts,
-        "outcome_counts_pretrained": outcome_counts_pretrained,
+        "outcome_counts": counts,
+        "outcome_counts_pretrained": outcome_counts(actions_pretrained),
         "off_alphabet_rate": np.mean(actions < N_OUTCOMES),
     }
     write_table([success], "finetuned/success", arguments.success, made_by)
     write_table(measured_rows(measurements), "finetuned/measured", arguments.measured, made_by)
     write_table(action_rows(measurements), "finetuned/actions", arguments.actions, made_by)
+    write_table(bootstrap_rows(draws), "finetuned/bootstrap", arguments.bootstrap, made_by)
+    write_table(self_estimate_rows(estimates), "finetuned/self_estimate", arguments.self_estimate, made_by)
 
 
 if __name__ == "__main__":
@@ -63,4 +83,6 @@ if __name__ == "__main__":
     options.add_argument("--success", type=Path, required=True, help="table of outcomes to write")
     options.add_argument("--measured", type=Path, required=True, help="table of Op and Imp to write")
     options.add_argument("--actions", type=Path, required=True, help="table of the futures given each action to write")
+    options.add_argument("--bootstrap", type=Path, required=True, help="table of draws of the windows to write")
+    options.add_argument("--self-estimate", type=Path, required=True, help="table of self-estimates to write")
     script.run(main, options)

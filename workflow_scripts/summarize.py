@@ -12,8 +12,10 @@ from sweep.layout import finetuned_table, policy_keys, pretrained_keys, pretrain
 from sweep.provenance import metadata_of, provenance
 from sweep.summary import (
     actions_table,
+    counterfactuals_table,
     cross_objective_table,
     fits_table,
+    identification_table,
     policies_table,
     training_table,
 )
@@ -26,7 +28,7 @@ def main(arguments: argparse.Namespace) -> None:
     models, policies = list(pretrained_keys(settings)), list(policy_keys(settings))
     finetuned = {
         name: stacked(lambda keys, name=name: finetuned_table(results, name, **keys), f"finetuned/{name}", policies)
-        for name in ("training", "success", "measured", "actions")
+        for name in ("training", "success", "measured", "actions", "bootstrap", "self_estimate")
     }
     pretraining = stacked(lambda keys: pretrained_table(results, "training", **keys), "pretrained/training", models)
     n_parameters = {
@@ -35,6 +37,8 @@ def main(arguments: argparse.Namespace) -> None:
         ]
         for keys in models
     }
+    cross_objective = cross_objective_table(finetuned["measured"], good_sets)
+    identification = identification_table(cross_objective, finetuned["measured"], finetuned["bootstrap"], good_sets)
     summary = {
         "policies": policies_table(
             finetuned["measured"],
@@ -42,10 +46,14 @@ def main(arguments: argparse.Namespace) -> None:
             finetuned["success"],
             pretraining,
             finetuned["training"],
+            finetuned["self_estimate"],
+            identification,
             n_parameters,
             good_sets,
         ),
-        "cross_objective": cross_objective_table(finetuned["measured"], good_sets),
+        "cross_objective": cross_objective,
+        "counterfactuals": counterfactuals_table(finetuned["measured"]),
+        "identification": identification,
         "actions": actions_table(finetuned["actions"]),
         "training": training_table(pretraining, finetuned["training"]),
     }

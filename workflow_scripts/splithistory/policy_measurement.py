@@ -1,10 +1,12 @@
-"""Op and Imp of the sequence's policies, by both estimators (method, section 4)."""
+"""Op and Imp of the sequence's policies, by both estimators, against every counterfactual future (sections 4 to 6)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from splithistory.information import Floats
 from splithistory.seeding import Stream, stream_rng
@@ -20,6 +22,7 @@ from splithistory.sequence import (
 from splithistory.split_history import Futures, compare_futures
 
 Estimator = Literal["exact", "monte_carlo"]
+Counterfactual = Literal["split_history", "do_nothing", "random_token", "untrained", "pretrained"]
 # Added to every count of sampled outcomes for Imp and success rates, which empty cells would make infinite.
 PSEUDOCOUNT = 0.5
 
@@ -29,39 +32,55 @@ class MeasureSettings:
     """Settings of measuring; `config.yaml` explains each.
 
     Attributes:
-        seed: of the windows and of the sampled outcomes.
+        seed: of the windows, of the sampled outcomes and of the bootstrap.
         n_repeats: measurements, each on fresh windows.
         n_contexts_exact: windows a repeat of the exact estimator.
         n_contexts_monte_carlo: windows a repeat of the Monte Carlo estimator.
+        n_contexts_self_estimate: windows a repeat of the policies' self-estimates.
+        n_bootstrap: times that the windows are drawn anew.
+        do_nothing_token: the answer that stands for doing nothing.
     """
 
     seed: int
     n_repeats: int
     n_contexts_exact: int
     n_contexts_monte_carlo: int
+    n_contexts_self_estimate: int
+    n_bootstrap: int
+    do_nothing_token: int
 
     @property
     def n_contexts_a_repeat(self) -> int:
-        """Fresh windows a repeat, which the two estimators share."""
-        return max(self.n_contexts_exact, self.n_contexts_monte_carlo)
+        """Fresh windows a repeat, which all estimates share."""
+        return max(self.n_contexts_exact, self.n_contexts_monte_carlo, self.n_contexts_self_estimate)
 
     @property
     def n_contexts(self) -> int:
         """Windows in all."""
         return self.n_repeats * self.n_contexts_a_repeat
 
+    def windows_of_repeats(self) -> Iterator[tuple[int, slice]]:
+        """Number of each repeat and its place among the windows; an estimate takes the first that it needs of them."""
+        for repeat in range(self.n_repeats):
+            yield repeat, slice(repeat * self.n_contexts_a_repeat, (repeat + 1) * self.n_contexts_a_repeat)
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """One repeat by one estimator."""
+    """One repeat by one estimator, against one counterfactual future."""
 
     repeat: int
     estimator: Estimator
+    counterfactual: Counterfactual
     futures: Futures
 
 
 def repeats(
-    action_probabilities: Floats, contexts: Tokens, noise: float, settings: MeasureSettings
+    action_probabilities: Floats,
+    contexts: Tokens,
+    noise: float,
+    settings: MeasureSettings,
+    alternatives: Mapping[Counterfactual, Floats] = MappingProxyType({}),
 ) -> Iterator[Measurement]:
     """Measure a policy in the recurrence, by both estimators, repeat by repeat.
 
@@ -72,9 +91,10 @@ def repeats(
         contexts: (n, context_length) windows before odd positions; n is at least ``settings.n_contexts``.
         noise: the recurrence's.
         settings: how often, and on how many windows.
+        alternatives: (n, 16) π'(a|x) of each other policy to compare with, beside the split history.
 
     Yields:
-        ``2 * n_repeats`` measurements.
+        A measurement for each repeat, estimator and counterfactual future.
 
     Raises:
         ValueError: if there are too few contexts.
@@ -82,18 +102,76 @@ def repeats(
     if len(contexts) < settings.n_contexts:
         raise ValueError(f"contexts: expected at least {settings.n_contexts}, got {len(contexts)}")
     rng = stream_rng(settings.seed, Stream.MEASURED_OUTCOMES)
-    for repeat, start in enumerate(range(0, settings.n_contexts, settings.n_contexts_a_repeat)):
-        fresh = slice(start, start + settings.n_contexts_a_repeat)
-        policy = action_probabilities[fresh]  # (n, 16)
+    for repeat, fresh in settings.windows_of_repeats():
         values = outcome_of_each_action(contexts[fresh])  # (n, 16)
+        sampled = sample_with_noise(values[: settings.n_contexts_monte_carlo], noise, rng)
+        exact = outcome_probabilities(values[: settings.n_contexts_exact], noise)
+        outcomes: dict[Estimator, tuple[Floats, float]] = {  # each (n, 16, 8), with the pseudocount
+            "exact": (exact, 0.0),
+            "monte_carlo": (np.eye(N_OUTCOMES)[sampled], PSEUDOCOUNT),
+        }
+        for estimator, (outcome, pseudocount) in outcomes.items():
+            policy = action_probabilities[fresh][: len(outcome)]
+            yield Measurement(repeat, estimator, "split_history", compare_futures(policy, outcome, pseudocount))
+            for counterfactual, probabilities in alternatives.items():
+                alternative = probabilities[fresh][: len(outcome)]
+                futures = compare_futures(policy, outcome, pseudocount, alternative)
+                yield Measurement(repeat, estimator, counterfactual, futures)
 
-        n = settings.n_contexts_exact
-        probabilities = outcome_probabilities(values[:n], noise)  # (n, 16, 8)
-        yield Measurement(repeat, "exact", compare_futures(policy[:n], probabilities))
 
-        n = settings.n_contexts_monte_carlo
-        sampled = np.eye(N_OUTCOMES)[sample_with_noise(values[:n], noise, rng)]  # (n, 16, 8) one-hot
-        yield Measurement(repeat, "monte_carlo", compare_futures(policy[:n], sampled, PSEUDOCOUNT))
+def bootstrap(actions: Tokens, contexts: Tokens, noise: float, settings: MeasureSettings) -> Iterator[Futures]:
+    """Measure a policy at temperature 0 again and again, exactly, on windows drawn anew from all of its windows.
+
+    A mean over windows drawn with replacement is a mean weighted by how often each was drawn, so that what
+    the policy did in each window is looked up once.
+
+    Args:
+        actions: (n,) the policy's answers.
+        contexts: (n, context_length) windows before odd positions.
+        noise: the recurrence's.
+        settings: seed and number of draws.
+
+    Yields:
+        ``settings.n_bootstrap`` measurements under the split history, each on n windows.
+    """
+    n = len(contexts)
+    values = outcome_of_each_action(contexts)  # (n, 16)
+    answers, answer = np.unique(actions, return_inverse=True)  # (m,), (n,)
+    chosen = outcome_probabilities(np.take_along_axis(values, actions[:, None], axis=1)[:, 0], noise)  # (n, 8)
+    given = outcome_probabilities(values[:, answers], noise).reshape(n, -1)  # (n, m * 8)
+    of_windows = np.concatenate([chosen, np.eye(len(answers))[answer], given], axis=1)  # (n, 8 + m + m * 8)
+    rng = stream_rng(settings.seed, Stream.BOOTSTRAP)
+    for _ in range(settings.n_bootstrap):
+        times_drawn = np.bincount(rng.integers(n, size=n), minlength=n)  # (n,)
+        outcome, weights, counterfactuals = np.split(
+            times_drawn @ of_windows / n, [N_OUTCOMES, N_OUTCOMES + len(answers)]
+        )
+        yield Futures(
+            outcome_distribution=outcome,
+            answers=deterministic_policy(answers),
+            weights=weights,
+            counterfactuals=counterfactuals.reshape(-1, N_OUTCOMES),
+            n_windows=n,
+        )
+
+
+def simple_alternatives(
+    n_windows: int, allowed: NDArray[np.bool_], do_nothing_token: int
+) -> dict[Counterfactual, Floats]:
+    """The policies to compare with that need no model: doing nothing, and a uniformly random token (section 6).
+
+    Args:
+        n_windows: number of windows n.
+        allowed: (16,) booleans, the tokens that may be answered.
+        do_nothing_token: answered always by the first; it need not be allowed.
+
+    Returns:
+        (n, 16) probabilities of each.
+    """
+    return {
+        "do_nothing": deterministic_policy(np.full(n_windows, do_nothing_token)),
+        "random_token": np.tile(allowed / allowed.sum(), (n_windows, 1)),
+    }
 
 
 def deterministic_policy(actions: Tokens) -> Floats:

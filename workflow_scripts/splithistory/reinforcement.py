@@ -22,6 +22,7 @@ from splithistory.sequence import (
     outcome_of_action,
     outcome_probabilities,
     sample_outcomes,
+    shifted,
 )
 
 OUTCOME_PARITY = 0  # outcomes stand at even positions, actions at odd ones
@@ -213,8 +214,3 @@ class Evaluation:
 def sample_actions(logits: Tensor) -> Tokens:
     """Sample a token from each row of (n, 16) logits at temperature 1, with torch's random state -> (n,)."""
     return torch.multinomial(logits.detach().softmax(dim=1), 1)[:, 0].cpu().numpy().astype(np.uint8)
-
-
-def shifted(contexts: Tokens, actions: Tokens) -> Tokens:
-    """The windows one position later, their last token the action: (n, T), (n,) -> (n, T)."""
-    return np.concatenate([contexts[:, 1:], actions[:, None]], axis=1)

@@ -13,6 +13,7 @@ class Stream(IntEnum):
     TEST_WINDOWS = 2
     TEST_OUTCOMES = 3
     MEASURED_OUTCOMES = 4
+    BOOTSTRAP = 5
 
 
 def stream_rng(seed: int, stream: Stream) -> np.random.Generator:

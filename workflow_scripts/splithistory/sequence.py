@@ -117,6 +117,11 @@ def sample_outcomes(contexts: Tokens, actions: Tokens, noise: float, rng: np.ran
     return sample_with_noise(outcome_of_action(contexts, actions), noise, rng)
 
 
+def shifted(contexts: Tokens, actions: Tokens) -> Tokens:
+    """The windows one position later, their last token the action: (n, T), (n,) -> (n, T)."""
+    return np.concatenate([contexts[:, 1:], actions[:, None]], axis=1)
+
+
 def next_value(contexts: Tokens) -> Tokens:
     """The noise-free value v that follows each context.
 

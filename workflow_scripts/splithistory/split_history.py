@@ -1,4 +1,4 @@
-"""Op and Imp of any policy in any finite environment, by the split-history method (method, sections 4 and 5).
+"""Op and Imp of any policy in any finite environment, by the split-history method (method, sections 4 to 6).
 
 With π(a|x) the policy and p(f|x, a) the environment, over n windows x::
 
@@ -8,6 +8,9 @@ With π(a|x) the policy and p(f|x, a) the environment, over n windows x::
     Imp = mean over x'' of KL(F ‖ F'|x'')
 
 F'|x'' depends on x'' only through the policy's answer, so it is computed once for each distinct answer.
+
+Any other policy can make the future to compare with, in place of the split history (section 6). F' is then one
+distribution: Op = H(F') - H(F) and Imp = KL(F ‖ F').
 """
 
 from collections.abc import Callable
@@ -26,11 +29,12 @@ _SUM_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Futures:
-    """The future under the policy, and under each of its distinct answers to a split history.
+    """The future under the policy, and the futures that it is compared with.
 
     Attributes:
         outcome_distribution: (K,) F.
-        answers: (m, A) the distinct rows of π, each the distribution over actions of one answer.
+        answers: (m, A) the distribution over actions behind each counterfactual future. Under the split history
+            these are the distinct rows of π; under another policy, its mean over the windows (m = 1).
         weights: (m,) share of the windows x'' that get each answer; sums to 1.
         counterfactuals: (m, K) F'|x'' for each answer.
         n_windows: windows the futures were computed from.
@@ -67,6 +71,11 @@ class Futures:
         return float(self.weights @ divergences)
 
     @property
+    def n_distinct_actions(self) -> int:
+        """Actions that the counterfactual futures rest on."""
+        return int(np.count_nonzero(self.answers.any(axis=0)))
+
+    @property
     def counterfactual_distribution(self) -> Floats:
         """(K,) the mean of F'|x'' over x''."""
         return self.weights @ self.counterfactuals
@@ -96,6 +105,7 @@ def measure(
     environment: Callable[[Any], ArrayLike],
     windows: Any,
     pseudocount: float = 0.0,
+    alternative: Callable[[Any], ArrayLike] | None = None,
 ) -> Futures:
     """Measure the Op and Imp of any policy in any environment with finitely many actions and outcomes.
 
@@ -105,6 +115,7 @@ def measure(
             estimate, one-hot rows: one sampled outcome for each window and action.
         windows: n situations x, in whatever form the two callables take.
         pseudocount: see `Futures`; ½ for a Monte Carlo estimate, else 0.
+        alternative: another policy, whose future is the one to compare with; the split history where left out.
 
     Returns:
         The futures, with ``op`` and ``imp`` in nats.
@@ -113,11 +124,16 @@ def measure(
         ValueError: if there are no windows, shapes do not fit each other, or probabilities are negative, not
             finite or do not sum to one; the message names the argument.
     """
-    return compare_futures(policy(windows), environment(windows), pseudocount)
+    return compare_futures(
+        policy(windows), environment(windows), pseudocount, None if alternative is None else alternative(windows)
+    )
 
 
 def compare_futures(
-    action_probabilities: ArrayLike, outcome_probabilities: ArrayLike, pseudocount: float = 0.0
+    action_probabilities: ArrayLike,
+    outcome_probabilities: ArrayLike,
+    pseudocount: float = 0.0,
+    alternative_probabilities: ArrayLike | None = None,
 ) -> Futures:
     """`measure` on probabilities that are there already.
 
@@ -125,9 +141,11 @@ def compare_futures(
         action_probabilities: (n, A) π(a|x).
         outcome_probabilities: (n, A, K) p(f|x, a).
         pseudocount: see `Futures`.
+        alternative_probabilities: (n, A) π'(a|x) of another policy to compare with; the split history of the
+            policy itself where left out.
 
     Returns:
-        The futures under the policy and under its split history.
+        The future under the policy, and under its split history or the other policy.
 
     Raises:
         ValueError: as `measure`.
@@ -142,12 +160,23 @@ def compare_futures(
     if not (np.isfinite(pseudocount) and pseudocount >= 0):
         raise ValueError(f"pseudocount: expected a finite number of at least 0, got {pseudocount}")
     n_windows = len(policy)
-    answers, counts = np.unique(policy, axis=0, return_counts=True)
+    if alternative_probabilities is None:
+        answers, counts = np.unique(policy, axis=0, return_counts=True)
+        counterfactuals = answers @ outcome.mean(axis=0)  # (m, K)
+    else:
+        alternative = _checked("alternative_probabilities (alternative)", alternative_probabilities, "(n, A)", 2)
+        if alternative.shape != policy.shape:
+            raise ValueError(
+                f"alternative_probabilities (alternative): expected shape {policy.shape} to match "
+                f"action_probabilities, got {alternative.shape}"
+            )
+        answers, counts = alternative.mean(axis=0, keepdims=True), np.array([n_windows])
+        counterfactuals = np.einsum("xa,xaf->f", alternative, outcome)[None] / n_windows  # (1, K)
     return Futures(
         outcome_distribution=np.einsum("xa,xaf->f", policy, outcome) / n_windows,
         answers=answers,
         weights=counts / n_windows,
-        counterfactuals=answers @ outcome.mean(axis=0),
+        counterfactuals=counterfactuals,
         n_windows=n_windows,
         pseudocount=pseudocount,
     )

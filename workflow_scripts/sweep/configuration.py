@@ -449,12 +449,20 @@ def _short_chains(sound: _Sound) -> Iterator[_Problem]:
 
 def _few_test_chains(sound: _Sound) -> Iterator[_Problem]:
     n_test, n_repeats = sound("sequence", "n_test"), sound("measure", "n_repeats")
-    n_contexts, key = max((sound("measure", key) or 0, key) for key in ("n_contexts_exact", "n_contexts_monte_carlo"))
+    counts = ("n_contexts_exact", "n_contexts_monte_carlo", "n_contexts_self_estimate")
+    n_contexts, key = max((sound("measure", key) or 0, key) for key in counts)
     if n_test and n_repeats and n_test < n_repeats * n_contexts:
         yield _Problem(
             ("sequence", "n_test"),
             f"is {n_test}; expected at least measure.n_repeats × measure.{key} = {n_repeats} × {n_contexts} "
             f"= {n_repeats * n_contexts}, as every window is cut from a chain of its own. Raise it, or lower those.",
+        )
+    n_differential = sound("measure", "n_contexts_differential")
+    if n_test and n_differential and n_test < n_differential:
+        yield _Problem(
+            ("measure", "n_contexts_differential"),
+            f"is {n_differential}; expected at most sequence.n_test, which is {n_test}, as every window is cut from a "
+            "chain of its own. Lower it, or raise that.",
         )
 
 

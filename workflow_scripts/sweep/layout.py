@@ -6,8 +6,17 @@ from typing import Any
 
 SPLITS = ("train", "validation", "test")
 PRETRAINED_TABLES = ("checkpoint", "training")
-FINETUNED_TABLES = ("checkpoint", "training", "success", "measured", "actions")
-SUMMARY_TABLES = ("policies", "cross_objective", "generator", "actions", "training", "fits")
+FINETUNED_TABLES = ("checkpoint", "training", "success", "measured", "actions", "bootstrap", "self_estimate")
+SUMMARY_TABLES = (
+    "policies",
+    "cross_objective",
+    "generator",
+    "counterfactuals",
+    "actions",
+    "training",
+    "fits",
+    "identification",
+)
 
 
 def pretrained_table(results: str, name: str, size: str = "{size}", seed: int | str = "{seed}") -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 from splithistory.policy_measurement import Measurement
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import Tokens, one_window_a_chain
+from splithistory.sequence import N_OUTCOMES, Tokens, one_window_a_chain
+from splithistory.split_history import Futures
 
 
 def measured_contexts(test: Tokens, context_length: int, seed: int) -> Tokens:
@@ -23,7 +24,7 @@ def measured_contexts(test: Tokens, context_length: int, seed: int) -> Tokens:
 
 
 def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
-    """Rows of a 'measured' table under the split history.
+    """Rows of a 'measured' table.
 
     The distributions are plug-in ones; Imp by Monte Carlo is that of the smoothed ones.
     """
@@ -32,22 +33,53 @@ def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any
         yield {
             "repeat": measurement.repeat,
             "estimator": measurement.estimator,
-            "counterfactual": "split_history",
+            "counterfactual": measurement.counterfactual,
             "n_contexts": futures.n_windows,
-            "n_distinct_actions": len(futures.answers),
-            "entropy": futures.entropy,
-            "entropy_counterfactual": futures.entropy_counterfactual,
-            "op": futures.op,
-            "imp": futures.imp,
-            "outcome_distribution": futures.outcome_distribution,
-            "counterfactual_distribution": futures.counterfactual_distribution,
+            "n_distinct_actions": futures.n_distinct_actions,
+            **measures_of(futures),
+            **distributions_of(futures),
+        }
+
+
+def measures_of(futures: Futures) -> dict[str, float]:
+    """Columns of the measures, nats."""
+    return {
+        "entropy": futures.entropy,
+        "entropy_counterfactual": futures.entropy_counterfactual,
+        "op": futures.op,
+        "imp": futures.imp,
+    }
+
+
+def distributions_of(futures: Futures) -> dict[str, Any]:
+    """Columns of the futures themselves."""
+    return {
+        "outcome_distribution": futures.outcome_distribution,
+        "counterfactual_distribution": futures.counterfactual_distribution,
+    }
+
+
+def bootstrap_rows(draws: Iterable[Futures]) -> Iterator[dict[str, Any]]:
+    """Rows of a 'bootstrap' table: a row a draw of the windows."""
+    for draw, futures in enumerate(draws):
+        yield {"draw": draw, "op": futures.op, "imp": futures.imp, **distributions_of(futures)}
+
+
+def self_estimate_rows(estimates: Iterable[Futures]) -> Iterator[dict[str, Any]]:
+    """Rows of a 'self_estimate' table: a row a repeat."""
+    for repeat, futures in enumerate(estimates):
+        yield {
+            "repeat": repeat,
+            "n_contexts": futures.n_windows,
+            **measures_of(futures),
+            "odd_token_mass": futures.outcome_distribution[N_OUTCOMES:].sum(),  # which no even position carries
         }
 
 
 def action_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
     """Rows of an 'actions' table: the exact F'|x'' of every distinct action of a policy at temperature 0."""
     for measurement in measurements:
-        if measurement.estimator != "exact":
+        if (measurement.estimator, measurement.counterfactual) != ("exact", "split_history"):
             continue
         futures = measurement.futures
         for answer, weight, distribution in zip(futures.answers, futures.weights, futures.counterfactuals, strict=True):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from splithistory.identification import nearest_objective, rank_good_set, ranks_of_good_set
 from splithistory.information import good_mask, success_probability
 from splithistory.policy_measurement import PSEUDOCOUNT
 from splithistory.sequence import N_OUTCOMES
@@ -22,6 +23,8 @@ def policies_table(
     success: pd.DataFrame,
     pretraining: pd.DataFrame,
     finetuning: pd.DataFrame,
+    self_estimates: pd.DataFrame,
+    identification: pd.DataFrame,
     n_parameters: Mapping[tuple[str, int], int],
     good_sets: Mapping[str, list[int]],
 ) -> pd.DataFrame:
@@ -33,6 +36,8 @@ def policies_table(
         success: all 'success' tables with their keys.
         pretraining: all 'training' tables of pretrained models with their keys.
         finetuning: all 'training' tables of policies with their keys.
+        self_estimates: all 'self_estimate' tables with their keys.
+        identification: the 'identification' table.
         n_parameters: by size and seed.
         good_sets: the good outcomes of each task.
 
@@ -43,6 +48,8 @@ def policies_table(
     pretrained = pretraining.sort_values("step").groupby(["size", "seed"]).last()
     finetuned = finetuning.sort_values("step").groupby(KEYS).last()
     actions_of = dict(list(actions.groupby(KEYS)))
+    expected = self_estimates.groupby(KEYS)[["op", "imp"]].mean()
+    identified = identification[identification["measure"] == "op"].set_index(KEYS)["identified_task"]
     rows = []
     for keys, repeats in measured[measured["counterfactual"] == "split_history"].groupby(KEYS, sort=False):
         task, size, seed = keys
@@ -74,6 +81,9 @@ def policies_table(
                 "op_predicted_study": study.op_predicted.mean(),
                 "imp_study": sampled["imp"].mean(),
                 "imp_minimum_study": study.imp_minimum.mean(),
+                "op_self": expected.loc[keys, "op"],
+                "imp_self": expected.loc[keys, "imp"],
+                "identified_task": identified.loc[keys],
             }
         )
     return pd.DataFrame(rows)
@@ -101,6 +111,82 @@ def cross_objective_table(measured: pd.DataFrame, good_sets: Mapping[str, list[i
         for keys, repeats in exact.groupby(KEYS, sort=False)
         for task, good in good_sets.items()
     )
+
+
+def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
+    """Every policy against every counterfactual future: means over exact repeats, with their standard errors.
+
+    Args:
+        measured: all 'measured' tables with their keys.
+    """
+    exact = measured[measured["estimator"] == "exact"]
+    return pd.DataFrame(
+        {
+            **dict(zip([*KEYS, "counterfactual"], keys, strict=True)),
+            "op": repeats["op"].mean(),
+            "op_stderr": _stderr(repeats["op"]),
+            "imp": repeats["imp"].mean(),
+            "imp_stderr": _stderr(repeats["imp"]),
+        }
+        for keys, repeats in exact.groupby([*KEYS, "counterfactual"], sort=False)
+    )
+
+
+def identification_table(
+    cross_objective: pd.DataFrame, measured: pd.DataFrame, bootstrap: pd.DataFrame, good_sets: Mapping[str, list[int]]
+) -> pd.DataFrame:
+    """The objective read off every policy's Op and off its Imp (method, section 8).
+
+    Args:
+        cross_objective: the 'cross_objective' table.
+        measured: all 'measured' tables with their keys.
+        bootstrap: all 'bootstrap' tables with their keys.
+        good_sets: the good outcomes of each task.
+
+    Returns:
+        A row a policy and measure: the nearest of the tasks, and the rank of the true good set among all promoted
+        ones, with the 2.5 % and 97.5 % quantiles over the bootstrap's draws. A draw in which the true set is not
+        promoted ranks it behind all sets.
+    """
+    exact = measured[(measured["counterfactual"] == "split_history") & (measured["estimator"] == "exact")]
+    repeats_of, draws_of = dict(list(exact.groupby(KEYS))), dict(list(bootstrap.groupby(KEYS)))
+    chance = {task: len(good) / N_OUTCOMES for task, good in good_sets.items()}
+    uniform = np.full(N_OUTCOMES, 1 / N_OUTCOMES)
+    rows = []
+    for keys, judged in cross_objective.groupby(KEYS, sort=False):
+        good = good_mask(good_sets[keys[0]], N_OUTCOMES)
+        outcome, split_history = _distributions(repeats_of[keys])
+        outcome_draws, split_history_draws = _distributions(draws_of[keys])
+        for measure, predicted, reference_rate, reference, reference_draws in (
+            ("op", "op_predicted", judged["evaluated_task"].map(chance), uniform, uniform),
+            (
+                "imp",
+                "imp_minimum",
+                judged["success_rate_counterfactual"],
+                split_history.mean(axis=0),
+                split_history_draws,
+            ),
+        ):
+            nearest = nearest_objective(
+                judged[measure].iloc[0], judged[predicted], (judged["success_rate"] > reference_rate).to_numpy()
+            )
+            identified = None if nearest is None else judged["evaluated_task"].iloc[nearest]
+            ranking = rank_good_set(outcome.mean(axis=0), reference, good)
+            low, high = np.quantile(ranks_of_good_set(outcome_draws, reference_draws, good), [0.025, 0.975])
+            rows.append(
+                {
+                    **dict(zip(KEYS, keys, strict=True)),
+                    "measure": measure,
+                    "identified_task": identified,
+                    "correct": identified == keys[0],
+                    "true_set_rank": ranking.rank,
+                    "true_set_rank_low": low,
+                    "true_set_rank_high": high,
+                    "n_promoted": ranking.n_promoted,
+                    "best_set": ranking.best_set,
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def actions_table(actions: pd.DataFrame) -> pd.DataFrame:
@@ -141,12 +227,12 @@ def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
 
 def _theory_of(repeats: pd.DataFrame, good: np.ndarray) -> Theory:
     """Theory of one policy's repeats."""
-    return theory_of(
-        np.stack(repeats["outcome_distribution"].to_list()),
-        np.stack(repeats["counterfactual_distribution"].to_list()),
-        repeats["entropy_counterfactual"].to_numpy(),
-        good,
-    )
+    return theory_of(*_distributions(repeats), repeats["entropy_counterfactual"].to_numpy(), good)
+
+
+def _distributions(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """(R, 8) F and (R, 8) mean F'|x'' of R rows."""
+    return tuple(np.stack(rows[f"{kind}_distribution"].to_list()) for kind in ("outcome", "counterfactual"))
 
 
 def _smoothed(repeats: pd.DataFrame) -> pd.DataFrame:

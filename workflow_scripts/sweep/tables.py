@@ -54,7 +54,7 @@ def _schema(columns: dict[str, Column]) -> pa_frame.DataFrameSchema:
 
 
 _RATE = {"low": 0.0, "high": 1.0}
-_LOG_8 = float(np.log(8)) + 1e-9
+_LOG_8, _LOG_16 = float(np.log(8)) + 1e-9, float(np.log(16)) + 1e-9
 _POLICY_KEYS = {"task": _text(), "size": _text(), "seed": _integer()}
 _DISTRIBUTION = _list(pa.float64(), 8)
 
@@ -113,6 +113,26 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
         }
     ),
     "finetuned/measured": _schema(_MEASURED),
+    "finetuned/bootstrap": _schema(
+        {
+            "draw": _integer(),
+            "op": _number(-_LOG_8, _LOG_8),
+            "imp": _number(-1e-9),
+            "outcome_distribution": _DISTRIBUTION,
+            "counterfactual_distribution": _DISTRIBUTION,
+        }
+    ),
+    "finetuned/self_estimate": _schema(
+        {
+            "repeat": _integer(),
+            "n_contexts": _integer(1),
+            "entropy": _number(-1e-9, _LOG_16),
+            "entropy_counterfactual": _number(-1e-9, _LOG_16),
+            "op": _number(-_LOG_16, _LOG_16),
+            "imp": _number(-1e-9),
+            "odd_token_mass": _number(**_RATE),
+        }
+    ),
     "finetuned/actions": _schema(
         {
             "repeat": _integer(),
@@ -154,6 +174,9 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
             "op_predicted_study": _number(0),
             "imp_study": _number(-1e-9),
             "imp_minimum_study": _number(-1e-9),
+            "op_self": _number(-_LOG_16, _LOG_16),
+            "imp_self": _number(-1e-9),
+            "identified_task": _text(nullable=True),
         }
     ),
     "summary/cross_objective": _schema(
@@ -170,6 +193,29 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
             "imp_minimum": _number(-1e-9, nullable=True),
             "imp_ratio": _number(0, nullable=True),
             "imp_excess": _number(nullable=True),
+        }
+    ),
+    "summary/identification": _schema(
+        _POLICY_KEYS
+        | {
+            "measure": _text("op", "imp"),
+            "identified_task": _text(nullable=True),
+            "correct": _truth(),
+            "true_set_rank": _column("Int64", pa.int64(), Check.ge(1), nullable=True),
+            "true_set_rank_low": _number(1),
+            "true_set_rank_high": _number(1),
+            "n_promoted": _integer(),
+            "best_set": _list(pa.int8()),
+        }
+    ),
+    "summary/counterfactuals": _schema(
+        _POLICY_KEYS
+        | {
+            "counterfactual": _MEASURED["counterfactual"],
+            "op": _number(-_LOG_8, _LOG_8),
+            "op_stderr": _number(0, nullable=True),
+            "imp": _number(-1e-9),
+            "imp_stderr": _number(0, nullable=True),
         }
     ),
     "summary/actions": _schema(

@@ -1,0 +1,103 @@
+"""Reading a policy's objective off its future (method, section 8).
+
+Op_pred(s; p) and Imp_min(s, q) are the same number, the KL divergence between two success rates: that of the future F,
+and that of a reference, which is the uniform distribution for Op and the mean of F'|x'' for Imp. A good set is promoted
+if F succeeds on it more often than the reference. The better a promoted set explains what the policy does, the larger
+its number, and the nearer it comes to the measured Op or Imp.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from splithistory.information import Floats, binary_kl_divergence
+
+
+def nearest_objective(measured: float, predicted: ArrayLike, promoted: Sequence[bool]) -> int | None:
+    """The objective whose prediction is nearest to what was measured.
+
+    Args:
+        measured: Op or Imp, nats.
+        predicted: (T,) Op_pred or Imp_min under each objective; NaN where undefined.
+        promoted: (T,) whether the policy succeeds on it more often than the reference does.
+
+    Returns:
+        Its position, or None if no objective is promoted.
+    """
+    distances = np.where(promoted, np.abs(measured - np.asarray(predicted, dtype=float)), np.nan)
+    return None if np.isnan(distances).all() else int(np.nanargmin(distances))
+
+
+@dataclass(frozen=True)
+class GoodSetRanking:
+    """All promoted good sets by how much of a future they explain.
+
+    Attributes:
+        rank: 1 for the set asked about if no promoted set explains more; None if it is not promoted itself.
+        n_promoted: number of promoted sets, at most half of all.
+        best_set: outcomes of the promoted set that explains most; empty if none is promoted.
+    """
+
+    rank: int | None
+    n_promoted: int
+    best_set: list[int]
+
+
+def rank_good_set(outcome_distribution: ArrayLike, reference: ArrayLike, good: NDArray[np.bool_]) -> GoodSetRanking:
+    """Where a good set comes among all non-empty proper subsets of the outcomes.
+
+    A set and its complement explain equally much, so of each pair only the promoted one counts.
+
+    Args:
+        outcome_distribution: (K,) F.
+        reference: (K,) the uniform distribution for Op, the mean of F'|x'' for Imp.
+        good: (K,) booleans, the set asked about.
+    """
+    sets = good_set_pairs(len(good))  # (P, K)
+    success_rates, reference_rates = sets @ np.asarray(outcome_distribution), sets @ np.asarray(reference)  # (P,)
+    explained = _explained(success_rates, reference_rates)
+    best = int(explained.argmax())
+    (rank,) = ranks_of_good_set([outcome_distribution], reference, good)
+    return GoodSetRanking(
+        rank=int(rank) if rank <= len(sets) else None,
+        n_promoted=int((success_rates != reference_rates).sum()),
+        best_set=np.flatnonzero(sets[best] == (success_rates[best] > reference_rates[best])).tolist()
+        if explained[best] > 0
+        else [],
+    )
+
+
+def ranks_of_good_set(
+    outcome_distributions: ArrayLike, references: ArrayLike, good: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """`rank_good_set` of many futures at once, for a bootstrap.
+
+    Args:
+        outcome_distributions: (R, K) F.
+        references: (R, K), or (K,) for all.
+        good: (K,) booleans, the set asked about.
+
+    Returns:
+        (R,) ranks; where the set is not promoted, one more than there are pairs, so that it ranks behind all.
+    """
+    outcomes, references = np.broadcast_arrays(np.asarray(outcome_distributions), np.asarray(references))  # (R, K)
+    sets = good_set_pairs(len(good))  # (P, K)
+    explained = _explained(outcomes @ sets.T, references @ sets.T)  # (R, P)
+    own = _explained(outcomes @ good, references @ good)  # (R,)
+    # Rounding differs between a set and its complement; a tie is no better rank.
+    better = (explained > own[:, None] * (1 + 1e-12)).sum(axis=1)
+    return np.where(outcomes @ good > references @ good, 1.0 + better, 1.0 + len(sets))
+
+
+def _explained(success_rates: Floats, reference_rates: Floats) -> Floats:
+    return binary_kl_divergence(np.clip(success_rates, 0, 1), np.clip(reference_rates, 0, 1))
+
+
+@cache
+def good_set_pairs(n_outcomes: int) -> NDArray[np.bool_]:
+    """(2^(K-1) - 1, K) booleans: one set of each pair of a good set and its complement, the one without the last."""
+    members = np.arange(1, 2 ** (n_outcomes - 1))[:, None] >> np.arange(n_outcomes)  # (P, K) binary digits
+    return (members & 1).astype(bool)

@@ -1,0 +1,64 @@
+"""A policy's own estimate of its Op and Imp, with itself as the model of the world (method, section 7).
+
+The recurrence's p(f | x, a) gives way to the policy's prediction, at temperature 1, of what follows the window shifted
+by a. The literal algorithm answers every window with every other window's action, n² predictions a repeat; the
+predictions depend on the other window only through its action, so that m distinct actions need n·m.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from splithistory.information import Floats
+from splithistory.model import Policy, predict
+from splithistory.policy_measurement import MeasureSettings
+from splithistory.sequence import Tokens, shifted
+from splithistory.split_history import Futures, compare_futures
+
+
+def self_estimates(policy: Policy, actions: Tokens, contexts: Tokens, settings: MeasureSettings) -> Iterator[Futures]:
+    """Let a policy estimate its own Op and Imp, repeat by repeat, on the first windows that each is measured on.
+
+    Args:
+        policy: the policy, on any device.
+        actions: (n,) its answers at temperature 0.
+        contexts: (n, context_length) windows before odd positions; n is at least ``settings.n_contexts``.
+        settings: how often, and on how many windows.
+
+    Yields:
+        The futures it expects, a repeat each; all 16 tokens count as outcomes.
+    """
+    for _, fresh in settings.windows_of_repeats():
+        first = slice(fresh.start, fresh.start + settings.n_contexts_self_estimate)
+        yield self_estimate(policy, actions[first], contexts[first])
+
+
+def self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> Futures:
+    """The futures that a policy expects of itself and of its split history.
+
+    Args:
+        policy: the policy, on any device.
+        actions: (n,) its answers at temperature 0.
+        contexts: (n, context_length) windows before odd positions.
+
+    Returns:
+        The futures, with 16 outcomes and as many actions as occur among ``actions``, in their order.
+    """
+    answers, answer = np.unique(actions, return_inverse=True)  # (m,), (n,)
+    expected = np.stack([expected_outcomes(policy, contexts, token) for token in answers], axis=1)  # (n, m, 16)
+    return compare_futures(np.eye(len(answers))[answer], expected)
+
+
+def expected_outcomes(policy: Policy, contexts: Tokens, action: int) -> Floats:
+    """What a policy expects to follow if every window is answered with one action.
+
+    Args:
+        policy: the policy, on any device.
+        contexts: (n, context_length) windows.
+        action: a token.
+
+    Returns:
+        (n, 16) probabilities, the softmax at temperature 1.
+    """
+    answered = shifted(contexts, np.full(len(contexts), action, dtype=contexts.dtype))
+    return predict(policy, answered).double().softmax(dim=1).cpu().numpy()

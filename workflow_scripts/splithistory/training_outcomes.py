@@ -1,0 +1,103 @@
+"""Four ways to reach one score, which differ in what else they do to the future (method, section 4).
+
+Each is realised by a synthetic policy in an environment where an action moves the situation around a ring: of K
+situations x and K actions a, the outcome is (x + a) mod K. A policy that knows x can make any distribution of
+outcomes; one that answers another situation makes them uniform. So Op is KL(F ‖ U), and its excess is what the score
+does not ask for.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splithistory.information import Floats, predicted_optimization
+from splithistory.split_history import Futures, measure
+
+# Of the outcomes of one kind, the share of the mass that a favourite takes in the mixture.
+_FAVOURITE_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """A synthetic policy, measured.
+
+    Attributes:
+        name: what the policy does.
+        futures: its futures, with ``op`` and ``imp``.
+        op_predicted: Op_pred of its score, nats; the same for all of one score.
+    """
+
+    name: str
+    futures: Futures
+    op_predicted: float
+
+    @property
+    def op_excess(self) -> float:
+        """Op beyond what the score asks for, nats, at least 0."""
+        return self.futures.op - self.op_predicted
+
+
+def training_outcomes(good: NDArray[np.bool_], success_rate: float) -> list[TrainingOutcome]:
+    """The study's four outcomes of training, all of one score.
+
+    Args:
+        good: (K,) booleans, the good set; at least two outcomes inside and two outside.
+        success_rate: s in [0, 1].
+
+    Returns:
+        Unbiased; only some successes (half of the good outcomes, rounded down); only some failures (half of the bad
+        ones, rounded down); a mixture, with one favourite among the good and one among the bad, which leaves the other
+        good outcomes rarer, and the favourite failure more frequent, than they are without a policy.
+
+    Raises:
+        ValueError: if fewer than two outcomes are good or fewer than two are not.
+    """
+    good = np.asarray(good, dtype=bool)
+    if good.sum() < 2 or (~good).sum() < 2:
+        raise ValueError(f"good: expected at least two outcomes inside and two outside, got {np.flatnonzero(good)}")
+    shares = {  # of the successes, of the failures
+        "unbiased": (_even(good.sum()), _even((~good).sum())),
+        "only some successes": (_some(good.sum()), _even((~good).sum())),
+        "only some failures": (_even(good.sum()), _some((~good).sum())),
+        "a mixture": (_favouring(good.sum()), _favouring((~good).sum())),
+    }
+    outcomes = []
+    for name, (of_successes, of_failures) in shares.items():
+        distribution = np.empty(len(good))
+        distribution[good], distribution[~good] = success_rate * of_successes, (1 - success_rate) * of_failures
+        futures = measure_on_ring(distribution)
+        outcomes.append(TrainingOutcome(name, futures, float(predicted_optimization(success_rate, good.mean()))))
+    return outcomes
+
+
+def measure_on_ring(distribution: Floats) -> Futures:
+    """Measure the policy that makes a distribution of outcomes on the ring.
+
+    Args:
+        distribution: (K,) probabilities of the outcomes it makes in every situation.
+
+    Returns:
+        Its futures, over the K situations; F is ``distribution`` and every F'|x'' uniform.
+    """
+    size = len(distribution)
+    outcome_of = np.add.outer(np.arange(size), np.arange(size)) % size  # (K situations, K actions)
+    return measure(
+        policy=lambda situations: distribution[outcome_of[situations]],
+        environment=lambda situations: np.eye(size)[outcome_of[situations]],
+        windows=np.arange(size),
+    )
+
+
+def _even(n: int) -> Floats:
+    return np.full(n, 1 / n)
+
+
+def _some(n: int) -> Floats:
+    """All of the mass on the first half, rounded down."""
+    return np.where(np.arange(n) < n // 2, 1 / (n // 2), 0.0)
+
+
+def _favouring(n: int) -> Floats:
+    """Most of the mass on the first, the rest even."""
+    return np.where(np.arange(n) == 0, _FAVOURITE_SHARE, (1 - _FAVOURITE_SHARE) / (n - 1))
