@@ -6,9 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from splithistory.information import minimum_impact, predicted_optimization
+from splithistory.identification import rank_good_set, ranks_of_good_set
+from splithistory.information import good_mask, minimum_impact, predicted_optimization
 from sweep.provenance import provenance
-from sweep.summary import actions_table, cross_objective_table, fits_table, policies_table, training_table
+from sweep.summary import (
+    actions_table,
+    counterfactuals_table,
+    cross_objective_table,
+    fits_table,
+    identification_table,
+    policies_table,
+    training_table,
+)
 from sweep.tables import write_table
 
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
@@ -124,8 +133,45 @@ def success_frame():
     )
 
 
+def self_estimates_frame():
+    return pd.DataFrame(
+        {"task": task, "size": size, "seed": seed, "repeat": repeat, "op": 0.1 * number, "imp": number + repeat}
+        for number, (task, size, seed) in enumerate(POLICIES)
+        for repeat in range(3)
+    )
+
+
+def bootstrap_frame(seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "task": task,
+            "size": size,
+            "seed": seed,
+            "draw": draw,
+            "outcome_distribution": rng.dirichlet(np.ones(8)),
+            "counterfactual_distribution": rng.dirichlet(np.full(8, 20)),
+        }
+        for task, size, seed in POLICIES
+        for draw in range(40)
+    )
+
+
+def identification_from(measured):
+    return identification_table(cross_objective_table(measured, GOOD_SETS), measured, bootstrap_frame(), GOOD_SETS)
+
+
 def policies_from(measured, actions):
-    return policies_table(measured, actions, success_frame(), *training_frames(), PARAMETERS, GOOD_SETS)
+    return policies_table(
+        measured,
+        actions,
+        success_frame(),
+        *training_frames(),
+        self_estimates_frame(),
+        identification_from(measured),
+        PARAMETERS,
+        GOOD_SETS,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +309,82 @@ def test_the_measures_do_not_depend_on_the_task_that_judges_them(frames):
     assert (crossed["imp_minimum"] <= crossed["imp"]).all()
 
 
+def test_every_policy_is_compared_with_every_future(frames):
+    table = counterfactuals_table(frames[0])
+    assert len(table) == len(POLICIES) * 2
+    for row in table.itertuples():
+        repeats = frames[0].query(
+            "task == @row.task and size == @row.size and seed == @row.seed "
+            "and counterfactual == @row.counterfactual and estimator == 'exact'"
+        )
+        assert len(repeats) == N_REPEATS
+        assert row.op == pytest.approx(repeats["op"].mean())
+        assert row.imp == pytest.approx(repeats["imp"].mean())
+        assert row.op_stderr == pytest.approx(np.std(repeats["op"], ddof=1) / N_REPEATS**0.5)
+        assert row.imp_stderr == pytest.approx(np.std(repeats["imp"], ddof=1) / N_REPEATS**0.5)
+    assert (table.query("counterfactual == 'do_nothing'")["op"] == -1).all()
+
+
+def test_the_self_estimates_are_means_over_repeats(policies):
+    np.testing.assert_allclose(policies["op_self"], 0.1 * np.arange(len(POLICIES)))
+    np.testing.assert_allclose(policies["imp_self"], np.arange(len(POLICIES)) + 1)
+
+
+# Identification
+
+
+def test_the_nearest_promoted_task_is_identified(frames):
+    table = identification_from(frames[0])
+    crossed = cross_objective_table(frames[0], GOOD_SETS)
+    assert len(table) == 2 * len(POLICIES)
+    for row in table.itertuples():
+        judged = crossed.query("task == @row.task and size == @row.size and seed == @row.seed").set_index(
+            "evaluated_task"
+        )
+        distance = {}
+        for task, policy in judged.iterrows():
+            floor = len(GOOD_SETS[task]) / 8 if row.measure == "op" else policy["success_rate_counterfactual"]
+            least = policy["op_predicted"] if row.measure == "op" else policy["imp_minimum"]
+            if policy["success_rate"] > floor:
+                distance[task] = abs(policy[row.measure] - least)
+        expected = min(distance, key=distance.get) if distance else None
+        assert (None if pd.isna(row.identified_task) else row.identified_task) == expected
+        assert row.correct == (expected == row.task)
+    assert table["identified_task"].nunique() > 1
+
+
+def test_the_true_set_is_ranked_on_the_mean_future(frames):
+    table = identification_from(frames[0])
+    for row in table.itertuples():
+        repeats = repeats_of(frames[0], "exact", row)
+        draws = bootstrap_frame().query("task == @row.task and size == @row.size and seed == @row.seed")
+        good = good_mask(GOOD_SETS[row.task], 8)
+
+        def reference(rows, measure=row.measure):
+            split_history = np.stack(rows["counterfactual_distribution"].to_list())
+            return np.full_like(split_history, 1 / 8) if measure == "op" else split_history
+
+        outcome = np.mean(repeats["outcome_distribution"].to_list(), axis=0)
+        ranking = rank_good_set(outcome, reference(repeats).mean(axis=0), good)
+        assert (None if pd.isna(row.true_set_rank) else row.true_set_rank) == ranking.rank
+        assert row.n_promoted == ranking.n_promoted
+        assert row.best_set == ranking.best_set
+        ranks = ranks_of_good_set(np.stack(draws["outcome_distribution"].to_list()), reference(draws), good)
+        assert (row.true_set_rank_low, row.true_set_rank_high) == tuple(np.quantile(ranks, [0.025, 0.975]))
+    assert table["true_set_rank"].isna().any()
+
+
+def test_a_policy_that_no_task_fits_is_identified_with_none():
+    """All mass on an outcome that no task rewards."""
+    measured, _ = measured_and_actions()
+    measured["outcome_distribution"] = [np.eye(8)[7]] * len(measured)
+    table = identification_from(measured)
+    assert table["identified_task"].isna().all()
+    assert not table["correct"].any()
+    assert table["true_set_rank"].isna().all()
+    assert all(best == [7] for best in table["best_set"])
+
+
 def test_fits_are_numpys(policies):
     fits = fits_table(policies).set_index(["figure", "group"])
     assert set(fits.index) == {
@@ -314,6 +436,8 @@ def test_every_summary_fits_its_schema(tmp_path, frames, policies):
     summary = {
         "policies": policies,
         "cross_objective": cross_objective_table(frames[0], GOOD_SETS),
+        "counterfactuals": counterfactuals_table(frames[0]),
+        "identification": identification_from(frames[0]),
         "actions": actions_table(frames[1]),
         "training": training_table(*training_frames()),
         "fits": fits_table(policies),
