@@ -161,9 +161,7 @@ def _block_jacobians(policy: Policy, index: int, streams: Tensor) -> dict[Future
     (attention,) = _window_jacobians(lambda last: block.last_attention(_with_last(streams, last))[:, 0], last_in)
     (mlp,) = _window_jacobians(block.mlp, last_middle)
     through_attention, through_mlp = identity + attention, identity + mlp
-    after_block = Jacobians(
-        through_mlp @ through_attention, {"attention": through_mlp, "mlp": through_attention}
-    )
+    after_block = Jacobians(through_mlp @ through_attention, {"attention": through_mlp, "mlp": through_attention})
     later_blocks = policy.blocks[index + 1 :]
     if not later_blocks:
         return {"block": after_block, "end": after_block}
