@@ -434,7 +434,7 @@ def test_windows_without_a_finite_jacobian_are_counted_and_left_out(policy):
     with torch.no_grad():
         policy.token_embedding.weight[contexts[0, 0]] = torch.nan
     for row, expected in zip(network_differentials(policy, contexts), healthy, strict=True):
-        assert row.reason == f"J is not finite: {has_token.sum()} windows"
+        assert row.reason == f"J is not finite ({has_token.sum()} of 9 windows)"
         np.testing.assert_array_equal(np.isnan(row.op), has_token)
         summary = row.summary()
         assert summary["n_windows"] == 9
@@ -452,7 +452,7 @@ def test_a_summary_holds_quartiles_over_defined_windows():
         future="end",
         op=np.array([4.0, np.nan, 0.0, 3.0, 1.0, 2.0]),
         imp=np.array([40.0, np.nan, 0.0, 30.0, 10.0, 20.0]),
-        reason="J is near-singular: 1 windows",
+        reason="J is near-singular (1 of 6 windows)",
     )
     assert row.summary() == {
         "block": 1,
@@ -466,20 +466,20 @@ def test_a_summary_holds_quartiles_over_defined_windows():
         "imp_high": 30.0,
         "n_windows": 6,
         "n_undefined": 1,
-        "reason": "J is near-singular: 1 windows",
+        "reason": "J is near-singular (1 of 6 windows)",
     }
 
 
 def test_a_row_without_any_defined_window_has_nulls_in_the_table(tmp_path):
     nothing = np.full(3, np.nan)
-    row = BlockDifferential(0, "attention", "block", nothing, nothing, "K is not finite: 3 windows")
+    row = BlockDifferential(0, "attention", "block", nothing, nothing, "K is not finite (3 of 3 windows)")
     write_table([row.summary()], "differential", tmp_path / "table.parquet", {})
     (read,) = read_table(tmp_path / "table.parquet", "differential").to_pylist()
     assert [name for name, value in read.items() if value is None] == [
         f"{measure}_{quartile}" for measure in ("op", "imp") for quartile in ("median", "low", "high")
     ]
     assert read["n_undefined"] == 3
-    assert read["reason"] == "K is not finite: 3 windows"
+    assert read["reason"] == "K is not finite (3 of 3 windows)"
 
 
 def run_script(folder, n_windows):

@@ -12,7 +12,7 @@ The study gives these measures as speculative: no result of it rests on them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
@@ -107,7 +107,7 @@ def network_differentials(policy: Policy, contexts: Tokens, chunk_size: int = 4)
             *key,
             op=np.concatenate([measures.op for measures in found[key]]),
             imp=np.concatenate([measures.imp for measures in found[key]]),
-            reason=_joined(reason for measures in found[key] for reason in measures.reasons),
+            reason=_joined([reason for measures in found[key] for reason in measures.reasons]),
         )
         for key in product(range(len(policy.blocks)), get_args(Component), get_args(Future))
     ]
@@ -203,7 +203,7 @@ def _with_last(streams: Tensor, last: Tensor) -> Tensor:
     return torch.cat([streams[:, :-1], last[:, None]], dim=1)
 
 
-def _joined(reasons: Iterator[str]) -> str | None:
-    """One text for the reasons of all windows, empty ones left out; None if there are no others."""
+def _joined(reasons: Sequence[str]) -> str | None:
+    """One text for the reasons of all windows, which are empty where the measures are defined; None if all are."""
     counts = Counter(reason for reason in reasons if reason)
-    return "; ".join(f"{reason}: {n} windows" for reason, n in sorted(counts.items())) or None
+    return "; ".join(f"{reason} ({n} of {len(reasons)} windows)" for reason, n in sorted(counts.items())) or None
