@@ -84,13 +84,23 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, d) -> (B, T, d), every position."""
-        batch, length, d = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, length, 3, self.n_heads, d // self.n_heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, d / heads)
-        return self._finish(x, self._attend(q, k, v))
+        x = x + self.attention(x)
+        return x + self.mlp(x)
 
     def last_position(self, x: Tensor) -> Tensor:
         """(B, T, d) -> (B, 1, d), the block's output at the last position alone."""
+        x = x[:, -1:] + self.last_attention(x)
+        return x + self.mlp(x)
+
+    def attention(self, x: Tensor) -> Tensor:
+        """(B, T, d) residual stream -> (B, T, d), what attention adds to it."""
+        batch, length, d = x.shape
+        qkv = self.qkv(self.attention_norm(x)).view(batch, length, 3, self.n_heads, d // self.n_heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, d / heads)
+        return self._attend(q, k, v)
+
+    def last_attention(self, x: Tensor) -> Tensor:
+        """(B, T, d) residual stream -> (B, 1, d), what attention adds to it at the last position."""
         batch, length, d = x.shape
         normed = self.attention_norm(x)
         head_shape = (self.n_heads, d // self.n_heads)
@@ -100,19 +110,18 @@ class Block(nn.Module):
         q = F.linear(last, weight_q, bias_q).view(batch, 1, *head_shape).transpose(1, 2)  # (B, heads, 1, d / heads)
         kv = F.linear(normed, weight_kv, bias_kv).view(batch, length, 2, *head_shape)
         k, v = kv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, d / heads)
-        return self._finish(x[:, -1:], self._attend(q, k, v))
+        return self._attend(q, k, v)
 
-    @staticmethod
-    def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def mlp(self, x: Tensor) -> Tensor:
+        """(..., d) residual stream after attention -> (..., d), what the MLP adds to it."""
+        hidden = self.mlp_dropout(F.relu(self.mlp_in(self.mlp_norm(x))))  # (..., d_ff)
+        return self.mlp_out(hidden)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """(B, heads, Q, d / heads) queries over (B, heads, T, d / heads) keys and values -> (B, Q, d)."""
         weights = torch.softmax(q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5, dim=-1)  # (B, heads, Q, T)
-        return (weights @ v).transpose(1, 2).flatten(2)
-
-    def _finish(self, x: Tensor, attended: Tensor) -> Tensor:
-        """(B, Q, d) residual stream and attended values -> (B, Q, d)."""
-        x = x + self.attention_dropout(self.attention_out(attended))
-        hidden = self.mlp_dropout(F.relu(self.mlp_in(self.mlp_norm(x))))  # (B, Q, d_ff)
-        return x + self.mlp_out(hidden)
+        attended = (weights @ v).transpose(1, 2).flatten(2)  # (B, Q, d)
+        return self.attention_dropout(self.attention_out(attended))
 
 
 class Policy(nn.Module):

@@ -86,6 +86,27 @@ _FINETUNE_ROWS = {
     "maintenance_loss": _number(0),
     "natural_loss": _number(0),
 }
+# Quartiles over windows; missing where no window defines the measure.
+_DIFFERENTIAL_ROWS = {
+    "block": _integer(),
+    "component": _text("attention", "mlp"),
+    "future": _text("block", "end"),
+    "op_median": _number(nullable=True),
+    "op_low": _number(nullable=True),
+    "op_high": _number(nullable=True),
+    "imp_median": _number(-1e-9, nullable=True),
+    "imp_low": _number(-1e-9, nullable=True),
+    "imp_high": _number(-1e-9, nullable=True),
+    "n_windows": _integer(1),
+    "n_undefined": _integer(),
+    "reason": _text(nullable=True),
+}
+_STAGE_KEYS = {
+    "stage": _text("pretrain", "finetune"),
+    "task": _text(nullable=True),
+    "size": _text(),
+    "seed": _integer(),
+}
 
 
 def _made_nullable(columns: Mapping[str, Column]) -> dict[str, Column]:
@@ -141,6 +162,7 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
             "outcome_distribution": _DISTRIBUTION,
         }
     ),
+    "differential": _schema(_DIFFERENTIAL_ROWS),
     "summary/generator": _schema(_MEASURED),
     "summary/policies": _schema(
         {
@@ -222,10 +244,11 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
         _POLICY_KEYS | {"action": _integer(0, 15), "weight": _number(**_RATE), "outcome_distribution": _DISTRIBUTION}
     ),
     "summary/training": _schema(
-        {"stage": _text("pretrain", "finetune"), "task": _text(nullable=True), "size": _text(), "seed": _integer()}
+        _STAGE_KEYS
         | {"step": _integer(1)}
         | _made_nullable({name: column for name, column in (_PRETRAIN_ROWS | _FINETUNE_ROWS).items() if name != "step"})
     ),
+    "summary/differential": _schema(_STAGE_KEYS | _DIFFERENTIAL_ROWS),
     "summary/fits": _schema(
         {
             "figure": _text(),

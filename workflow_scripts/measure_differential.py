@@ -1,0 +1,37 @@
+"""Measure the differential Op and Imp of every block of one policy, pretrained or finetuned, on the test chains."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from splithistory.network_differential import network_differentials
+from sweep import script
+from sweep.chains import read_chains
+from sweep.checkpoints import load_checkpoint
+from sweep.errors import UserError
+from sweep.measured import measured_contexts
+from sweep.provenance import provenance
+from sweep.tables import write_table
+
+
+def main(arguments: argparse.Namespace) -> None:
+    settings = arguments.settings
+    n_windows = settings["n_windows"]
+    torch.set_num_threads(1)
+    policy, _ = load_checkpoint(arguments.checkpoint)
+    contexts = measured_contexts(read_chains(arguments.test), policy.architecture.context_length, settings["seed"])
+    if len(contexts) < n_windows:
+        raise UserError(f"n_windows: {n_windows} are asked for, but there are only {len(contexts)} test chains")
+    with script.seconds() as elapsed:
+        rows = [row.summary() for row in network_differentials(policy, contexts[:n_windows])]
+        made_by = provenance(settings, ["torch"], device="cpu", seconds=elapsed())
+    write_table(rows, "differential", arguments.differential, made_by)
+
+
+if __name__ == "__main__":
+    options = script.parser(__doc__)
+    options.add_argument("--checkpoint", type=Path, required=True, help="the policy")
+    options.add_argument("--test", type=Path, required=True, help="test chains")
+    options.add_argument("--differential", type=Path, required=True, help="table of differential Op and Imp to write")
+    script.run(main, options)
