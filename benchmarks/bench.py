@@ -15,8 +15,10 @@ import yaml
 from torch import nn
 from torch.nn import functional as F
 
-from splithistory.model import Architecture, Policy
-from splithistory.sequence import MEMORY, MODULUS, N_OUTCOMES, N_TOKENS, generate_chains
+from splithistory.information import entropy, kl_divergence
+from splithistory.model import Architecture, Policy, initial_policy
+from splithistory.self_estimate import self_estimate
+from splithistory.sequence import MEMORY, MODULUS, N_OUTCOMES, N_TOKENS, Tokens, generate_chains
 from sweep.configuration import architecture_settings
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
@@ -68,6 +70,36 @@ def chains_one_token_at_a_time(n_chains: int, length: int) -> None:
             tokens.append(int(value) + N_OUTCOMES * (t % 2))
 
 
+def literal_self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> tuple[float, float]:
+    """Op and Imp as section 7 of the method words them: every window answered with every window's action."""
+    n = len(contexts)
+    windows = np.tile(contexts[:, 1:], (n, 1))  # (n² of x, T - 1), x'' by x''
+    answered = torch.from_numpy(np.column_stack([windows, np.repeat(actions, n)])).long()  # (n², T)
+    with torch.no_grad():
+        predictions = [policy(batch).double().softmax(dim=1) for batch in answered.split(256)]
+    expected = torch.cat(predictions).view(n, n, N_TOKENS).numpy()  # (x'', x, f)
+    future = expected[np.arange(n), np.arange(n)].mean(axis=0)
+    split_history = expected.mean(axis=1)
+    return (
+        float(entropy(split_history).mean() - entropy(future)),
+        float(kl_divergence(future, split_history).mean()),
+    )
+
+
+def compare_self_estimates(name: str, architecture: Architecture) -> str:
+    """200 windows answered with all 16 tokens, 40,000 predictions against 3,200; equal values are checked."""
+    policy = initial_policy(architecture, seed=0).eval()
+    contexts = generate_chains(200, 21, 0.02, np.random.default_rng(0))[:, 1:]
+    actions = np.arange(200, dtype=np.uint8) % N_TOKENS
+    estimate = self_estimate(policy, actions, contexts)
+    np.testing.assert_allclose((estimate.op, estimate.imp), literal_self_estimate(policy, actions, contexts), atol=1e-6)
+    return compare(
+        name,
+        lambda: self_estimate(policy, actions, contexts),
+        lambda: literal_self_estimate(policy, actions, contexts),
+    )
+
+
 def compare(name: str, ours: Callable[[], object], reference: Callable[[], object], scale: float = 1.0) -> str:
     """Time the two in turn; ``scale`` is how much more work ours does than the reference."""
     ours(), reference()
@@ -100,6 +132,9 @@ def main() -> None:
         architecture = Architecture(**architecture_settings(CONFIG, name))
         ours, stock = (training_steps(kind(architecture, 0.1)) for kind in (Policy, StockPolicy))
         print(compare(f"10 training steps of 256, {name}", ours, stock))
+    for name in CONFIG["sizes"]:
+        architecture = Architecture(**architecture_settings(CONFIG, name))
+        print(compare_self_estimates(f"self-estimate of 200 windows, {name}", architecture))
 
 
 if __name__ == "__main__":

@@ -67,3 +67,46 @@ rule measure:
         " --checkpoint {input.checkpoint:q} --pretrained {input.pretrained:q} --test {input.test:q}"
         " --success {output.success:q} --measured {output.measured:q} --actions {output.actions:q}"
         " --bootstrap {output.bootstrap:q} --self-estimate {output.self_estimate:q} --log {log:q}"
+
+
+rule measure_differential:
+    input:
+        code=code("measure_differential.py"),
+        checkpoint=rules.finetune.output.checkpoint,
+        test=rules.sequences.output.test,
+    output:
+        finetuned_table(RESULTS, "differential"),
+    log:
+        log_of("measure_differential", "task={task}/size={size}/seed={seed}.log"),
+    benchmark:
+        log_of("measure_differential", "task={task}/size={size}/seed={seed}.tsv")
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        settings=canonical_json(
+            {"n_windows": config["measure"]["n_contexts_differential"], "seed": config["measure"]["seed"]}
+        ),
+    message:
+        "Measuring the blocks of {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
+    shell:
+        "python {input.code[0]:q} --settings {params.settings:q} --checkpoint {input.checkpoint:q}"
+        " --test {input.test:q} --differential {output:q} --log {log:q}"
+
+
+# Once for each pretrained model, which the policies of all tasks start from.
+use rule measure_differential as measure_differential_pretrained with:
+    input:
+        code=code("measure_differential.py"),
+        checkpoint=rules.pretrain.output.checkpoint,
+        test=rules.sequences.output.test,
+    output:
+        pretrained_table(RESULTS, "differential"),
+    log:
+        log_of("measure_differential_pretrained", "size={size}/seed={seed}.log"),
+    benchmark:
+        log_of("measure_differential_pretrained", "size={size}/seed={seed}.tsv")
+    message:
+        "Measuring the blocks of pretrained {wildcards.size}, seed {wildcards.seed}"

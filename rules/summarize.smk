@@ -13,6 +13,8 @@ rule summarize:
         actions=every(finetuned_table(RESULTS, "actions")),
         bootstrap=every(finetuned_table(RESULTS, "bootstrap")),
         self_estimate=every(finetuned_table(RESULTS, "self_estimate")),
+        differential=every(finetuned_table(RESULTS, "differential")),
+        pretrained_differential=every(pretrained_table(RESULTS, "differential")),
     output:
         policies=summary_table(RESULTS, "policies"),
         cross_objective=summary_table(RESULTS, "cross_objective"),
@@ -20,6 +22,7 @@ rule summarize:
         identification=summary_table(RESULTS, "identification"),
         actions=summary_table(RESULTS, "actions"),
         training=summary_table(RESULTS, "training"),
+        differential=summary_table(RESULTS, "differential"),
         fits=summary_table(RESULTS, "fits"),
     log:
         log_of("summarize") + ".log",

@@ -81,6 +81,12 @@ def job_of(copied):
             measured,
             {"device": "cpu"},
         ),
+        "measure_differential": (
+            {"checkpoint": policy, "test": splits["test"]},
+            outputs("differential"),
+            Path(finetuned_table(results, "differential", **POLICY)),
+            {},
+        ),
         "measure_generator": (
             {"test": splits["test"]},
             outputs("generator"),

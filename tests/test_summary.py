@@ -11,12 +11,12 @@ from splithistory.information import good_mask, minimum_impact, predicted_optimi
 from sweep.provenance import provenance
 from sweep.summary import (
     actions_table,
+    both_stages_table,
     counterfactuals_table,
     cross_objective_table,
     fits_table,
     identification_table,
     policies_table,
-    training_table,
 )
 from sweep.tables import write_table
 
@@ -427,7 +427,7 @@ def test_actions_are_averaged_over_all_repeats():
 
 def test_training_curves_of_both_stages_lie_in_one_table():
     pretraining, finetuning = training_frames()
-    table = training_table(pretraining, finetuning)
+    table = both_stages_table(pretraining, finetuning)
     assert table["stage"].value_counts().to_dict() == {"pretrain": len(pretraining), "finetune": len(finetuning)}
     assert table.loc[table["stage"] == "pretrain", "task"].isna().all()
 
@@ -439,7 +439,7 @@ def test_every_summary_fits_its_schema(tmp_path, frames, policies):
         "counterfactuals": counterfactuals_table(frames[0]),
         "identification": identification_from(frames[0]),
         "actions": actions_table(frames[1]),
-        "training": training_table(*training_frames()),
+        "training": both_stages_table(*training_frames()),
         "fits": fits_table(policies),
     }
     for name, frame in summary.items():

@@ -2,22 +2,32 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from sweep import script
-from sweep.layout import finetuned_table, policy_keys, pretrained_keys, pretrained_table, summary_table
+from sweep.layout import (
+    FINETUNED_TABLES,
+    PRETRAINED_TABLES,
+    finetuned_table,
+    policy_keys,
+    pretrained_keys,
+    pretrained_table,
+    schema_name,
+    summary_table,
+)
 from sweep.provenance import metadata_of, provenance
 from sweep.summary import (
     actions_table,
+    both_stages_table,
     counterfactuals_table,
     cross_objective_table,
     fits_table,
     identification_table,
     policies_table,
-    training_table,
 )
 from sweep.tables import read_table, write_table
 
@@ -26,11 +36,16 @@ def main(arguments: argparse.Namespace) -> None:
     settings, results = arguments.settings, arguments.results
     good_sets = settings["tasks"]
     models, policies = list(pretrained_keys(settings)), list(policy_keys(settings))
-    finetuned = {
-        name: stacked(lambda keys, name=name: finetuned_table(results, name, **keys), f"finetuned/{name}", policies)
-        for name in ("training", "success", "measured", "actions", "bootstrap", "self_estimate")
+    pretrained = {
+        name: stacked(partial(pretrained_table, results, name), schema_name("pretrained", name), models)
+        for name in PRETRAINED_TABLES
+        if name != "checkpoint"
     }
-    pretraining = stacked(lambda keys: pretrained_table(results, "training", **keys), "pretrained/training", models)
+    finetuned = {
+        name: stacked(partial(finetuned_table, results, name), schema_name("finetuned", name), policies)
+        for name in FINETUNED_TABLES
+        if name != "checkpoint"
+    }
     n_parameters = {
         (keys["size"], keys["seed"]): checkpoint_metadata(pretrained_table(results, "checkpoint", **keys))[
             "n_parameters"
@@ -44,7 +59,7 @@ def main(arguments: argparse.Namespace) -> None:
             finetuned["measured"],
             finetuned["actions"],
             finetuned["success"],
-            pretraining,
+            pretrained["training"],
             finetuned["training"],
             finetuned["self_estimate"],
             identification,
@@ -55,19 +70,18 @@ def main(arguments: argparse.Namespace) -> None:
         "counterfactuals": counterfactuals_table(finetuned["measured"]),
         "identification": identification,
         "actions": actions_table(finetuned["actions"]),
-        "training": training_table(pretraining, finetuned["training"]),
+        "training": both_stages_table(pretrained["training"], finetuned["training"]),
+        "differential": both_stages_table(pretrained["differential"], finetuned["differential"]),
     }
     summary["fits"] = fits_table(summary["policies"])
     for name, frame in summary.items():
         write_table(frame, f"summary/{name}", summary_table(results, name), provenance(settings, ["pandas", "scipy"]))
 
 
-def stacked(
-    path_of: Callable[[Mapping[str, Any]], str], schema: str, all_keys: Iterable[Mapping[str, Any]]
-) -> pd.DataFrame:
-    """The tables of all keys in one frame, the keys in front."""
+def stacked(path_of: Callable[..., str], schema: str, all_keys: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The tables of all keys in one frame, with the keys."""
     return pd.concat(
-        [read_table(path_of(keys), schema).to_pandas().assign(**keys) for keys in all_keys], ignore_index=True
+        [read_table(path_of(**keys), schema).to_pandas().assign(**keys) for keys in all_keys], ignore_index=True
     )
 
 

@@ -5,8 +5,19 @@ from itertools import product
 from typing import Any
 
 SPLITS = ("train", "validation", "test")
-PRETRAINED_TABLES = ("checkpoint", "training")
-FINETUNED_TABLES = ("checkpoint", "training", "success", "measured", "actions", "bootstrap", "self_estimate")
+PRETRAINED_TABLES = ("checkpoint", "training", "differential")
+FINETUNED_TABLES = (
+    "checkpoint",
+    "training",
+    "success",
+    "measured",
+    "actions",
+    "bootstrap",
+    "self_estimate",
+    "differential",
+)
+# They look the same wherever they lie; every other table has a schema of its own.
+_TABLES_OF_BOTH_STAGES = ("checkpoint", "differential")
 SUMMARY_TABLES = (
     "policies",
     "cross_objective",
@@ -14,6 +25,7 @@ SUMMARY_TABLES = (
     "counterfactuals",
     "actions",
     "training",
+    "differential",
     "fits",
     "identification",
 )
@@ -56,13 +68,13 @@ def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[tuple[str, st
     for split in SPLITS:
         yield "sequences", sequence_table(results, split)
     for name, keys in product(PRETRAINED_TABLES, pretrained_keys(sweep)):
-        yield _schema_name("pretrained", name), pretrained_table(results, name, **keys)
+        yield schema_name("pretrained", name), pretrained_table(results, name, **keys)
     for name, keys in product(FINETUNED_TABLES, policy_keys(sweep)):
-        yield _schema_name("finetuned", name), finetuned_table(results, name, **keys)
+        yield schema_name("finetuned", name), finetuned_table(results, name, **keys)
     for name in SUMMARY_TABLES:
-        yield _schema_name("summary", name), summary_table(results, name)
+        yield schema_name("summary", name), summary_table(results, name)
 
 
-def _schema_name(stage: str, table: str) -> str:
-    """A checkpoint looks the same wherever it lies; every other table has a schema of its own."""
-    return table if table == "checkpoint" else f"{stage}/{table}"
+def schema_name(stage: str, table: str) -> str:
+    """Name of the schema of a stage's table; ``stage`` is pretrained, finetuned or summary."""
+    return table if stage != "summary" and table in _TABLES_OF_BOTH_STAGES else f"{stage}/{table}"

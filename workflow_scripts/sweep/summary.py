@@ -205,9 +205,14 @@ def actions_table(actions: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def training_table(pretraining: pd.DataFrame, finetuning: pd.DataFrame) -> pd.DataFrame:
-    """All training curves in one table, with the stage they belong to."""
-    return pd.concat([pretraining.assign(stage="pretrain", task=pd.NA), finetuning.assign(stage="finetune")])
+def both_stages_table(pretrained: pd.DataFrame, finetuned: pd.DataFrame) -> pd.DataFrame:
+    """The tables of pretrained models and those of policies in one, with the stage they belong to.
+
+    Args:
+        pretrained: all tables of a name of pretrained models, with their keys.
+        finetuned: all tables of that name of policies, with their keys.
+    """
+    return pd.concat([pretrained.assign(stage="pretrain", task=pd.NA), finetuned.assign(stage="finetune")])
 
 
 def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
