@@ -56,7 +56,7 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     )
     title = "Imp against Imp_min"
     if "all" in fits.index:
-        title = f"Imp grows {fits.at['all', 'slope']:.2g} times as fast as Imp_min over all policies"
+        title = f"Imp grows {fits.at['all', 'slope']:.2f} times as fast as Imp_min over all policies"
     return captioned(figure, title, caption)
 
 
