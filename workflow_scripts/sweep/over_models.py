@@ -98,9 +98,7 @@ def slope(values: pd.Series, sizes: Sizes) -> Point:
     x, y = _against_size(values, sizes)
     if len(np.unique(x)) < 2:
         return _NO_POINT
-    fit = stats.linregress(x, y)
-    n = len(x)
-    return Point(fit.slope, fit.stderr if n > 2 else np.nan, n - 2, n)
+    return _gradients(x, y, [np.array([1, 0])])[0]
 
 
 def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
@@ -116,12 +114,20 @@ def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
     if len(np.unique(x)) < 3:
         return []
     x = x - x.mean()  # a well-conditioned fit
-    n = len(x)
-    coefficients, covariance = (
-        np.polyfit(x, y, 2, cov=True) if n > 3 else (np.polyfit(x, y, 2), np.full((3, 3), np.nan))
-    )
-    gradients = [-np.array([2 * x.min(), 1, 0]), np.array([2 * x.max(), 1, 0])]
-    return [Point(g @ coefficients, np.sqrt(g @ covariance @ g), n - 3, n) for g in gradients]
+    return _gradients(x, y, [-np.array([2 * x.min(), 1, 0]), np.array([2 * x.max(), 1, 0])])
+
+
+def _gradients(x: np.ndarray, y: np.ndarray, combinations: Sequence[np.ndarray]) -> list[Point]:
+    """Linear combinations of a fitted polynomial's coefficients, the highest power first."""
+    n, n_coefficients = len(x), len(combinations[0])
+    if n > n_coefficients:
+        coefficients, covariance = np.polyfit(x, y, n_coefficients - 1, cov=True)
+    else:
+        coefficients, covariance = (
+            np.polyfit(x, y, n_coefficients - 1),
+            np.full((n_coefficients, n_coefficients), np.nan),
+        )
+    return [Point(c @ coefficients, np.sqrt(c @ covariance @ c), n - n_coefficients, n) for c in combinations]
 
 
 def _against_size(values: pd.Series, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
