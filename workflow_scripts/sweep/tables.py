@@ -261,6 +261,19 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
             "n": _integer(0),
         }
     ),
+    "summary/claims": _schema(
+        {
+            "claim": _integer(1, 16),
+            "statement": _text(),
+            "statistic": _text(),
+            "value": _number(nullable=True),
+            "low": _number(nullable=True),
+            "high": _number(nullable=True),
+            "threshold": _number(nullable=True),
+            "verdict": _text("replicated", "not replicated", "inconclusive"),
+            "n": _integer(0),
+        }
+    ),
     "manifest": _schema(
         {"path": _text(), "rows": _integer(), "sha256": _text(), "configuration_hash": _text(nullable=True)}
     ),

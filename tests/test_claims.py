@@ -1,0 +1,653 @@
+"""The claims, judged on summary tables made by hand in which each is true, or false, by construction."""
+
+import itertools
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from conftest import ROOT
+from sweep.claims import CLAIMS, STATEMENTS, claims_table, verdict
+from sweep.over_models import (
+    Estimate,
+    jackknife,
+    largest,
+    magnitude,
+    mean,
+    outward_slopes,
+    share,
+    simultaneous,
+    slope,
+    smallest,
+)
+from sweep.provenance import provenance
+from sweep.tables import SCHEMAS, read_table, write_table
+
+GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
+PARAMETERS = {"18k": 18_000, "51k": 51_000, "143k": 143_000, "402k": 402_000}
+SEEDS = (0, 1, 2, 3)
+GENERATOR_OP = 0.03
+MODEL = ["size", "seed"]
+POLICY = ["task", *MODEL]
+NAMES = [claim.estimate.__name__ for claim in CLAIMS]
+
+
+def decades(size):
+    """log10 of the parameters from the middle of the range, -0.67 to 0.67."""
+    return np.log10(PARAMETERS[size] / 85_000)
+
+
+def true_tables(sizes=tuple(PARAMETERS), seeds=SEEDS, tasks=tuple(GOOD_SETS)):
+    """Tables in which all claims hold."""
+    rng = np.random.default_rng(5)
+    models = list(itertools.product(sizes, seeds))
+    policies, crossed, identified, differential, training = [], [], [], [], []
+    for task, (size, seed) in itertools.product(tasks, models):
+        keys, x, n_good = {"task": task, "size": size, "seed": seed}, decades(size), len(GOOD_SETS[task])
+
+        def noise(scale):
+            return rng.normal(scale=scale)
+
+        # a number a model, which its policies share
+        loss = 0.3 + 0.1 * x**2 + 0.002 * np.sin(seed + 10 * x)
+        op = 0.1 + 0.05 * x + 0.05 * (6 - n_good) + noise(0.005)
+        minimum = 0.1 + 0.05 * x + 0.05 * (6 - n_good) + noise(0.002)
+        imp = 0.059 + 2.6 * minimum + (-0.02 if task == "good4" else 0.01) + noise(0.002)
+        policies.append(
+            keys
+            | {
+                "n_good": n_good,
+                "n_parameters": PARAMETERS[size],
+                "pretraining_loss": loss,
+                "maintenance_loss": loss + 0.1 + noise(0.002),
+                "success_rate": n_good / 8 + 0.15 + 0.05 * x + noise(0.01),
+                "success_rate_counterfactual": n_good / 8 + 0.03 + noise(0.003),
+                "op": op,
+                "op_predicted": op - abs(noise(0.01)),
+                "op_self": op - 0.05 * (6 - n_good) + noise(0.005),
+                "imp": imp,
+                "imp_minimum": minimum,
+                "imp_ratio": imp / minimum,
+                "imp_self": 0.2 * imp,
+            }
+        )
+        for judge in tasks:
+            own = judge == task
+            judged_minimum = 0.2 + 0.1 * x + noise(0.02)
+            crossed.append(
+                keys
+                | {
+                    "evaluated_task": judge,
+                    "is_training_task": own,
+                    # policies of good2 win on good4 with all seeds but one
+                    "success_rate": 0.7 + 0.1 * (not own) * (1 if seed else -1) + noise(0.01),
+                    "op_excess": 0.1 * (not own) + noise(0.01),
+                    "imp": (1.2 if own else 2.5) * judged_minimum + noise(0.005),
+                    "imp_minimum": judged_minimum,
+                    "imp_excess": 0.05 * (not own) + noise(0.03),
+                }
+            )
+        for measure in ("op", "imp"):
+            identified.append(keys | {"measure": measure, "correct": measure == "op" or task == "good4"})
+        for block, component, future in itertools.product((0, 1), ("attention", "mlp"), ("block", "end")):
+            sign = -1 if future == "block" and component == "mlp" else 1
+            differential.append(
+                keys
+                | {"block": block, "component": component, "future": future, "op_median": sign * (1 + abs(noise(0.1)))}
+            )
+    for (size, seed), step in itertools.product(models, (300, 100, 200)):
+        rise = 0.05 * (decades(size) + 1) + 0.002 * np.cos(seed + 10 * decades(size))
+        training.append(
+            {
+                "stage": "pretrain",
+                "task": None,
+                "size": size,
+                "seed": seed,
+                "step": step,
+                "validation_loss": {100: 1.0, 200: 0.3, 300: 0.3 + rise}[step],
+            }
+        )
+    generator = [
+        {
+            "estimator": estimator,
+            "counterfactual": counterfactual,
+            "op": GENERATOR_OP if (estimator, counterfactual) == ("exact", "split_history") else 1.0,
+            "counterfactual_distribution": np.full(8, 1 / 8) + 0.002 * np.tile([1, -1], 4),
+        }
+        for estimator in ("exact", "monte_carlo")
+        for counterfactual in ("split_history", "do_nothing")
+    ]
+    return {
+        "policies": pd.DataFrame(policies),
+        "cross_objective": pd.DataFrame(crossed),
+        "generator": pd.DataFrame(generator),
+        "identification": pd.DataFrame(identified),
+        "training": pd.DataFrame(training),
+        "differential": pd.DataFrame(differential),
+    }
+
+
+def judged(tables, good_sets=GOOD_SETS):
+    return claims_table(tables, good_sets).assign(name=NAMES).set_index("name")
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return true_tables()
+
+
+@pytest.fixture(scope="module")
+def claims(tables):
+    return judged(tables)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_true_is_replicated(claims, name):
+    row = claims.loc[name]
+    assert row["verdict"] == "replicated", row.to_dict()
+    assert row["low"] < row["value"] < row["high"] or row["value"] == row["high"] == 1
+    assert row["n"] == {"_op_shows_it": 12, "_subset_policies_at_times_win": 16}.get(name, 16)
+
+
+def policies_with(**columns):
+    """A change of 'policies': each column from its rows, x decades from the middle of the sizes."""
+
+    def change(tables):
+        policies = tables["policies"]
+        x = policies["size"].map(decades)
+        return {"policies": policies.assign(**{name: of(policies, x) for name, of in columns.items()})}
+
+    return change
+
+
+def flipped(table, *columns):
+    return lambda tables: {table: tables[table].assign(**{name: -tables[table][name] for name in columns})}
+
+
+def same_slopes(tables):
+    crossed = tables["cross_objective"]
+    wiggle = 0.002 * np.sin(np.arange(len(crossed)))
+    return {"cross_objective": crossed.assign(imp=1.2 * crossed["imp_minimum"] + wiggle)}
+
+
+def subset_wins_without_excess(tables):
+    crossed = tables["cross_objective"]
+    return {"cross_objective": crossed.assign(op_excess=np.where(crossed["is_training_task"], 0.1, 0.0))}
+
+
+def subset_never_wins(tables):
+    crossed = tables["cross_objective"]
+    return {"cross_objective": crossed.assign(success_rate=0.5 + 0.2 * crossed["is_training_task"])}
+
+
+def no_overfitting(tables):
+    training = tables["training"]
+    return {"training": training.assign(validation_loss=training["validation_loss"].clip(upper=0.3))}
+
+
+def only_imp_identifies(tables):
+    identified = tables["identification"]
+    return {"identification": identified.assign(correct=identified["measure"] == "imp")}
+
+
+def one_sign(tables):
+    return {"differential": tables["differential"].assign(op_median=tables["differential"]["op_median"].abs())}
+
+
+WAVE = np.sin(np.arange(48))  # unrelated to task and size
+FALSE = {
+    "_success_above_chance": policies_with(success_rate=lambda p, x: p["success_rate"] - 0.15),
+    "_success_rises_with_size": policies_with(success_rate=lambda p, x: p["success_rate"] - 0.1 * x),
+    "_pretraining_loss_is_u_shaped": policies_with(pretraining_loss=lambda p, x: p["pretraining_loss"] - 0.3 * x),
+    "_maintenance_loss_is_u_shaped": policies_with(maintenance_loss=lambda p, x: 1 - p["maintenance_loss"]),
+    "_larger_models_overfit": no_overfitting,
+    "_op_rises_with_size": policies_with(op=lambda p, x: p["op"] - 0.1 * x),
+    "_op_falls_with_n_good": policies_with(op=lambda p, x: p["op"] + 0.1 * p["n_good"]),
+    "_op_exceeds_the_generators": policies_with(op=lambda p, x: p["op"] - 0.2 * (p["task"] == "good6")),
+    "_every_op_reaches_the_generators": policies_with(op=lambda p, x: p["op"] - 0.2 * (p["seed"] < 2)),
+    "_op_is_predicted": policies_with(op_predicted=lambda p, x: p["op"].mean() + 0.02 * WAVE),
+    "_op_is_near_predicted": policies_with(op_predicted=lambda p, x: p["op"] - 0.1 + 0.01 * WAVE),
+    "_other_policies_lie_above": flipped("cross_objective", "op_excess"),
+    "_op_identifies_the_task": only_imp_identifies,
+    "_imp_rises_with_size": policies_with(imp=lambda p, x: p["imp"] - 0.3 * x),
+    "_imp_falls_with_n_good": policies_with(imp=lambda p, x: p["imp"] + 0.3 * p["n_good"]),
+    "_one_line_has_the_studys_slope": policies_with(imp=lambda p, x: 1.1 * p["imp_minimum"] + 0.002 * WAVE),
+    "_one_line_has_the_studys_intercept": policies_with(imp=lambda p, x: 1.1 * p["imp_minimum"] + 0.002 * WAVE),
+    "_a_line_a_task_is_better": policies_with(imp=lambda p, x: 1.1 * p["imp_minimum"] + 0.002 * WAVE),
+    "_ratio_falls_with_size": policies_with(imp_ratio=lambda p, x: 2 + 0.5 * x + 0.05 * WAVE),
+    "_counterfactual_success_above_chance": policies_with(
+        success_rate_counterfactual=lambda p, x: p["success_rate_counterfactual"] - 0.06 * (p["task"] == "good4")
+    ),
+    "_counterfactual_success_is_little": policies_with(
+        success_rate_counterfactual=lambda p, x: p["success_rate_counterfactual"] + 0.1 * (p["task"] == "good4")
+    ),
+    "_counterfactual_success_hardly_scales": policies_with(
+        success_rate_counterfactual=lambda p, x: p["success_rate_counterfactual"] - 0.1 * x
+    ),
+    "_self_estimated_op_agrees": policies_with(op_self=lambda p, x: p["op_self"] - 0.1 * (p["task"] == "good6")),
+    "_self_shortfall_falls_with_n_good": policies_with(op_self=lambda p, x: 2 * p["op"] - p["op_self"]),
+    "_self_estimated_imp_is_worse": policies_with(imp_self=lambda p, x: 0.99 * p["imp"]),
+    "_imp_separates_less": lambda tables: {
+        "cross_objective": tables["cross_objective"].rename(
+            columns={"op_excess": "imp_excess", "imp_excess": "op_excess"}
+        )
+    },
+    "_imp_identifies_less": only_imp_identifies,
+    "_subset_policies_at_times_win": subset_never_wins,
+    "_op_shows_it": subset_wins_without_excess,
+    "_wrong_policies_lie_on_other_lines": same_slopes,
+    "_output_bias_outweighs_frequencies": policies_with(
+        success_rate_counterfactual=lambda p, x: p["success_rate_counterfactual"] - 0.06
+    ),
+    "_op_cancels": one_sign,
+    "_imp_is_never_negative": policies_with(imp=lambda p, x: p["imp"] - 10 * (p["seed"] < 2) * (p["task"] == "good2")),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_false_is_not_replicated(tables, name):
+    claim = CLAIMS[NAMES.index(name)]
+    estimate = claim.estimate(tables | FALSE[name](tables), GOOD_SETS)
+    assert verdict(estimate, claim.side, claim.threshold) == "not replicated", estimate
+
+
+def test_one_model_settles_nothing():
+    claims = judged(true_tables(sizes=["51k"], seeds=[3]))
+    assert (claims["verdict"] == "inconclusive").all()
+    shares = claims["statistic"].str.startswith(("share of models", "of the models"))
+    assert claims.loc[~shares, ["low", "high"]].isna().all(axis=None)
+    assert claims.loc[shares, ["low", "high"]].notna().all(axis=None)
+
+
+def test_too_few_models_have_a_value_but_no_interval():
+    two = judged(true_tables(sizes=["18k", "402k"], seeds=[0]))
+    slopes = two[two["statistic"].str.contains("slope over models")]
+    assert len(slopes) == 6
+    assert slopes["value"].notna().all()
+    assert slopes[["low", "high"]].isna().all(axis=None)
+    assert (slopes["n"] == 2).all()
+    one = judged(true_tables(sizes=["51k"], seeds=[3])).loc["_success_above_chance"]
+    assert np.isfinite(one["value"])
+    assert one["n"] == 1
+
+
+WITHOUT = {
+    "no tables": lambda tables: {},
+    "no rows": lambda tables: {name: frame.iloc[:0] for name, frame in tables.items()},
+    "keys only": lambda tables: {name: frame[frame.columns[:3]] for name, frame in tables.items()},
+    "all null": lambda tables: {
+        name: frame.assign(**dict.fromkeys(frame.columns[3:], None)) for name, frame in tables.items()
+    },
+    "missing numbers": lambda tables: {
+        name: frame.assign(**dict.fromkeys(frame.columns[4:], pd.NA)) for name, frame in tables.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_what_cannot_be_computed_is_inconclusive(tables, name):
+    claims = judged(WITHOUT[name](tables))
+    assert (claims["verdict"] == "inconclusive").all()
+    assert claims[["value", "low", "high"]].isna().all(axis=None)
+    assert (claims["n"] == 0).all()
+    assert claims["statistic"].tolist() == [claim.statistic for claim in CLAIMS]
+
+
+SMALL = {
+    "one size": {"sizes": ["51k"]},
+    "one seed": {"seeds": [2]},
+    "two sizes, one seed": {"sizes": ["51k", "18k"], "seeds": [2]},
+    "one task": {"tasks": ["good4"]},
+    "one model, one task": {"sizes": ["51k"], "seeds": [2], "tasks": ["good6"]},
+}
+
+
+@pytest.mark.parametrize("sweep", SMALL)
+@pytest.mark.filterwarnings("error")
+def test_any_sweep_is_judged_on_what_it_has(sweep, tmp_path):
+    claims = claims_table(true_tables(**SMALL[sweep]), GOOD_SETS)
+    write_table(claims, "summary/claims", tmp_path / "claims.parquet", provenance({}))
+    assert len(claims) == len(CLAIMS)
+    assert claims["n"].max() == len(SMALL[sweep].get("sizes", PARAMETERS)) * len(SMALL[sweep].get("seeds", SEEDS))
+    assert (claims.loc[claims["value"].isna(), "n"] == 0).all()
+    assert (claims.loc[claims["value"].notna(), "n"] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("sweep", "names"),
+    [
+        ("one size", ["_success_rises_with_size", "_pretraining_loss_is_u_shaped", "_ratio_falls_with_size"]),
+        ("one task", ["_op_falls_with_n_good", "_self_estimated_op_agrees", "_op_identifies_the_task", "_op_shows_it"]),
+        ("one task", ["_other_policies_lie_above", "_wrong_policies_lie_on_other_lines", "_a_line_a_task_is_better"]),
+    ],
+)
+def test_what_a_small_sweep_lacks_is_null_and_the_rest_is_not(sweep, names):
+    claims = judged(true_tables(**SMALL[sweep]))
+    assert claims.loc[names, "value"].isna().all()
+    assert claims.loc["_success_above_chance", "verdict"] == "replicated"
+
+
+def test_without_self_estimates_only_what_needs_them_is_null(tables, claims):
+    without = judged(tables | {"policies": tables["policies"].drop(columns=["op_self", "imp_self"])})
+    null = without.index[without["value"].isna()]
+    assert set(null) == {
+        "_self_estimated_op_agrees",
+        "_self_shortfall_falls_with_n_good",
+        "_self_estimated_imp_is_worse",
+    }
+    pd.testing.assert_frame_equal(without.drop(index=null), claims.drop(index=null))
+
+
+def test_policies_without_a_least_impact_are_left_out(tables, claims):
+    """As in the study, where one task's plot had no points of another task's policies."""
+    crossed, policies = tables["cross_objective"], tables["policies"]
+    undefined = (crossed["task"] == "good6") & (crossed["evaluated_task"] == "good2")
+    some = policies.index == 3
+    changed = judged(
+        tables
+        | {
+            "cross_objective": crossed.assign(
+                imp_minimum=crossed["imp_minimum"].mask(undefined), imp_excess=crossed["imp_excess"].mask(undefined)
+            ),
+            "policies": policies.assign(
+                imp_minimum=policies["imp_minimum"].mask(some), imp_ratio=policies["imp_ratio"].mask(some)
+            ),
+        }
+    )
+    assert (changed["verdict"] == "replicated").all()
+    assert changed.loc["_ratio_falls_with_size", "n"] == 15
+    assert changed.loc["_wrong_policies_lie_on_other_lines", "n"] == 16
+
+
+# The unit is the model
+
+
+def test_repeated_policies_change_nothing(tables, claims):
+    repeated = {name: pd.concat([frame] * 3) for name, frame in tables.items()}
+    changed = judged(repeated)
+    # this one corrects for the number of points, and so sees more of them
+    adjusted = ["_a_line_a_task_is_better"]
+    pd.testing.assert_frame_equal(changed.drop(index=adjusted), claims.drop(index=adjusted))
+    assert changed.loc[adjusted, "n"].item() == 16
+
+
+def test_more_policies_a_model_do_not_narrow_an_interval(tables, claims):
+    """Every task twice, under two names."""
+    policies = tables["policies"]
+    doubled = pd.concat([policies, policies.assign(task=policies["task"] + "again")], ignore_index=True)
+    good_sets = GOOD_SETS | {f"{task}again": good for task, good in GOOD_SETS.items()}
+    # this one corrects for the number of lines
+    names = [name for name in NAMES if name != "_a_line_a_task_is_better"]
+    changed, before = judged(tables | {"policies": doubled}, good_sets).loc[names], claims.loc[names]
+    np.testing.assert_allclose(changed["value"].astype(float), before["value"].astype(float), atol=1e-12)
+    assert (changed["n"] == before["n"]).all()
+    assert (changed["high"] - changed["low"] >= before["high"] - before["low"] - 1e-12).all()
+
+
+def test_the_order_of_rows_does_not_matter(tables, claims):
+    pd.testing.assert_frame_equal(
+        judged({name: frame.sample(frac=1, random_state=0) for name, frame in tables.items()}), claims
+    )
+
+
+# Intervals against scipy
+
+
+def test_a_mean_has_students_interval(tables, claims):
+    policies = tables["policies"]
+    distance = (policies["op"] - policies["op_predicted"]).abs().groupby([policies["size"], policies["seed"]]).mean()
+    expected = stats.ttest_1samp(distance, 0).confidence_interval()
+    row = claims.loc["_op_is_near_predicted"]
+    np.testing.assert_allclose(row[["value", "low", "high"]].astype(float), [distance.mean(), *expected])
+
+
+def test_a_slope_has_the_interval_of_its_regression(tables, claims):
+    policies = tables["policies"]
+    by_model = policies.assign(margin=policies["success_rate_counterfactual"] - policies["n_good"] / 8)
+    by_model = by_model.groupby(["n_parameters", "seed"])["margin"].mean().reset_index()
+    fit = stats.linregress(np.log10(by_model["n_parameters"]), by_model["margin"])
+    half = stats.t.ppf(0.975, 14) * fit.stderr
+    row = claims.loc["_counterfactual_success_hardly_scales"]
+    expected = [fit.slope, fit.slope - half, fit.slope + half]
+    np.testing.assert_allclose(row[["value", "low", "high"]].astype(float), expected)
+
+
+def test_the_smallest_of_three_slopes_has_intervals_that_hold_at_once(tables, claims):
+    fits = [stats.linregress(np.log10(own["n_parameters"]), own["op"]) for _, own in tables["policies"].groupby("task")]
+    quantile = stats.t.ppf(1 - 0.025 / 3, 14)
+    expected = [
+        min(fit.slope for fit in fits),
+        min(fit.slope - quantile * fit.stderr for fit in fits),
+        min(fit.slope + quantile * fit.stderr for fit in fits),
+    ]
+    row = claims.loc["_op_rises_with_size"]
+    np.testing.assert_allclose(row[["value", "low", "high"]].astype(float), expected)
+
+
+def test_a_share_has_wilsons_interval(claims):
+    row = claims.loc["_subset_policies_at_times_win"]
+    expected = stats.binomtest(12, 16).proportion_ci(method="wilson")
+    np.testing.assert_allclose(row[["value", "low", "high"]].astype(float), [0.75, *expected])
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    rng = np.random.default_rng(0)
+    values = pd.DataFrame({"value": rng.normal(size=9)}, index=pd.RangeIndex(9))
+    point = jackknife(lambda rows: rows["value"].mean(), values)
+    assert point == pytest.approx((values["value"].mean(), stats.sem(values["value"]), 8, 9))
+
+
+def test_the_jackknife_drops_whole_models():
+    """Two rows a model that say the same: as many degrees of freedom and the same error as one row."""
+    rng = np.random.default_rng(0)
+    once = pd.DataFrame({"value": rng.normal(size=9)}, index=pd.RangeIndex(9))
+    twice = pd.concat([once, once])
+    of = [jackknife(lambda rows: rows["value"].mean(), rows) for rows in (once, twice)]
+    assert of[0] == pytest.approx(of[1])
+
+
+def test_r_squared_is_about_the_line_that_is_predicted(tables, claims):
+    policies = tables["policies"]
+    residual = ((policies["op"] - policies["op_predicted"]) ** 2).mean()
+    assert claims.loc["_op_is_predicted", "value"] == pytest.approx(1 - residual / policies["op"].var(ddof=0))
+
+
+def test_a_parabolas_end_slopes_are_its_derivatives():
+    x = np.repeat([4.0, 4.5, 5.0, 5.5], 3)
+    y = 2 + 3 * (x - 4.6) ** 2 + np.random.default_rng(0).normal(scale=0.1, size=12)
+    models = pd.Series(y, index=pd.MultiIndex.from_arrays([x, np.tile([0, 1, 2], 4)]))
+    points = outward_slopes(models, {model: model[0] for model in models.index})
+    # the same by solving the normal equations: y = b0 + b1 x + b2 x²
+    design = np.stack([np.ones(12), x, x**2], axis=1)
+    inverse = np.linalg.inv(design.T @ design)
+    b = inverse @ design.T @ y
+    variance = ((y - design @ b) ** 2).sum() / 9
+    for point, end, sign in zip(points, (4.0, 5.5), (-1, 1), strict=True):
+        gradient = sign * np.array([0, 1, 2 * end])
+        assert point == pytest.approx(
+            (gradient @ b, np.sqrt(variance * gradient @ inverse @ gradient), 9, 12), rel=1e-4
+        )
+    assert points[0].value == pytest.approx(3.6, abs=0.5)
+    assert points[1].value == pytest.approx(5.4, abs=0.5)
+
+
+def test_intervals_hold_as_often_as_they_say():
+    """The smallest of three means of four models, in 2,000 made-up sweeps."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for values in rng.normal(size=(2000, 3, 4)):
+        estimate = smallest(simultaneous(mean(pd.Series(task)) for task in values))
+        held += estimate.low <= 0 <= estimate.high
+    assert held / 2000 >= 0.94
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"), [((1.0, 3.0), (1.0, 3.0)), ((-3.0, -1.0), (1.0, 3.0)), ((-3.0, 1.0), (0.0, 3.0))]
+)
+def test_the_size_of_an_estimate_reaches_down_to_zero_where_its_sign_is_open(ends, expected):
+    estimate = magnitude(Estimate(sum(ends) / 2, *ends, 5))
+    assert estimate == (abs(sum(ends)) / 2, *expected, 5)
+
+
+def test_an_extreme_without_an_interval_has_none():
+    known, unknown = Estimate(1.0, 0.0, 2.0, 9), Estimate(3.0, np.nan, np.nan, 1)
+    for extreme, value in ((smallest, 1.0), (largest, 3.0)):
+        estimate = extreme([known, unknown])
+        assert (estimate.value, estimate.n) == (value, 1)
+        assert np.isnan([estimate.low, estimate.high]).all()
+
+
+# Statistics by hand
+
+
+def test_models_in_which_op_and_imp_identify_as_many_tasks_have_no_say(tables):
+    identified = tables["identification"]
+    even = (identified["seed"] == 0) & (identified["measure"] == "imp")
+    other = identified.assign(correct=identified["correct"] | even)
+    assert judged(tables | {"identification": other}).loc["_imp_identifies_less", ["value", "n"]].tolist() == [1, 12]
+
+
+def test_the_gap_between_wrong_and_right_policies_is_in_units_of_their_scatter(tables, claims):
+    crossed = tables["cross_objective"]
+    leads = []
+    for task, judge in itertools.permutations(GOOD_SETS, 2):
+        d = []
+        for column in ("op_excess", "imp_excess"):
+            on_judge = crossed[crossed["evaluated_task"] == judge]
+            wrong, right = (on_judge.loc[on_judge["task"] == name, column] for name in (task, judge))
+            d.append((wrong.mean() - right.mean()) / np.sqrt((np.var(wrong, ddof=1) + np.var(right, ddof=1)) / 2))
+        leads.append(d[0] - d[1])
+    assert claims.loc["_imp_separates_less", "value"] == pytest.approx(np.mean(leads))
+
+
+def test_lines_of_tasks_are_compared_with_one_line_by_residual_variance(tables, claims):
+    policies = tables["policies"]
+
+    def squares(rows):
+        return np.polyfit(rows["imp_minimum"], rows["imp"], 1, full=True)[1].item()
+
+    apart = sum(squares(own) for _, own in policies.groupby("task")) / (48 - 6)
+    expected = 1 - apart / (squares(policies) / (48 - 2))
+    assert claims.loc["_a_line_a_task_is_better", "value"] == pytest.approx(expected)
+
+
+def test_output_bias_is_what_the_generators_future_does_not_explain(tables, claims):
+    # the generator's F' puts 0.002 more than chance on each even outcome and as much less on each odd one
+    generators = tables["policies"]["task"].map({"good2": 0.254, "good4": 0.508, "good6": 0.754})
+    chance = tables["policies"]["n_good"] / 8
+    q = tables["policies"]["success_rate_counterfactual"]
+    expected = ((q - generators) - (generators - chance)).mean()
+    assert claims.loc["_output_bias_outweighs_frequencies", "value"] == pytest.approx(expected)
+
+
+def test_cancelled_optimization_is_what_the_sum_lacks():
+    sources = pd.DataFrame(
+        {
+            "task": [None] * 2 + ["good2"] * 5,
+            "size": "18k",
+            "seed": 0,
+            "future": ["block"] * 6 + ["end"],
+            "op_median": [1.0, 1.0, 1.0, -0.5, 2.0, 0.5, -9.0],  # of 4.0 in all, 3.0 is left
+        }
+    )
+    assert judged({"differential": sources}).loc["_op_cancels", ["value", "n"]].tolist() == [0.25, 1]
+
+
+def test_self_estimates_are_compared_by_relative_error(tables, claims):
+    policies = tables["policies"]
+    errors = [
+        [
+            (own[f"{name}_self"] - own[name]).abs().sum() / own[name].sum()
+            for _, own in policies.groupby(["size", "seed"])
+        ]
+        for name in ("imp", "op")
+    ]
+    assert claims.loc["_self_estimated_imp_is_worse", "value"] == pytest.approx(np.subtract(*errors).mean())
+
+
+def test_few_models_have_no_interval():
+    assert np.isnan(mean(pd.Series([1.0])).stderr)
+    pair = pd.Series([1.0, 3.0], index=pd.MultiIndex.from_tuples([("18k", 0), ("402k", 0)]))
+    point = slope(pair, {("18k", 0): 4.0, ("402k", 0): 5.0})
+    assert point.value == pytest.approx(2)
+    assert np.isnan(point.stderr)
+    assert np.isnan(slope(pair, {("18k", 0): 4.0, ("402k", 0): 4.0}).value)
+    assert share(pd.Series(dtype=bool)).n == 0
+
+
+# Verdicts, the table and the page
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side", "expected"),
+    [
+        (0.6, 0.7, "above", "replicated"),
+        (0.4, 0.6, "above", "inconclusive"),
+        (0.5, 0.6, "above", "inconclusive"),
+        (0.3, 0.4, "above", "not replicated"),
+        (0.3, 0.4, "below", "replicated"),
+        (0.4, 0.6, "below", "inconclusive"),
+        (0.6, 0.7, "below", "not replicated"),
+        (-0.4, 0.4, "within", "replicated"),
+        (-0.6, 0.4, "within", "inconclusive"),
+        (-0.4, 0.6, "within", "inconclusive"),
+        (-9.0, 9.0, "within", "inconclusive"),
+        (0.6, 0.7, "within", "not replicated"),
+        (-0.7, -0.6, "within", "not replicated"),
+        (np.nan, np.nan, "above", "inconclusive"),
+        (np.nan, np.nan, "within", "inconclusive"),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, side, expected):
+    assert verdict(Estimate((low + high) / 2, low, high, 4), side, 0.5) == expected
+
+
+def test_every_claim_is_judged_in_order(claims):
+    assert claims["claim"].is_monotonic_increasing
+    assert claims["claim"].unique().tolist() == list(range(1, 17)) == list(STATEMENTS)
+    assert claims["statement"].tolist() == [STATEMENTS[number] for number in claims["claim"]]
+    assert not claims.duplicated(["claim", "statistic"]).any()
+
+
+def test_the_table_fits_its_schema(tables, tmp_path):
+    claims = claims_table(tables, GOOD_SETS)
+    assert list(claims) == list(SCHEMAS["summary/claims"].columns)
+    path = tmp_path / "claims.parquet"
+    write_table(claims, "summary/claims", path, provenance({}))
+    assert read_table(path, "summary/claims").num_rows == len(CLAIMS)
+
+
+def test_tasks_are_compared_by_their_good_sets_whatever_their_names(tables, claims):
+    names = {"good2": "z", "good4": "m", "good6": "a"}
+    renamed = {
+        name: frame.replace(dict.fromkeys({"task", "evaluated_task"} & set(frame), names))
+        for name, frame in tables.items()
+    }
+    good_sets = {names[task]: good for task, good in GOOD_SETS.items()}
+    numbers = ["value", "low", "high", "n"]
+    np.testing.assert_allclose(
+        judged(renamed, good_sets)[numbers].astype(float), claims[numbers].astype(float), atol=1e-12
+    )
+
+
+def test_good_sets_that_are_not_nested_have_no_subset_to_win(tables):
+    apart = judged(tables, {"good2": [1, 3], "good4": [0, 2, 4, 6], "good6": [0, 1, 4, 5, 6, 7]})
+    assert apart.loc[["_subset_policies_at_times_win", "_op_shows_it"], "n"].tolist() == [0, 0]
+    other = judged(tables, {"good2": [1, 3], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 3, 4, 6]})
+    crossed = tables["cross_objective"].set_index([*MODEL, "task", "evaluated_task"])["success_rate"].unstack("task")
+    on_the_largest = crossed.xs("good6", level="evaluated_task")
+    wins = (on_the_largest["good2"] > on_the_largest["good6"]).mean()
+    assert other.loc["_subset_policies_at_times_win", "value"] == wins
+
+
+def test_the_page_says_what_the_code_does():
+    signs = {"above": "> ", "below": "< ", "within": "within ± "}
+    expected = [
+        [str(claim.number), claim.statement, claim.statistic, f"{signs[claim.side]}{claim.threshold:g}", claim.reason]
+        for claim in CLAIMS
+    ]
+    page = (ROOT / "docs" / "claims.md").read_text()
+    rows = re.findall(r"^\| (\d+ \|.*) \|$", page, re.MULTILINE)
+    assert [row.split(" | ") for row in rows] == expected
