@@ -5,6 +5,7 @@
 rule summarize:
     input:
         code=code("summarize.py"),
+        generator=rules.measure_generator.output[0],
         pretraining=every(pretrained_table(RESULTS, "training")),
         checkpoints=every(pretrained_table(RESULTS, "checkpoint")),
         finetuning=every(finetuned_table(RESULTS, "training")),
@@ -24,6 +25,7 @@ rule summarize:
         training=summary_table(RESULTS, "training"),
         differential=summary_table(RESULTS, "differential"),
         fits=summary_table(RESULTS, "fits"),
+        claims=summary_table(RESULTS, "claims"),
     log:
         log_of("summarize") + ".log",
     benchmark:

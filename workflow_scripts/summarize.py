@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from sweep import script
+from sweep.claims import claims_table
 from sweep.layout import (
     FINETUNED_TABLES,
     PRETRAINED_TABLES,
@@ -74,6 +75,8 @@ def main(arguments: argparse.Namespace) -> None:
         "differential": both_stages_table(pretrained["differential"], finetuned["differential"]),
     }
     summary["fits"] = fits_table(summary["policies"])
+    generator = read_table(summary_table(results, "generator"), "summary/generator").to_pandas()
+    summary["claims"] = claims_table(summary | {"generator": generator}, good_sets)
     for name, frame in summary.items():
         write_table(frame, f"summary/{name}", summary_table(results, name), provenance(settings, ["pandas", "scipy"]))
 

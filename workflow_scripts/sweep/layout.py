@@ -28,6 +28,7 @@ SUMMARY_TABLES = (
     "differential",
     "fits",
     "identification",
+    "claims",
 )
 
 
