@@ -11,19 +11,43 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 from PIL import Image
 
-from splithistory.information import minimum_impact, predicted_optimization
+from splithistory.information import entropy, kl_divergence, minimum_impact, predicted_optimization
 from sweep.figures import draw, figure_names, required_tables
 from sweep.figures.optimization import explained_about_identity
 from sweep.figures.style import TASK_COLORS, FigureStyle, save, trend, trend_text
 
 PARAMETERS = {"18k": 18_784, "51k": 51_280, "143k": 143_200, "402k": 402_448}
-N_GOOD = {"good2": 2, "good4": 4, "good6": 6}
-TASKS = list(N_GOOD)
-PER_POLICY = ["op_vs_success", "op_vs_predicted", "imp_vs_minimum"]
-PER_RUN = ["success_vs_parameters", "op_vs_parameters", "imp_vs_parameters"]
+GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
+N_GOOD = {task: len(good) for task, good in GOOD_SETS.items()}
+TASKS = list(GOOD_SETS)
+# Columns of x and y.
+PER_POLICY = {
+    "op_vs_success": ["success_rate", "op"],
+    "op_vs_predicted": ["op_predicted", "op"],
+    "imp_vs_minimum": ["imp_minimum", "imp"],
+    "self_op_vs_measured": ["op", "op_self"],
+    "self_imp_vs_measured": ["imp", "imp_self"],
+}
+JUDGED = {
+    "cross_op_vs_success": ["success_rate", "op"],
+    "cross_op_vs_predicted": ["op_predicted", "op"],
+    "cross_imp_vs_minimum": ["imp_minimum", "imp"],
+    "imp_ratio": ["imp_minimum", "imp_ratio"],
+    "imp_excess": ["imp_minimum", "imp_excess"],
+}
+PER_RUN = {
+    "success_vs_parameters": "success_rate",
+    "counterfactual_success_vs_parameters": "success_rate_counterfactual",
+    "op_vs_parameters": "op",
+    "imp_vs_parameters": "imp",
+}
+# Of no trained policy.
+COMPUTED = ["training_outcomes", "impact_kinds"]
 
 
 def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
@@ -55,6 +79,14 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
     policies["imp_stderr"] = 0.005
     policies["imp_ratio"] = policies["imp"] / policies["imp_minimum"]
     policies["imp_excess"] = policies["imp"] - policies["imp_minimum"]
+    policies["op_self"] = policies["op"] * (0.2 + chance) - 0.01
+    policies["imp_self"] = policies["imp"] * (0.1 + chance)
+    policies["good_set"] = policies["task"].map(GOOD_SETS)
+    policies["outcome_distribution"] = [
+        np.where(np.isin(np.arange(8), good), rate / len(good), (1 - rate) / (8 - len(good)))
+        for good, rate in zip(policies["good_set"], policies["success_rate"], strict=True)
+    ]
+    policies["counterfactual_distribution"] = [np.full(8, 1 / 8) + 0.01 * np.cos(np.pi * np.arange(8))] * len(keys)
 
     generator = pd.DataFrame(itertools.product(range(10), ["exact", "monte_carlo"]), columns=["repeat", "estimator"])
     generator["counterfactual"] = "split_history"
@@ -65,7 +97,94 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
         "generator": generator,
         "fits": make_fits(policies),
         "training": make_training(policies),
+        "cross_objective": make_cross_objective(policies, tasks),
+        "counterfactuals": make_counterfactuals(policies),
+        "actions": make_actions(policies),
+        "identification": make_identification(policies, tasks),
+        "differential": make_differential(policies),
     }
+
+
+def make_cross_objective(policies, tasks):
+    """Every policy judged by every task from its own future."""
+    shared = policies[["task", "size", "seed", "op", "imp"]]
+    parts = []
+    for task in tasks:
+        s, q = (
+            np.array([distribution[GOOD_SETS[task]].sum() for distribution in policies[column]])
+            for column in ("outcome_distribution", "counterfactual_distribution")
+        )
+        part = shared.assign(evaluated_task=task, is_training_task=policies["task"] == task)
+        part["success_rate"], part["success_rate_counterfactual"] = s, q
+        part["op_predicted"], part["imp_minimum"] = predicted_optimization(s, N_GOOD[task] / 8), minimum_impact(s, q)
+        parts.append(part)
+    crossed = pd.concat(parts, ignore_index=True)
+    crossed["op_excess"] = crossed["op"] - crossed["op_predicted"]
+    crossed["imp_ratio"] = crossed["imp"] / crossed["imp_minimum"]
+    crossed["imp_excess"] = crossed["imp"] - crossed["imp_minimum"]
+    return crossed
+
+
+def make_counterfactuals(policies):
+    """Five futures to compare with, a little further from each policy one after another."""
+    futures = ["split_history", "do_nothing", "random_token", "untrained", "pretrained"]
+    parts = [
+        policies[["task", "size", "seed", "op", "op_stderr", "imp", "imp_stderr"]].assign(
+            counterfactual=future, op=policies["op"] * (1 - 0.2 * place), imp=policies["imp"] * (1 + 0.1 * place)
+        )
+        for place, future in enumerate(futures)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def make_actions(policies):
+    """Three answers a policy, the middle one the most frequent."""
+    parts = [
+        policies[["task", "size", "seed"]].assign(
+            action=action,
+            weight=weight,
+            outcome_distribution=[np.roll(np.linspace(0.1, 0.15, 8), action)] * len(policies),
+        )
+        for action, weight in ((15, 0.3), (9, 0.5), (2, 0.2))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def make_identification(policies, tasks):
+    """Op right for all but each third policy, which Imp takes for none; ranks that grow with the seed."""
+    parts = []
+    for measure in ("op", "imp"):
+        part = policies[["task", "size", "seed"]].assign(measure=measure, identified_task=policies["task"])
+        wrong = np.arange(len(part)) % 3 == 2
+        part.loc[wrong, "identified_task"] = tasks[0] if measure == "op" else None
+        part["correct"] = (part["identified_task"] == part["task"]).fillna(False)
+        part["true_set_rank"] = (1 + 3 * part["seed"]).astype("Int64")
+        part["true_set_rank_low"], part["true_set_rank_high"] = 1.0, 5.5 + 4.0 * part["seed"]
+        part["n_promoted"] = 127
+        part["best_set"] = [[0, 4]] * len(part)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def make_differential(policies):
+    """Quartiles over windows of two blocks, further from zero after reinforcement and towards the end."""
+    pretrained = policies.drop_duplicates(["size", "seed"]).assign(task=None, stage="pretrain")
+    rows = []
+    for model in pd.concat([pretrained, policies.assign(stage="finetune")]).itertuples():
+        keys = {"stage": model.stage, "task": model.task, "size": model.size, "seed": model.seed}
+        for block, component, future in itertools.product(range(2), ("attention", "mlp"), ("block", "end")):
+            op = (0.4 * block - 0.1) * (1.5 if model.task else 1) - 0.05 * model.seed - (component == "mlp")
+            imp = 0.2 * 10 ** (block + (component == "mlp") + 0.2 * model.seed)
+            rows.append(keys | {"block": block, "component": component, "future": future, "op_median": op})
+            rows[-1] |= {
+                "op_low": op - 1,
+                "op_high": op + 1,
+                "imp_median": imp,
+                "imp_low": imp / 2,
+                "imp_high": imp * 2,
+            }
+            rows[-1] |= {"n_windows": 100, "n_undefined": 0, "reason": None}
+    return pd.DataFrame(rows)
 
 
 def make_fits(policies):
@@ -110,10 +229,10 @@ def style(tables):
     return FigureStyle.from_policies(TASKS, tables["policies"])
 
 
-def drawn_points(figure):
-    """(x, y) of all unconnected points in the axes: scatters, and markers without a line."""
+def drawn_points(drawn):
+    """(x, y) of all unconnected points in axes or all axes of a figure: scatters, and markers without a line."""
     points = []
-    for axes in figure.axes:
+    for axes in [drawn] if isinstance(drawn, Axes) else drawn.axes:
         points += [collection.get_offsets() for collection in axes.collections if len(collection.get_paths()) == 1]
         points += [line.get_xydata() for line in axes.lines if line.get_linestyle() == "None"]
     return np.concatenate([np.asarray(part, dtype=float).reshape(-1, 2) for part in points])
@@ -147,7 +266,12 @@ def test_figure_is_complete_and_reproducible(name, tables, style, tmp_path):
         assert np.asarray(image.convert("L")).std() > 5
     assert sorted(os.listdir(tmp_path)) == ["first.png", "first.svg", "second.png", "second.svg"]
 
-    assert re.search(r"n = \d+ policies \(.*4 sizes × 4 seeds\)", captioned.caption)
+    if name in COMPUTED:
+        assert re.search(r"computed, n = \d+, no trained policy", captioned.caption)
+    elif name == "split_history":
+        assert "n = 1 policy (1 task × 1 size × 1 seed), chosen from 48" in captioned.caption
+    else:
+        assert re.search(r"n = \d+ policies \(.*4 sizes × 4 seeds\)", captioned.caption)
     assert "left out" in captioned.caption.lower()
     for axes in captioned.figure.axes:
         # Axes in a shared row or column carry their label at its outer edge.
@@ -155,13 +279,17 @@ def test_figure_is_complete_and_reproducible(name, tables, style, tmp_path):
             other.get_ylabel() for other in captioned.figure.axes if other.get_position().y0 == axes.get_position().y0
         }
         assert labels - {""}
-    units = re.compile(r"\(nats\)|success rate")
+    units = re.compile(r"\(nats\)|\(ratio\)|success rate|probability|rank|trained task")
     assert all(units.search(axes.get_ylabel()) for axes in captioned.figure.axes if axes.get_ylabel())
 
 
 @pytest.mark.parametrize("name", [name for name in figure_names(TASKS) if not name.endswith(("good2", "good6"))])
 def test_texts_neither_overlap_nor_leave_the_figure(name, tables, style):
-    figure = draw(name, tables, style).figure
+    assert_texts_are_apart(draw(name, tables, style).figure)
+
+
+def assert_texts_are_apart(figure):
+    """No text overlaps another or leaves the figure, and the legend lies outside the axes."""
     figure.draw_without_rendering()
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     boxes = {text: text.get_window_extent() for text in texts}
@@ -182,20 +310,205 @@ def test_texts_neither_overlap_nor_leave_the_figure(name, tables, style):
 
 @pytest.mark.parametrize("name", PER_POLICY)
 def test_every_policy_is_a_point(name, tables, style):
-    columns = {
-        "op_vs_success": ["success_rate", "op"],
-        "op_vs_predicted": ["op_predicted", "op"],
-        "imp_vs_minimum": ["imp_minimum", "imp"],
-    }[name]
     points = drawn_points(draw(name, tables, style).figure)
-    assert rounded(points) == rounded(tables["policies"][columns])
+    assert rounded(points) == rounded(tables["policies"][PER_POLICY[name]])
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", JUDGED)
+def test_every_policy_is_judged_by_the_one_task(name, task, tables, style):
+    points = drawn_points(draw(f"{name}_{task}", tables, style).figure)
+    crossed = tables["cross_objective"]
+    assert rounded(points) == rounded(crossed.loc[crossed["evaluated_task"] == task, JUDGED[name]])
+
+
+@pytest.mark.parametrize("name", ["cross_imp_vs_minimum", "imp_ratio", "imp_excess"])
+def test_judged_policies_without_a_least_impact_are_counted(name, tables, style):
+    crossed = tables["cross_objective"].copy()
+    undefined = (crossed["evaluated_task"] == "good4") & (crossed["task"] == "good2") & (crossed["seed"] == 0)
+    crossed.loc[undefined, ["imp_minimum", "imp_ratio", "imp_excess"]] = np.nan
+    captioned = draw(f"{name}_good4", tables | {"cross_objective": crossed}, style)
+    assert "n = 44 policies" in captioned.caption
+    assert "Left out: 4 of 48 policies" in captioned.caption
+    assert len(drawn_points(captioned.figure)) == 44
+    assert "Nothing is left out" in draw(f"{name}_good2", tables | {"cross_objective": crossed}, style).caption
+
+
+@pytest.mark.parametrize("name", ["cross_imp_vs_minimum", "imp_ratio", "imp_excess"])
+def test_nothing_to_judge_is_no_error(name, tables, style):
+    crossed = tables["cross_objective"].assign(imp_minimum=np.nan, imp_ratio=np.nan, imp_excess=np.nan)
+    captioned = draw(f"{name}_good4", tables | {"cross_objective": crossed}, style)
+    captioned.figure.draw_without_rendering()
+    assert "Left out: 48 of 48 policies" in captioned.caption
+    assert not re.search(r"\b(nan|inf)\b", captioned.title + captioned.caption)
+
+
+def test_curve_is_that_of_the_task_that_judges(tables, style):
+    axes = draw("cross_op_vs_success_good2", tables, style).figure.axes[0]
+    (curve,) = (line for line in axes.lines if line.get_linestyle() == "-")
+    x, y = curve.get_data()
+    np.testing.assert_allclose(y, predicted_optimization(x, 2 / 8))
+    assert curve.get_color() == style.color("good2")
+
+
+def test_titles_of_judged_policies_tell_own_from_others(tables, style):
+    crossed = tables["cross_objective"].copy()
+    own = crossed["is_training_task"]
+    crossed["op_excess"] = np.where(own, 0.0, np.where(crossed["seed"] == 0, -0.01, 0.25))
+    given = tables | {"cross_objective": crossed}
+    assert (
+        "24 of 32 policies of other tasks lie above the curve" in draw("cross_op_vs_success_good6", given, style).title
+    )
+    assert "0 nats for its own policies and 0.25 nats" in draw("cross_op_vs_predicted_good6", given, style).title
+    crossed["imp_excess"] = np.where(own, 0.1, np.where(crossed["seed"] == 0, 0.05, 0.25))
+    assert "24 of 32 policies" in draw("cross_imp_vs_minimum_good6", given, style).title
+    crossed["imp_ratio"] = np.where(own, 1.5, 1234.5)
+    assert "1.5 for its own policies and 1,200 for those" in draw("imp_ratio_good6", given, style).title
+
+
+def test_self_estimates_are_compared_on_equal_axes(tables, style):
+    captioned = draw("self_op_vs_measured", tables, style)
+    (axes,) = captioned.figure.axes
+    assert axes.get_xlim() == axes.get_ylim()
+    assert captioned.title == "48 of 48 policies estimate less Op than is measured"
+
+
+def bars_of(axes):
+    """Heights and colours of the bars."""
+    return [bar.get_height() for bar in axes.patches], [bar.get_facecolor() for bar in axes.patches]
+
+
+def test_split_history_shows_the_policy_of_highest_op_and_its_commonest_answers(tables, style):
+    policies = tables["policies"].copy()
+    policies.loc[20, "op"] = 2.0
+    captioned = draw("split_history", tables | {"policies": policies}, style)
+    chosen = policies.loc[20]
+    assert f"{chosen['task']}, {chosen['size']}, seed {chosen['seed']}" in captioned.caption
+    assert "lowers the entropy of outcomes by 2.00 nats" in captioned.title
+    actions = tables["actions"].drop_duplicates("action").set_index("action")["outcome_distribution"]
+    expected = [chosen["outcome_distribution"], actions[9], actions[15]]
+    for axes, distribution in zip(captioned.figure.axes, expected, strict=True):
+        heights, colors = bars_of(axes)
+        np.testing.assert_allclose(heights, distribution)
+        in_color = [color == to_rgba(style.color(chosen["task"])) for color in colors]
+        assert np.flatnonzero(in_color).tolist() == chosen["good_set"]
+    marks = drawn_points(captioned.figure)
+    np.testing.assert_allclose(marks[:, 1], chosen["counterfactual_distribution"])
+
+
+def test_a_policy_with_one_answer_has_one_counterfactual_panel(tables, style):
+    actions = tables["actions"]
+    captioned = draw("split_history", tables | {"actions": actions[actions["action"] == 9]}, style)
+    assert len(captioned.figure.axes) == 2
+    assert "other answers (0)" in captioned.caption
+
+
+def test_training_outcomes_have_one_score(tables, style):
+    figure = draw("training_outcomes", {}, style).figure
+    assert len(figure.axes) == 4
+    for axes in figure.axes:
+        heights = bars_of(axes)[0]
+        assert sum(heights) == pytest.approx(1)
+        assert sum(heights[::2]) == pytest.approx(0.75)
+        op, excess = (float(number) for number in re.findall(r"\d+\.\d+", axes.get_title(loc="left")))
+        assert op == pytest.approx(np.log(8) - entropy(heights), abs=0.006)
+        assert op - excess == pytest.approx(predicted_optimization(0.75, 0.5), abs=0.011)
+
+
+def test_kinds_of_impact_are_of_equal_impact_and_opposite_optimization(tables, style):
+    original, optimizing, flattening = (
+        np.array(bars_of(axes)[0]) for axes in draw("impact_kinds", {}, style).figure.axes
+    )
+    assert kl_divergence(optimizing, original) == pytest.approx(kl_divergence(flattening, original))
+    assert entropy(optimizing) < entropy(original) < entropy(flattening)
+    assert all(distribution.sum() == pytest.approx(1) for distribution in (original, optimizing, flattening))
+
+
+def test_every_policy_is_in_every_counterfactual_strip(tables, style):
+    table = tables["counterfactuals"]
+    for axes, column in zip(draw("counterfactuals", tables, style).figure.axes, ("op", "imp"), strict=True):
+        points = drawn_points(axes)
+        place = {key: place for place, key in enumerate(table["counterfactual"].unique())}
+        expected = zip(table["counterfactual"].map(place), table[column], strict=True)
+        assert rounded(np.column_stack([np.round(points[:, 0]), points[:, 1]])) == rounded(list(expected))
+        means = table.groupby(["counterfactual", "task"])[column].mean()
+        bars = [line.get_ydata() for line in axes.lines if len(line.get_xdata()) == 2]
+        assert {round(y[0], 9) for y in bars if y[0] == y[1]} >= {round(mean, 9) for mean in means}
+
+
+def test_undefined_counterfactuals_are_counted(tables, style):
+    table = tables["counterfactuals"].copy()
+    table.loc[[0, 7], "imp"] = np.inf
+    captioned = draw("counterfactuals", tables | {"counterfactuals": table}, style)
+    assert "Left out: 2 of 240 measurements" in captioned.caption
+    assert len(drawn_points(captioned.figure)) == 2 * 238
+
+
+def test_differential_shows_both_futures_of_every_model(tables, style):
+    table = tables["differential"]
+    figure = draw("differential", tables, style).figure
+    panels = itertools.product(("op_median", "imp_median"), ("block", "end"))
+    for axes, (column, future) in zip(figure.axes, panels, strict=True):
+        assert rounded(drawn_points(axes)[:, 1:]) == rounded(table.loc[table["future"] == future, [column]])
+        assert axes.get_yscale() == ("log" if column == "imp_median" else "linear")
+
+
+def test_undefined_differential_measures_are_counted(tables, style):
+    table = tables["differential"].copy()
+    table.loc[[0, 5], ["op_median", "imp_median"]] = np.nan
+    table.loc[[0, 5], "n_undefined"] = 100
+    table.loc[9, "imp_median"] = 0.0
+    captioned = draw("differential", tables | {"differential": table}, style)
+    assert "Left out: 3 of 512 medians" in captioned.caption
+    assert "200 of 51,200 evaluations" in captioned.caption
+    assert "speculative" in captioned.caption
+    assert len(drawn_points(captioned.figure)) == 2 * 509
+
+
+def test_identification_counts_policies(tables, style):
+    table = tables["identification"]
+    captioned = draw("identification", tables, style)
+    for axes, measure in zip(captioned.figure.axes, ("op", "imp"), strict=False):
+        rows = table[table["measure"] == measure]
+        shown = np.array([int(text.get_text()) for text in axes.texts]).reshape(3, 4)
+        assert shown.sum() == 48
+        for trained, identified in itertools.product(range(3), range(4)):
+            name = [*TASKS, None][identified]
+            same = rows["identified_task"].isna() if name is None else rows["identified_task"] == name
+            assert shown[trained, identified] == (same & (rows["task"] == TASKS[trained])).sum()
+    correct = table.groupby("measure")["correct"].sum()
+    assert captioned.title.startswith(f"Op identifies the trained task of {correct['op']} of 48 policies")
+    assert captioned.title.endswith(f"Imp of {correct['imp']}")
+
+
+def test_true_good_sets_are_ranked_policy_by_policy(tables, style):
+    table = tables["identification"].copy()
+    table.loc[[2, 60, 61], "true_set_rank"] = pd.NA
+    captioned = draw("identification", tables | {"identification": table}, style)
+    assert "Left out: 3 of 96 rankings" in captioned.caption
+    for axes, measure in zip(captioned.figure.axes[2:], ("op", "imp"), strict=True):
+        ranks = table.loc[table["measure"] == measure, ["true_set_rank"]].dropna()
+        assert rounded(drawn_points(axes)[:, 1:]) == rounded(ranks)
+        assert axes.get_yscale() == "log"
+
+
+def test_tasks_may_have_long_names(tables):
+    columns = ["task", "evaluated_task", "identified_task", "group"]
+    names = {task: f"a_rather-long.NAME_{task}" for task in TASKS}
+    renamed = {
+        name: table.assign(**{column: table[column].replace(names) for column in columns if column in table})
+        for name, table in tables.items()
+    }
+    tasks = list(names.values())
+    style = FigureStyle.from_policies(tasks, renamed["policies"])
+    for name in figure_names(tasks):
+        assert_texts_are_apart(draw(name, renamed, style).figure)
 
 
 @pytest.mark.parametrize("name", PER_RUN)
 def test_every_run_is_behind_the_means(name, tables, style):
-    column = {"success": "success_rate", "op": "op", "imp": "imp"}[name.split("_")[0]]
     points = drawn_points(draw(name, tables, style).figure)
-    assert rounded(points[:, 1:]) == rounded(tables["policies"][[column]])
+    assert rounded(points[:, 1:]) == rounded(tables["policies"][[PER_RUN[name]]])
     # Sideways shifts stay far below the distance between sizes.
     assert np.all(np.abs(np.log(np.sort(points[:, 0]) / np.sort(tables["policies"]["n_parameters"]))) < 0.2)
 

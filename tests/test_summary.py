@@ -222,6 +222,14 @@ def test_measures_are_means_over_exact_repeats(frames, policies):
         assert row.imp_minimum == pytest.approx(np.mean([minimum_impact(x, y) for x, y in zip(s, q, strict=True)]))
 
 
+def test_the_futures_are_means_over_exact_repeats(frames, policies):
+    for row in policies.itertuples():
+        repeats = repeats_of(frames[0], "exact", row)
+        for column in ("outcome_distribution", "counterfactual_distribution"):
+            np.testing.assert_allclose(getattr(row, column), np.mean(repeats[column].to_list(), axis=0))
+        assert list(row.good_set) == GOOD_SETS[row.task]
+
+
 def test_the_studys_columns_are_means_over_smoothed_monte_carlo_repeats(frames, policies):
     for row in policies.itertuples():
         repeats = repeats_of(frames[0], "monte_carlo", row)

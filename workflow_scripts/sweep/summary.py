@@ -58,6 +58,7 @@ def policies_table(
         sampled = repeats[repeats["estimator"] == "monte_carlo"]
         reinforced, outcomes = finetuned.loc[keys], success.loc[keys]
         theory, study = _theory_of(exact, good), _theory_of(_smoothed(sampled), good)
+        outcome, split_history = _distributions(exact)
         rows.append(
             {
                 "task": task,
@@ -84,6 +85,9 @@ def policies_table(
                 "op_self": expected.loc[keys, "op"],
                 "imp_self": expected.loc[keys, "imp"],
                 "identified_task": identified.loc[keys],
+                "good_set": np.flatnonzero(good),
+                "outcome_distribution": outcome.mean(axis=0),
+                "counterfactual_distribution": split_history.mean(axis=0),
             }
         )
     return pd.DataFrame(rows)

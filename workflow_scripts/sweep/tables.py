@@ -199,6 +199,9 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
             "op_self": _number(-_LOG_16, _LOG_16),
             "imp_self": _number(-1e-9),
             "identified_task": _text(nullable=True),
+            "good_set": _list(pa.int8()),
+            "outcome_distribution": _DISTRIBUTION,
+            "counterfactual_distribution": _DISTRIBUTION,
         }
     ),
     "summary/cross_objective": _schema(

@@ -71,24 +71,49 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
 
 def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Success rate of each task against parameters, with chance."""
-    policies = tables["policies"]
+    return _success_vs_parameters(
+        tables["policies"],
+        style,
+        "success_rate",
+        "success rate",
+        "Mean success",
+        "Success rate on a policy's own task against model size, at temperature 0 on test chains",
+    )
+
+
+def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
+    """Success rate of each task under the split history against parameters, with chance."""
+    return _success_vs_parameters(
+        tables["policies"],
+        style,
+        "success_rate_counterfactual",
+        "success rate under F'",
+        "Mean success under F'",
+        "Success rate on a policy's own task under the split history, F', where its answer is that to another window, "
+        "against model size",
+    )
+
+
+def _success_vs_parameters(
+    policies: pd.DataFrame, style: FigureStyle, column: str, label: str, quantity: str, description: str
+) -> CaptionedFigure:
+    """A success rate of each task against parameters, with chance."""
     figure = Figure()
     axes = figure.subplots()
-    shown = task_means(axes, policies, "success_rate", style)
+    shown = task_means(axes, policies, column, style)
     chances = good_fractions(policies)
     for task, chance in chances.items():
         axes.axhline(chance, color=style.color(task), linestyle="--", linewidth=0.8, zorder=1)
     parameter_axis(axes, style)
-    axes.set_ylabel("success rate")
+    axes.set_ylabel(label)
     legend_below(figure, [*_task_lines(shown, style), _line(NEUTRAL, "chance of each task", "--")])
 
-    above = int((shown["success_rate"] > shown["task"].map(chances).astype(float)).sum())
+    above = int((shown[column] > shown["task"].map(chances).astype(float)).sum())
     caption = (
-        "Success rate on a policy's own task against model size, at temperature 0 on test chains, "
-        f"{count_text(shown)}. {_MARKS} Dashed: chance, the share of good outcomes. "
+        f"{description}, {count_text(shown)}. {_MARKS} Dashed: chance, the share of good outcomes. "
         f"{above} of {len(shown)} policies are above their task's chance. {left_out_text(policies, shown, _UNDEFINED)}"
     )
-    return captioned(figure, trend_text("Mean success", shown, "success_rate", style), caption)
+    return captioned(figure, trend_text(quantity, shown, column, style), caption)
 
 
 def op_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:

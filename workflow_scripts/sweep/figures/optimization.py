@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from splithistory.information import predicted_optimization
@@ -21,6 +22,11 @@ from sweep.figures.style import (
     policy_points,
 )
 
+# What `theory_curves` draws, for captions.
+THEORY_TEXT = (
+    "Op expected, at a success rate s, of a policy indifferent within the good outcomes and within the others, "
+    "s ln(s/p) + (1 − s) ln((1 − s)/(1 − p)), with p the share of good outcomes."
+)
 _UNDEFINED = "where Op or its prediction is undefined"
 
 
@@ -31,23 +37,14 @@ def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
     keys = policy_points(axes, shown, "success_rate", "op", style)
-    fractions = good_fractions(shown)
-    # From the least chance, where a curve touches zero, to the points: beyond them the curves dwarf the rest.
-    left, right = axes.get_xlim()
-    bottom, top = axes.get_ylim()
-    axes.set(xlim=(min(left, fractions.min() - 0.02), min(right, 1.01)), ylim=(min(bottom, -0.01), top))
-    rates = np.linspace(0, 1, 501)
-    for task, fraction in fractions.items():
-        axes.plot(rates, predicted_optimization(rates, fraction), color=style.color(task), zorder=2)
+    theory_curves(axes, good_fractions(shown), style)
     axes.set(xlabel="success rate", ylabel="Op (nats)")
     legend_below(figure, *keys)
 
     distance = (shown["op"] - shown["op_predicted"]).abs()
     title = f"Half of the policies lie within {distance.median():.2g} nats of their curve"
     caption = (
-        f"Measured optimization against success rate, {count_text(shown)}. {POINTS_TEXT} Curves: Op expected, "
-        "at a success rate s, of a policy indifferent within the good outcomes and within the others, "
-        "s ln(s/p) + (1 − s) ln((1 − s)/(1 − p)), with p the share of good outcomes. "
+        f"Measured optimization against success rate, {count_text(shown)}. {POINTS_TEXT} Curves: {THEORY_TEXT} "
         f"The largest distance of Op from the task's curve is {distance.max():.2g} nats. "
         f"{left_out_text(policies, shown, _UNDEFINED)}"
     )
@@ -79,6 +76,23 @@ def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
         f"{below} of {len(shown)} policies lie below it. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
+
+
+def theory_curves(axes: Axes, fractions: pd.Series, style: FigureStyle) -> None:
+    """Op expected at each success rate, a curve a task; call it when the points are drawn.
+
+    Args:
+        axes: where to draw; x is the success rate.
+        fractions: share of good outcomes of each task.
+        style: gives the colours.
+    """
+    # From the least chance, where a curve touches zero, to the points: beyond them the curves dwarf the rest.
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    axes.set(xlim=(min(left, fractions.min() - 0.02), min(right, 1.01)), ylim=(min(bottom, -0.01), top))
+    rates = np.linspace(0, 1, 501)
+    for task, fraction in fractions.items():
+        axes.plot(rates, predicted_optimization(rates, fraction), color=style.color(task), zorder=2)
 
 
 def explained_about_identity(predicted: pd.Series, measured: pd.Series) -> float | None:

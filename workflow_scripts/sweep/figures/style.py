@@ -1,8 +1,9 @@
 """What all figures share: colours, markers, legends, the wording of captions, and writing to disk."""
 
+import itertools
 import string
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import LogLocator, NullLocator
 
 from splithistory.sequence import N_OUTCOMES
 from sweep.files import replacing
@@ -29,14 +33,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", *(f"${letter}$" for lett
 # What belongs to no task: the pretrained model, the sequence's own generator, a fit of all policies.
 NEUTRAL = "#707070"
 
-# What `policy_points` draws, for captions.
-POINTS_TEXT = (
-    "A point is a policy; its colour is the task it was trained on, its marker its size, its bar ± one standard error "
-    "over repeated measurements."
-)
+# What `policy_points` draws, for captions; the latter where the measures have standard errors.
+MARKERS_TEXT = "A point is a policy; its colour is the task it was trained on, its marker its size."
+POINTS_TEXT = f"{MARKERS_TEXT[:-1]}, its bar ± one standard error over repeated measurements."
 
 COLUMN_WIDTH = 3.5  # inches
 PAGE_WIDTH = 7.1
+LETTER_WIDTH = 0.054  # about, at the style sheet's 7 pt
 
 
 @dataclass(frozen=True)
@@ -101,9 +104,19 @@ def style_context() -> AbstractContextManager[None]:
 
 def captioned(figure: Figure, title: str, caption: str) -> CaptionedFigure:
     """Put the title on the figure, folded to its width, and join it to its caption."""
-    characters = int(figure.get_figwidth() * 17)
-    figure.suptitle(textwrap.fill(title, characters), x=0.01, ha="left")
+    figure.suptitle(folded(title, 0.95 * figure.get_figwidth(), "figure.titlesize"), x=0.01, ha="left")
     return CaptionedFigure(figure, title, caption)
+
+
+def folded(text: str, width: float, size: str = "axes.labelsize") -> str:
+    """A text in as few lines as fit into ``width`` inches, at the style sheet's size of that name."""
+    font = FontProperties(size=mpl.rcParams[size])
+    for characters in range(int(20 * width), 8, -1):
+        lines = textwrap.wrap(text, characters)
+        widths = [text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in lines]
+        if max(widths) <= 72 * width:  # points
+            break
+    return "\n".join(lines)
 
 
 def save(captioned_figure: CaptionedFigure, svg_path: Path | str, png_path: Path | str, dpi: int) -> None:
@@ -142,16 +155,28 @@ def identity_line(axes: Axes, label: str = "y = x") -> Line2D:
 def policy_points(
     axes: Axes, rows: pd.DataFrame, x: str, y: str, style: FigureStyle
 ) -> tuple[list[Artist], list[Artist]]:
-    """A point a policy, with the task's colour, the size's marker and ± one ``{y}_stderr`` where that is defined.
+    """A point a policy, with the task's colour and the size's marker.
+
+    Args:
+        axes: where to draw.
+        rows: one row a policy.
+        x: column; where there is a column ``{x}_stderr``, its values, if defined, are drawn as bars.
+        y: likewise.
+        style: gives colours and markers.
 
     Returns:
         Legend handles of the tasks and of the sizes that occur.
     """
     for (task, size), group in rows.groupby(["task", "size"], observed=True):
+        errors = {
+            f"{axis}err": group[f"{column}_stderr"].fillna(0.0)
+            for axis, column in (("x", x), ("y", y))
+            if f"{column}_stderr" in group
+        }
         axes.errorbar(
             group[x],
             group[y],
-            yerr=group[f"{y}_stderr"].fillna(0.0),
+            **errors,
             linestyle="none",
             elinewidth=0.7,
             marker=style.marker(size),
@@ -163,6 +188,97 @@ def policy_points(
     # Three-digit ticks must not run into each other at column width.
     axes.locator_params(nbins=6)
     return task_handles(rows, style), size_handles(rows, style)
+
+
+def strips(
+    axes: Axes,
+    rows: pd.DataFrame,
+    category: str,
+    column: str,
+    names: Mapping[Any, str],
+    colors: Mapping[Any, Any],
+    style: FigureStyle,
+    summary: Callable[[pd.Series], tuple[float, float, float]],
+) -> None:
+    """Every row a point, a strip of points for each category and, within it, each group; a bar sums up a strip.
+
+    Args:
+        axes: where to draw; x becomes an axis of categories.
+        rows: one row a point, with ``category``, ``column``, ``size`` and ``group``, a key of ``colors``.
+        category: column of the category.
+        column: what is drawn.
+        names: label of each category, in their order.
+        colors: of each group, in their order from left to right.
+        style: gives the sizes' markers and their order, from left to right within a strip.
+        summary: centre, lower and upper end of a strip's bar; no bar where an end is missing.
+    """
+    width = 0.84 / len(colors)
+    for (place, key), (number, group) in itertools.product(enumerate(names), enumerate(colors)):
+        strip = rows[(rows[category] == key) & (rows["group"] == group)]
+        if strip.empty:
+            continue
+        left = place + (number - len(colors) / 2) * width
+        for rank, size in enumerate(style.sizes):
+            points = strip.loc[strip["size"] == size, column]
+            x = np.full(len(points), left + (0.1 + 0.8 * (rank + 0.5) / len(style.sizes)) * width)
+            axes.scatter(x, points, s=9, marker=style.marker(size), color=colors[group], alpha=0.45, linewidth=0)
+        middle = left + width / 2
+        centre, low, high = summary(strip[column])
+        line = {"color": colors[group], "linewidth": 1.4, "solid_capstyle": "butt", "zorder": 3}
+        axes.plot([middle - 0.4 * width, middle + 0.4 * width], [centre, centre], **line)
+        if np.isfinite([low, high]).all():
+            axes.plot([middle, middle], [low, high], **line)
+    for boundary in range(1, len(names)):
+        axes.axvline(boundary - 0.5, color="0.85", linewidth=0.6, zorder=0)
+    category_axis(axes, list(names.values()))
+
+
+def category_axis(axes: Axes, names: Sequence[str], start: float = 0.0) -> float:
+    """An axis of categories, one unit wide each, with names on end where they would run into each other.
+
+    Args:
+        axes: whose x axis it is.
+        names: of the categories, from left to right; a name may have several lines.
+        start: middle of the first.
+
+    Returns:
+        About how high the names are, inches.
+    """
+    middles = start + np.arange(len(names))
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    # About half an inch of each panel goes to its y axis.
+    room = (axes.get_figure().get_figwidth() / axes.get_gridspec().ncols - 0.5) / len(names)
+    on_end = LETTER_WIDTH * (longest + 1) > room
+    axes.set_xticks(middles, names, rotation=90 if on_end else 0)
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(middles[0] - 0.5, middles[-1] + 0.5)
+    return LETTER_WIDTH * longest if on_end else 0.12 * (1 + max(name.count("\n") for name in names))
+
+
+def mean_and_error(values: pd.Series) -> tuple[float, float, float]:
+    """Mean, and mean ± one standard error; missing for a single value."""
+    mean, error = values.mean(), values.sem()
+    return mean, mean - error, mean + error
+
+
+def median_and_quartiles(values: pd.Series) -> tuple[float, float, float]:
+    """Median and quartiles."""
+    return values.median(), values.quantile(0.25), values.quantile(0.75)
+
+
+def readable_log_axis(axis: Axis) -> None:
+    """A log axis with plain numbers, the more between powers of ten the fewer of those it spans.
+
+    Call it when all is drawn.
+    """
+    name = axis.axis_name
+    getattr(axis.axes, f"set_{name}scale")("log")
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    steps = (1, 2, 3, 5) if decades < 1.5 else (1, 3) if decades < 3 else (1,)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def task_handles(rows: pd.DataFrame, style: FigureStyle, **line: Any) -> list[Artist]:
@@ -189,8 +305,8 @@ def legend_below(figure: Figure, *rows: Sequence[Artist]) -> None:
         # Matplotlib fills legends column by column; blanks keep each row together.
         grid = [line + [Line2D([], [], linestyle="none", label=" ")] * (columns - len(line)) for line in lines]
         by_column = list(zip(*grid, strict=True))
-        # About 0.054 inch a letter and 0.4 a key with its spacing, at the style sheet's 7 pt.
-        width = sum(0.4 + 0.054 * max(len(str(handle.get_label())) for handle in column) for column in by_column)
+        # About 0.4 inch a key with its spacing.
+        width = sum(0.4 + LETTER_WIDTH * max(len(str(handle.get_label())) for handle in column) for column in by_column)
         if width <= figure.get_figwidth():
             break
     handles = [handle for column in by_column for handle in column]
@@ -216,12 +332,14 @@ def count_text(rows: pd.DataFrame) -> str:
     return f"n = {_plural(len(rows), 'policy', 'policies')} ({counts})"
 
 
-def left_out_text(all_rows: pd.DataFrame, shown: pd.DataFrame, reason: str) -> str:
-    """The sentence on what a figure leaves out: how many of the policies, and for what reason."""
+def left_out_text(
+    all_rows: pd.DataFrame, shown: pd.DataFrame, reason: str, singular: str = "policy", plural: str = "policies"
+) -> str:
+    """The sentence on what a figure leaves out: how many of the rows, and for what reason."""
     missing = len(all_rows) - len(shown)
     if not missing:
         return "Nothing is left out."
-    return f"Left out: {missing} of {_plural(len(all_rows), 'policy', 'policies')}, {reason}."
+    return f"Left out: {missing} of {_plural(len(all_rows), singular, plural)}, {reason}."
 
 
 def trend(means: pd.Series) -> str | None:

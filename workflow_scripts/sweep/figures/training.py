@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from sweep.figures.style import (
     COLUMN_WIDTH,
@@ -18,6 +17,7 @@ from sweep.figures.style import (
     captioned,
     count_text,
     legend_below,
+    readable_log_axis,
     trend,
 )
 
@@ -86,7 +86,7 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
         _mean_curves(axes, source, column, color, style)
         axes.set(title=title, xlabel="step", ylabel="success rate" if column == "success_rate" else "loss (nats)")
     _mean_curves(panels[0, 0], pretraining, "train_loss", NEUTRAL, style, linestyle=":")
-    _readable_log_axis(panels[0, 0])
+    readable_log_axis(panels[0, 0].yaxis)
     legend_below(
         figure,
         [
@@ -149,11 +149,3 @@ def _mean_curves(
             markevery=(0.04 * place + 0.02, 0.2),
         )
         axes.fill_between(means.index, means - errors, means + errors, color=tint, alpha=0.25, linewidth=0)
-
-
-def _readable_log_axis(axes: Axes) -> None:
-    """A log axis with plain numbers at 1, 2, 3 and 5: overfitting shows near the bottom of a long fall."""
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.yaxis.set_minor_locator(NullLocator())

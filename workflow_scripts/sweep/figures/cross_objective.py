@@ -1,0 +1,176 @@
+"""All policies judged by one task: its own lie near the line that theory draws, those of other tasks do not."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from sweep.figures.optimization import THEORY_TEXT, theory_curves
+from sweep.figures.style import (
+    MARKERS_TEXT,
+    POINTS_TEXT,
+    CaptionedFigure,
+    FigureStyle,
+    captioned,
+    count_text,
+    finite_rows,
+    folded,
+    good_fractions,
+    identity_line,
+    left_out_text,
+    legend_below,
+    policy_points,
+    readable_log_axis,
+)
+
+_KEYS = ["task", "size", "seed"]
+_OP_UNDEFINED = "where Op or its prediction is undefined"
+_IMP_UNDEFINED = "where Imp_min is undefined or infinite, as where no outcome under F' is good"
+
+
+def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
+    """Op of all policies against their success rate on one task, with that task's theoretical curve."""
+    judged = _judged_by(task, tables, "op_stderr")
+    shown = finite_rows(judged, "success_rate", "op", "op_predicted")
+    figure = Figure(figsize=(3.5, 3.2))
+    axes = figure.subplots()
+    keys = policy_points(axes, shown, "success_rate", "op", style)
+    fraction = good_fractions(tables["policies"])[[task]]
+    theory_curves(axes, fraction, style)
+    axes.set(xlabel=_label("success rate", task), ylabel="Op (nats)")
+    legend_below(figure, *keys, [Line2D([], [], color=style.color(task), label=f"expected for {task}")])
+
+    caption = (
+        f"Measured optimization of all policies against their success rate judged by {task}, {count_text(shown)}. "
+        f"{POINTS_TEXT} Curve: {THEORY_TEXT} {_no_better_text(shown, fraction[task], 'chance')} "
+        f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
+    )
+    return captioned(figure, _share_title(shown, task, "op_excess", 0.0, f"above the curve of {task}"), caption)
+
+
+def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
+    """Measured Op of all policies against the Op predicted from their success rate on one task."""
+    judged = _judged_by(task, tables, "op_stderr")
+    shown = finite_rows(judged, "op_predicted", "op")
+    figure = Figure(figsize=(3.5, 3.4))
+    axes = figure.subplots()
+    keys = policy_points(axes, shown, "op_predicted", "op", style)
+    line = identity_line(axes)
+    axes.set(xlabel=_label("Op predicted from success", task, " (nats)"), ylabel="measured Op (nats)")
+    legend_below(figure, *keys, [line])
+
+    chance = good_fractions(tables["policies"])[task]
+    caption = (
+        f"Measured optimization of all policies against that predicted from their success rate judged by {task}, "
+        f"{count_text(shown)}. {POINTS_TEXT} Dashed: y = x. {_no_better_text(shown, chance, 'chance')} "
+        f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
+    )
+    return captioned(figure, _median_title(shown, task, "op_excess", "excess Op", " nats"), caption)
+
+
+def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
+    """Imp of all policies against the least impact for their success rates on one task."""
+    judged = _judged_by(task, tables, "imp_stderr")
+    shown = finite_rows(judged, "imp_minimum", "imp")
+    figure = Figure(figsize=(3.5, 3.4))
+    axes = figure.subplots()
+    keys = policy_points(axes, shown, "imp_minimum", "imp", style)
+    line = identity_line(axes)
+    axes.set(xlabel=_label("Imp$_{min}$", task, " (nats)"), ylabel="Imp (nats)")
+    legend_below(figure, *keys, [line])
+
+    own_most = shown.loc[shown["is_training_task"], "imp_excess"].max()
+    caption = (
+        f"Measured impact of all policies against the least impact for their success rates judged by {task}, "
+        f"{count_text(shown)}. {POINTS_TEXT} Dashed: y = x, below which no policy can lie. "
+        f"{_no_better_text(shown, shown['success_rate_counterfactual'], 'under the split history')} "
+        f"{left_out_text(judged, shown, _IMP_UNDEFINED)}"
+    )
+    place = f"further above y = x than every policy of {task}"
+    return captioned(figure, _share_title(shown, task, "imp_excess", own_most, place), caption)
+
+
+def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
+    """Imp as a multiple of the least impact on one task, against the latter."""
+    judged = _judged_by(task, tables)
+    shown = finite_rows(judged, "imp_minimum", "imp_ratio")
+    shown = shown[shown["imp_ratio"] > 0]
+    figure = Figure(figsize=(3.5, 3.2))
+    axes = figure.subplots()
+    keys = policy_points(axes, shown, "imp_minimum", "imp_ratio", style)
+    readable_log_axis(axes.xaxis)
+    floor = axes.axhline(1, color="black", linestyle="--", linewidth=0.8, zorder=1, label="least possible")
+    readable_log_axis(axes.yaxis)
+    axes.set(xlabel=_label("Imp$_{min}$", task, " (nats)"), ylabel="Imp / Imp$_{min}$ (ratio)")
+    legend_below(figure, *keys, [floor])
+
+    caption = (
+        f"Measured impact of all policies, divided by the least impact for their success rates judged by {task}, "
+        f"against the latter, {count_text(shown)}. {MARKERS_TEXT} Both axes are logarithmic. Dashed: a ratio of one, "
+        f"below which no policy can lie. {left_out_text(judged, shown, _IMP_UNDEFINED + ', or where it is zero')}"
+    )
+    return captioned(figure, _median_title(shown, task, "imp_ratio", "ratio Imp/Imp_min"), caption)
+
+
+def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
+    """Imp beyond the least impact on one task, against the latter."""
+    judged = _judged_by(task, tables)
+    shown = finite_rows(judged, "imp_minimum", "imp_excess")
+    figure = Figure(figsize=(3.5, 3.2))
+    axes = figure.subplots()
+    keys = policy_points(axes, shown, "imp_minimum", "imp_excess", style)
+    floor = axes.axhline(0, color="black", linestyle="--", linewidth=0.8, zorder=1, label="least possible")
+    axes.set(xlabel=_label("Imp$_{min}$", task, " (nats)"), ylabel="Imp − Imp$_{min}$ (nats)")
+    legend_below(figure, *keys, [floor])
+
+    caption = (
+        f"Measured impact of all policies beyond the least impact for their success rates judged by {task}, against "
+        f"the latter, {count_text(shown)}. {MARKERS_TEXT} Dashed: zero, below which no policy can lie. "
+        f"{left_out_text(judged, shown, _IMP_UNDEFINED)}"
+    )
+    return captioned(figure, _median_title(shown, task, "imp_excess", "excess Imp", " nats"), caption)
+
+
+def _judged_by(task: str, tables: Mapping[str, pd.DataFrame], *errors: str) -> pd.DataFrame:
+    """All policies judged by a task, with standard errors, which do not depend on the task that judges."""
+    crossed = tables["cross_objective"]
+    return crossed[crossed["evaluated_task"] == task].merge(tables["policies"][[*_KEYS, *errors]], on=_KEYS, how="left")
+
+
+def _label(quantity: str, task: str, unit: str = "") -> str:
+    """Label of the axis of what depends on the task that judges, whose name may be long."""
+    return folded(f"{quantity} judged by {task}{unit}", 2.7)
+
+
+def _share_title(shown: pd.DataFrame, task: str, column: str, bound: float, place: str) -> str:
+    """How many policies of other tasks exceed a bound, where there are both these and the task's own."""
+    others = shown[~shown["is_training_task"].astype(bool)]
+    if others.empty:
+        return f"Judged by {task}, its own policies alone"
+    if len(others) == len(shown):
+        return f"Judged by {task}, policies of other tasks alone"
+    number = int((others[column] > bound).sum())
+    return f"Judged by {task}, {number} of {len(others)} policies of other tasks lie {place}"
+
+
+def _median_title(shown: pd.DataFrame, task: str, column: str, quantity: str, unit: str = "") -> str:
+    """Medians of a column over the task's own policies and over those of other tasks."""
+    own = shown["is_training_task"].astype(bool)
+    medians = [
+        f"{_two_digits(rows[column].median())}{unit} for {whose}"
+        for rows, whose in ((shown[own], "its own policies"), (shown[~own], "those of other tasks"))
+        if len(rows)
+    ]
+    return f"Judged by {task}, median {quantity} is " + (" and ".join(medians) or "undefined")
+
+
+def _two_digits(value: float) -> str:
+    """A number to two significant digits, never as a power of ten where it is large."""
+    return f"{float(f'{value:.2g}'):,g}"
+
+
+def _no_better_text(shown: pd.DataFrame, reference: float | pd.Series, name: str) -> str:
+    """How many policies do no better than a reference rate on the task that judges them."""
+    number = int((shown["success_rate"] <= reference).sum())
+    return f"{number} of {len(shown)} succeed no more often than {name}."

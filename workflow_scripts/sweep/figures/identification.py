@@ -1,0 +1,99 @@
+"""The objective read off the policies: which task is identified, and where the true good set ranks."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from sweep.figures.style import (
+    NEUTRAL,
+    PAGE_WIDTH,
+    CaptionedFigure,
+    FigureStyle,
+    captioned,
+    category_axis,
+    count_text,
+    finite_rows,
+    left_out_text,
+    legend_below,
+    readable_log_axis,
+    size_handles,
+    task_handles,
+)
+
+_MEASURES = {"op": "Op", "imp": "Imp"}
+_NONE = "none"
+
+
+def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
+    """Trained against identified task, and the rank of the true good set, by Op and by Imp."""
+    rows = tables["identification"]
+    shown = finite_rows(rows, "true_set_rank")
+    tasks = [task for task in style.tasks if task in set(rows["task"])]
+    figure = Figure(figsize=(PAGE_WIDTH, 4.6))
+    panels = figure.subplots(2, 2, sharey="row", height_ratios=(1, 1.2))
+    for (above, below), (measure, symbol) in zip(panels.T, _MEASURES.items(), strict=True):
+        names = _confusion(above, rows[rows["measure"] == measure], tasks, style)
+        above.set_title(f"identified by {symbol}, number of policies")
+        names += _ranks(below, shown[shown["measure"] == measure], tasks, style)
+        below.set_title(f"ranked by {symbol}")
+        below.set_xlabel("trained task")
+    # Long names must not take the panels' place.
+    figure.set_figheight(figure.get_figheight() + names)
+    readable_log_axis(panels[1, 0].yaxis)
+    panels[1, 0].set_ylim(bottom=0.9)
+    panels[0, 0].set_ylabel("trained task")
+    panels[1, 0].set_ylabel("rank of the true good set")
+    quantiles = Line2D([], [], color=NEUTRAL, linewidth=0.8, label="95% of draws of the windows")
+    legend_below(figure, task_handles(shown, style), [*size_handles(shown, style), quantiles])
+
+    correct = rows.groupby("measure")["correct"].sum().reindex(list(_MEASURES), fill_value=0)
+    first = (shown["true_set_rank"] == 1).groupby(shown["measure"]).sum().reindex(list(_MEASURES), fill_value=0)
+    policies = rows.drop_duplicates(["task", "size", "seed"])
+    caption = (
+        f"The objective of each policy read off its futures, {count_text(policies)}. Above: the task that the policy "
+        "was trained on against the one whose prediction is nearest to its Op (left) or Imp (right); "
+        f"'{_NONE}' where no task is promoted; the darker, the larger the share of a row. Below, on a log axis: rank "
+        f"of the policy's own good set among all promoted ones, at most {rows['n_promoted'].max()}, the best being 1, "
+        "with a marker a size, the smaller sizes to the left; lines span the 2.5% to 97.5% quantiles when the windows "
+        f"are drawn anew. The true set comes first for {first['op']} policies by Op and for {first['imp']} by Imp. "
+        + left_out_text(
+            rows, shown, "whose true good set is not promoted (in the lower panels only)", "ranking", "rankings"
+        )
+    )
+    title = f"Op identifies the trained task of {correct['op']} of {len(policies)} policies, Imp of {correct['imp']}"
+    return captioned(figure, title, caption)
+
+
+def _confusion(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle) -> float:
+    """Counts of trained against identified task, with a column for none; returns the height of the columns' names."""
+    columns = [*style.tasks, _NONE]
+    identified = rows["identified_task"].astype(object).where(rows["identified_task"].notna(), _NONE)
+    counts = pd.crosstab(rows["task"], identified).reindex(index=tasks, columns=columns, fill_value=0).to_numpy()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if shares[row, column] > 0.6 else "black"
+        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=color)
+    axes.set_yticks(np.arange(len(tasks)) + 0.5, tasks)
+    axes.set_ylim(len(tasks), 0)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("identified task")
+    return category_axis(axes, columns, start=0.5)
+
+
+def _ranks(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle) -> float:
+    """Rank of the true good set of every policy, by task, size and seed; returns the height of the tasks' names."""
+    for place, task in enumerate(tasks):
+        own = rows[rows["task"] == task]
+        own = own.assign(order=own["size"].map(style.sizes.index)).sort_values(["order", "seed"])
+        offsets = (np.arange(len(own)) + 0.5) / max(len(own), 1) - 0.5
+        for offset, policy in zip(offsets, own.itertuples(), strict=True):
+            x = place + 0.84 * offset
+            line = {"color": style.color(task), "zorder": 2}
+            axes.plot([x, x], [policy.true_set_rank_low, policy.true_set_rank_high], linewidth=0.8, **line)
+            axes.scatter(x, policy.true_set_rank, s=12, marker=style.marker(policy.size), linewidth=0, **line)
+    return category_axis(axes, tasks)

@@ -1,0 +1,174 @@
+"""Futures drawn as bars: those of a real policy, and computed ones that show what Op and Imp measure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy.optimize import brentq
+
+from splithistory.information import Floats, entropy, good_mask, kl_divergence
+from splithistory.sequence import N_OUTCOMES
+from splithistory.training_outcomes import training_outcomes as computed_outcomes
+from sweep.figures.style import (
+    COLUMN_WIDTH,
+    NEUTRAL,
+    PAGE_WIDTH,
+    CaptionedFigure,
+    FigureStyle,
+    captioned,
+    count_text,
+    legend_below,
+)
+
+_LIGHT = "#D0D0D0"
+
+# What `training_outcomes` shows.
+_GOOD_SET, _SUCCESS_RATE = (0, 2, 4, 6), 0.75
+# What `impact_kinds` starts from, and how far its two policies take it, nats.
+_ORIGINAL = np.array([0.05, 0.21, 0.06, 0.04, 0.34, 0.05, 0.20, 0.05])
+_IMPACT = 0.15
+
+
+def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
+    """F of the policy with the highest Op, and F' under each of its two most frequent answers."""
+    policies, actions = tables["policies"], tables["actions"]
+    policy = policies.loc[policies["op"].idxmax()]
+    own = actions[(actions[["task", "size", "seed"]] == policy[["task", "size", "seed"]]).all(axis=1)]
+    answers = own.nlargest(2, "weight")
+    good = good_mask(policy["good_set"], N_OUTCOMES)
+    futures = [("F: it answers each window", policy["outcome_distribution"])] + [
+        (f"F'|x'': always token {answer.action} ({answer.weight:.0%} of x'')", answer.outcome_distribution)
+        for answer in answers.itertuples()
+    ]
+    figure = Figure(figsize=(PAGE_WIDTH, 2.6))
+    panels = figure.subplots(1, len(futures), sharex=True, sharey=True)
+    for axes, (name, distribution) in zip(panels, futures, strict=True):
+        distribution = np.asarray(distribution)
+        _outcome_bars(axes, distribution, good, style.color(policy["task"]))
+        axes.set_title(f"{name}\nentropy {entropy(distribution):.3f} nats")
+        axes.set_xlabel("outcome")
+    axes = panels[0]
+    _marks(axes, policy["counterfactual_distribution"])
+    axes.set_ylabel("probability")
+    legend_below(figure, [*_kinds(style.color(policy["task"])), _mark("mean of all F'|x''"), _even_line()])
+
+    change = "lowers" if policy["op"] > 0 else "raises"
+    title = f"Answering each window {change} the entropy of outcomes by {abs(policy['op']):.2f} nats"
+    caption = (
+        f"The split-history method on the policy of highest Op, {policy['task']}, {policy['size']}, seed "
+        f"{policy['seed']}; {count_text(policies.loc[[policy.name]])}, chosen from {len(policies)}. Left: the future "
+        "F, where the policy answers each window; horizontal marks: the mean of its futures F'|x'', where the answer "
+        "is that to another window, x''. The others: F'|x'' for its most frequent answers, with the share of windows "
+        f"that get each; together they stand for {answers['weight'].sum():.0%} of the windows x''. "
+        "Bars are exact probabilities, means over repeats; dashed: all outcomes alike. Op, the mean entropy of F'|x'' "
+        f"less that of F, is {policy['op']:.3f} nats and Imp {policy['imp']:.3f}. Left out: F'|x'' for its other "
+        f"answers ({len(own) - len(answers)}), and all other policies."
+    )
+    return captioned(figure, title, caption)
+
+
+def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
+    """Four ways to reach one score, each with its Op and the excess over what the score asks for."""
+    del tables, style  # computed, of no policy and no size
+    good = good_mask(_GOOD_SET, N_OUTCOMES)
+    outcomes = computed_outcomes(good, _SUCCESS_RATE)
+    figure = Figure(figsize=(COLUMN_WIDTH, 3.6))
+    panels = figure.subplots(2, 2, sharex=True, sharey=True)
+    for axes, outcome in zip(panels.flat, outcomes, strict=True):
+        _outcome_bars(axes, outcome.futures.outcome_distribution, good, NEUTRAL)
+        axes.set_title(f"{outcome.name}\nOp {outcome.futures.op:.2f}, excess {abs(outcome.op_excess):.2f} nats")
+    _label_outer(panels)
+    legend_below(figure, _kinds(NEUTRAL), [_even_line()])
+
+    measured = [outcome.futures.op for outcome in outcomes]
+    title = f"One score, four outcomes: Op from {min(measured):.2f} to {max(measured):.2f} nats"
+    caption = (
+        f"Four synthetic policies with a success rate of {_SUCCESS_RATE:.2f} on the outcomes "
+        f"{', '.join(map(str, _GOOD_SET[:-1]))} and {_GOOD_SET[-1]}: computed, n = 4, no trained policy. Bars: the "
+        "future F; dashed: every F'|x'', in which all outcomes are alike. The score asks for an Op of "
+        f"{outcomes[0].op_predicted:.3f} nats; the excess is what favouritism among the good outcomes or among the "
+        "others adds. Nothing is left out."
+    )
+    return captioned(figure, title, caption)
+
+
+def impact_kinds(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
+    """Optimizing and flattening impact on one spiky distribution, of equal Imp and opposite Op."""
+    del tables, style  # computed, of no policy and no size
+    optimizing, flattening = (tempered(_ORIGINAL, exponent_of(_ORIGINAL, _IMPACT, end)) for end in (10.0, 0.0))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.6))
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    titles = [f"original\nentropy {entropy(_ORIGINAL):.3f} nats"]
+    for name, future in (("optimizing impact", optimizing), ("flattening impact", flattening)):
+        op, imp = entropy(_ORIGINAL) - entropy(future), kl_divergence(future, _ORIGINAL)
+        titles.append(f"{name}\nOp {op:+.3f}, Imp {imp:.3f} nats".replace("-", "−"))
+    for axes, title, future in zip(panels, titles, (_ORIGINAL, optimizing, flattening), strict=True):
+        axes.bar(range(N_OUTCOMES), future, color=NEUTRAL if future is not _ORIGINAL else _LIGHT)
+        axes.set_title(title)
+    for axes in panels[1:]:
+        _marks(axes, _ORIGINAL)
+    _label_outer(panels[None])
+    legend_below(
+        figure,
+        [Patch(color=_LIGHT, label="original, F'"), Patch(color=NEUTRAL, label="after the impact, F"), _mark("F'")],
+    )
+
+    title = f"Equal impact, {_IMPACT} nats, can raise the entropy of outcomes or lower it"
+    caption = (
+        "An original distribution of outcomes and two that a policy may turn it into: computed, n = 2, no trained "
+        "policy. Each is the original raised to a power and normalised, above one for optimizing and below one for "
+        f"flattening impact, such that Imp, KL(F ‖ F'), is {_IMPACT} nats in both. Op, H(F') − H(F), is positive in "
+        "the one and negative in the other. Horizontal marks repeat the original. Nothing is left out."
+    )
+    return captioned(figure, title, caption)
+
+
+def tempered(distribution: Floats, exponent: float) -> Floats:
+    """A distribution raised to a power: spikier above 1, flatter below."""
+    powers = distribution**exponent
+    return powers / powers.sum()
+
+
+def exponent_of(distribution: Floats, impact: float, end: float) -> float:
+    """The exponent between 1 and ``end`` at which `tempered` has moved a distribution by that KL divergence, nats."""
+    return brentq(lambda exponent: kl_divergence(tempered(distribution, exponent), distribution) - impact, 1.0, end)
+
+
+def _outcome_bars(axes: Axes, distribution: Floats, good: np.ndarray, color: Any) -> None:
+    """A bar an outcome, the good ones in a colour, with a line where all are alike."""
+    axes.bar(range(len(distribution)), distribution, color=[color if inside else _LIGHT for inside in good])
+    axes.axhline(1 / len(distribution), color="black", linestyle="--", linewidth=0.8)
+    axes.set_xticks(range(len(distribution)))
+
+
+def _marks(axes: Axes, distribution: Floats) -> None:
+    """A second distribution, as horizontal marks over the bars of the first."""
+    axes.scatter(range(len(distribution)), distribution, s=60, marker="_", color="black", linewidth=1.2, zorder=3)
+
+
+def _mark(label: str) -> Artist:
+    """Legend handle of `_marks`."""
+    return Line2D([], [], color="black", marker="_", markersize=8, markeredgewidth=1.2, linestyle="none", label=label)
+
+
+def _label_outer(panels: np.ndarray) -> None:
+    """Labels of a grid of panels at its outer edge."""
+    for axes in panels.flat:
+        axes.set(xlabel="outcome", ylabel="probability", xticks=range(N_OUTCOMES))
+        axes.label_outer()
+
+
+def _kinds(color: Any) -> Sequence[Artist]:
+    """Legend handles of good and other outcomes."""
+    return [Patch(color=color, label="good outcome"), Patch(color=_LIGHT, label="other outcome")]
+
+
+def _even_line() -> Artist:
+    """Legend handle of the line where all outcomes are alike."""
+    return Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="all outcomes alike")
