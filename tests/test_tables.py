@@ -207,7 +207,7 @@ def example(name, nulls=False):
         for check in column.checks:
             if "allowed_values" in check.statistics:
                 return check.statistics["allowed_values"][0]
-        return {"int64": 1, "Int64": 1, "float64": 0.5, "bool": True}.get(str(column.dtype), "text")
+        return {"int64": 1, "Int64": 1, "float64": 1.0, "bool": True}.get(str(column.dtype), "text")
 
     return {key: value(column) for key, column in SCHEMAS[name].columns.items()}
 
