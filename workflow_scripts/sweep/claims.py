@@ -30,6 +30,7 @@ from sweep.over_models import (
     slope,
     smallest,
 )
+from sweep.study import IMP_INTERCEPT, IMP_SLOPE
 
 Tables = Mapping[str, pd.DataFrame]
 GoodSets = Mapping[str, Sequence[int]]
@@ -74,7 +75,7 @@ STATEMENTS = {
     5: "A policy's Op is close to what its success rate on its own task predicts",
     6: "Policies of other tasks lie above a task's line, so Op tells the task a policy was trained on, nested or not",
     7: "Imp grows with size, and the more outcomes are good the smaller it is",
-    8: "Imp is a plume near 2.6 Imp_min + 0.059, better seen as a line a task; larger models have the lower ratio",
+    8: f"Imp is a plume near {IMP_SLOPE} Imp_min + {IMP_INTERCEPT}, better seen as a line a task; larger models have the lower ratio",
     9: "Success under F' is a little above chance and hardly scales with size",
     10: "Self-estimated Op agrees with Op for the most good outcomes and falls short as there are fewer",
     11: "Models estimate their own Imp worse than their own Op",
@@ -407,26 +408,26 @@ def _imp_falls_with_n_good(tables: Tables, good_sets: GoodSets) -> Estimate:
 
 @_claim(
     8,
-    "slope of one line of Imp against Imp_min through all policies, minus 2.6",
+    f"slope of one line of Imp against Imp_min through all policies, minus {IMP_SLOPE}",
     "within",
     0.8,
     "half way from 2.6 to 1, the slope of the bound itself",
 )
 def _one_line_has_the_studys_slope(tables: Tables, good_sets: GoodSets) -> Estimate:
     """The line of the study's plume."""
-    return interval(jackknife(lambda rows: _line(rows)[0] - 2.6, _impacts(tables)))
+    return interval(jackknife(lambda rows: _line(rows)[0] - IMP_SLOPE, _impacts(tables)))
 
 
 @_claim(
     8,
-    "intercept of one line of Imp against Imp_min through all policies, minus 0.059, nats",
+    f"intercept of one line of Imp against Imp_min through all policies, minus {IMP_INTERCEPT}, nats",
     "within",
     0.0295,
     "half way from 0.059 to 0, where the bound itself starts",
 )
 def _one_line_has_the_studys_intercept(tables: Tables, good_sets: GoodSets) -> Estimate:
     """Exact, on 2,000 windows: the study's 200 add about 0.035 to Imp."""
-    return interval(jackknife(lambda rows: _line(rows)[1] - 0.059, _impacts(tables)))
+    return interval(jackknife(lambda rows: _line(rows)[1] - IMP_INTERCEPT, _impacts(tables)))
 
 
 @_claim(

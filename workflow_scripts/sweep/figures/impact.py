@@ -20,6 +20,7 @@ from sweep.figures.style import (
     legend_below,
     policy_points,
 )
+from sweep.study import IMP_INTERCEPT, IMP_SLOPE
 
 
 def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
@@ -33,7 +34,12 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     groups = {"all": (shown, NEUTRAL)} | {
         task: (shown[shown["task"] == task], style.color(task)) for task in style.tasks
     }
-    lines = [Line2D([], [], color=NEUTRAL, label="fit of all"), identity_line(axes)]
+    identity = identity_line(axes)  # fixes the axes' limits
+    (study,) = axes.plot(
+        axes.get_xlim(), IMP_INTERCEPT + IMP_SLOPE * np.array(axes.get_xlim()), color=NEUTRAL, linestyle=":", zorder=1
+    )
+    study.set_label("the study's fit")
+    lines = [Line2D([], [], color=NEUTRAL, label="fit of all"), study, identity]
     for group, (rows, color) in groups.items():
         if group in fits.index and len(rows):
             # A line runs over its own points only.
@@ -50,7 +56,8 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     ]
     caption = (
         f"Measured impact against the least impact for the policies' success rates, {count_text(shown)}. {POINTS_TEXT} "
-        "Lines: least-squares fits of all policies (grey) and of each task (its colour); dashed: y = x, below which no "
+        "Lines: least-squares fits of all policies (grey) and of each task (its colour); dotted: the study's fit, "
+        f"{IMP_SLOPE} x + {IMP_INTERCEPT}, of measurements on 200 windows; dashed: y = x, below which no "
         f"policy can lie. Slopes and intercepts ± standard error: {'; '.join(described) or 'no fit is defined'}. "
         + left_out_text(policies, shown, "where Imp_min is undefined or infinite" + _reasons(policies, shown))
     )
