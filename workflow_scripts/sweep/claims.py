@@ -75,7 +75,10 @@ STATEMENTS = {
     5: "A policy's Op is close to what its success rate on its own task predicts",
     6: "Policies of other tasks lie above a task's line, so Op tells the task a policy was trained on, nested or not",
     7: "Imp grows with size, and the more outcomes are good the smaller it is",
-    8: f"Imp is a plume near {IMP_SLOPE} Imp_min + {IMP_INTERCEPT}, better seen as a line a task; larger models have the lower ratio",
+    8: (
+        f"Imp is a plume near {IMP_SLOPE} Imp_min + {IMP_INTERCEPT}, better seen as a line a task; larger models have "
+        "the lower ratio"
+    ),
     9: "Success under F' is a little above chance and hardly scales with size",
     10: "Self-estimated Op agrees with Op for the most good outcomes and falls short as there are fewer",
     11: "Models estimate their own Imp worse than their own Op",
