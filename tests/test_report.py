@@ -19,7 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from conftest import ROOT
+from conftest import ROOT, TIMEOUT
 from sweep.errors import TableError, UserError
 from sweep.figures import figure_names, required_tables
 from sweep.figures.texts import title_and_caption
@@ -103,7 +103,8 @@ def test_every_figure_is_in_with_its_title_caption_and_image(document, finished)
         assert title in articles[f"figure-{name}"]
         assert caption in articles[f"figure-{name}"]
         image = images[f"figure-{name}"]
-        assert image["src"] == "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()
+        inlined = base64.b64decode(image["src"].partition(";base64,")[2])
+        assert inlined in (svg.read_bytes(), svg.with_suffix(".png").read_bytes())
         assert title in image["alt"]
         assert len(image["alt"]) > len(title) + 20
 
@@ -281,6 +282,7 @@ def test_a_large_svg_is_shown_as_its_png_if_that_is_smaller(copied, monkeypatch)
         groups = figure_groups(copied.results, TASKS)
         return {figure["image"].split(";")[0] for group in groups for figure in group["figures"]}
 
+    monkeypatch.setattr(illustrations, "LARGEST_SVG", math.inf)
     assert kinds() == {"data:image/svg+xml"}
     for png in (copied.results / "figures").glob("*.png"):
         png.write_bytes(png.read_bytes()[:1000])
@@ -369,6 +371,7 @@ def browser(tmp_path_factory):
         options.add_argument(f"--{option}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    started.set_script_timeout(TIMEOUT)
     yield started
     started.quit()
 
@@ -378,6 +381,9 @@ def opened(browser, finished, request):
     """The report opened from disk in a window of that width."""
     size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get("about:blank")
+    for log in ("browser", "performance"):
+        browser.get_log(log)  # what came before, such as the browser's own first page
     browser.get((finished.results / "report.html").as_uri())
     return browser
 
@@ -417,9 +423,13 @@ def test_axe_finds_nothing_amiss(opened, scheme):
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     opened.execute_script((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
-    results = opened.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
-    assert {"color-contrast", "image-alt", "label", "select-name"} <= {rule["id"] for rule in results["passes"]}
-    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in results["violations"]] == []
+    # Images are cut out of what comes back; whole, they take longer to send than to check.
+    passed, violated = opened.execute_async_script(
+        "axe.run({resultTypes: ['violations']}).then(results => arguments[arguments.length - 1]([results.passes.map("
+        "rule => rule.id), results.violations.map(rule => [rule.id, rule.nodes.map(node => node.target.join())])]))"
+    )
+    assert {"color-contrast", "image-alt", "label", "select-name"} <= set(passed)
+    assert violated == []
 
 
 def shown_rows(browser):

@@ -15,6 +15,15 @@ from sweep.provenance import metadata_of
 from sweep.report.wording import MISSING, counted, duration, number
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML as the configuration files are written: mappings a key a line, lists on one line."""
+
+
+_Dumper.add_representer(
+    list, lambda dumper, entries: dumper.represent_sequence("tag:yaml.org,2002:seq", entries, flow_style=True)
+)
+
+
 def making(results: Path, tables: Iterable[str], configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that the section shows.
 
@@ -27,8 +36,7 @@ def making(results: Path, tables: Iterable[str], configuration: Mapping[str, Any
         TableError: if a table is unreadable or carries no metadata.
     """
     return {
-        # A list or mapping of scalars takes one line.
-        "configuration": yaml.safe_dump(configuration, default_flow_style=None, sort_keys=True, width=88),
+        "configuration": yaml.dump(configuration, Dumper=_Dumper, default_flow_style=False),
         "hash": configuration_hash(configuration),
         "versions": _versions(tables),
         "benchmarks": _benchmarks(results / "logs", configuration["sweep"]),

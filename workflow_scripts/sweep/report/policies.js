@@ -47,6 +47,7 @@
 
   const form = document.getElementById("filters");
   form.addEventListener("input", filter);
+  form.addEventListener("change", filter); // all that some assistive tools send for a list
   form.addEventListener("submit", (event) => event.preventDefault());
   filter();
 })();

@@ -86,9 +86,9 @@ def headline(identification: pd.DataFrame, tasks: Sequence[str]) -> dict[str, An
 def _identified_by(measure: str, rows: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
     accuracy, guessing = share(rows["correct"]), 1 / len(tasks)
     if accuracy.low > guessing:
-        answer = "Yes, better than by guessing"
+        answer = "Yes: better than by guessing"
     elif accuracy.high < guessing:
-        answer = "No, worse than by guessing"
+        answer = "No: worse than by guessing"
     else:
         answer = "Not shown: guessing may do as well"
     identified = rows["identified_task"].astype(object).fillna(NONE)
