@@ -23,6 +23,7 @@ rule all:
         # The manifest reads all tables; naming them brings back what was deleted since.
         [path for _, path in all_tables(RESULTS, config["sweep"])],
         rules.figures.output,
+        rules.report.output,
         rules.manifest.output,
 
 
@@ -38,7 +39,11 @@ onstart:
 
 
 onsuccess:
-    print(f"Done. Figures are in {RESULTS}/figures, summary tables in {RESULTS}/summary.", file=sys.stderr)
+    print(
+        f"Done. The report is {RESULTS}/report.html; figures are in {RESULTS}/figures, summary tables in "
+        f"{RESULTS}/summary.",
+        file=sys.stderr,
+    )
 
 
 onerror:

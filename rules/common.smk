@@ -21,7 +21,8 @@ from sweep.configuration import (
     pretrain_settings,
     validate,
 )
-from sweep.figures import figure_names
+from sweep.figures import figure_names, figure_subject
+from sweep.figures.texts import title_and_caption
 from sweep.provenance import recorded_hash
 from sweep.layout import (
     all_tables,
@@ -81,6 +82,18 @@ def measuring():
     return {key: value for key, value in config["measure"].items() if key != "n_contexts_differential"}
 
 
+def configuration_that_is_run():
+    """The configuration without what is defined and not run, and without where it is run."""
+    sweep = config["sweep"]
+    return {key: value for key, value in config.items() if key not in ("results_dir", "device")} | {
+        "sizes": {size: config["sizes"][size] for size in sweep["sizes"]},
+        "tasks": {
+            task: config["tasks"][task] | {"good": sorted(config["tasks"][task]["good"])}
+            for task in sweep["tasks"]
+        },
+    }
+
+
 def made_otherwise():
     """Checkpoints of this sweep's policies that another configuration made; they are about to be replaced."""
     sweep = config["sweep"]
@@ -96,6 +109,19 @@ def made_otherwise():
         for path, settings in checkpoints.items()
         if recorded_hash(path) not in (None, configuration_hash(settings))
     ]
+
+
+def figure_file(name, format):
+    """A figure's file, marked for `snakemake --report`; its title is read once that is asked for."""
+    path = f"{RESULTS}/figures/{name}.{format}"
+    svg_path = f"{RESULTS}/figures/{name}.svg"
+    return report(
+        path,
+        caption="figures.rst",
+        category="Figures",
+        subcategory=figure_subject(name, TASKS).capitalize(),
+        labels=lambda wildcards: {"figure": name, "format": format, "title": title_and_caption(svg_path)[0]},
+    )
 
 
 def log_of(rule, keys=""):

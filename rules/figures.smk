@@ -8,7 +8,7 @@ rule figures:
         generator=rules.measure_generator.output[0],
         summary=rules.summarize.output,
     output:
-        expand(f"{RESULTS}/figures/{{name}}.{{format}}", name=figure_names(TASKS), format=["svg", "png"]),
+        [figure_file(name, format) for name in figure_names(TASKS) for format in ("svg", "png")],
     log:
         log_of("figures") + ".log",
     benchmark:

@@ -39,10 +39,10 @@ def test_what_trains_nothing_does_not_depend_on_the_model(script):
     assert "splithistory/model" not in modules_of(script)
 
 
-def test_only_drawing_depends_on_the_figures():
+def test_only_drawing_and_the_report_depend_on_the_figures():
     for script in SCRIPTS.glob("*.py"):
         drawn = any(module.startswith("sweep/figures") for module in modules_of(script.stem))
-        assert drawn == (script.stem == "draw_figures")
+        assert drawn == (script.stem in ("draw_figures", "write_report"))
 
 
 IMPORT_EACH = """

@@ -26,7 +26,7 @@ TABLES = [(name, path) for name, path in all_tables(RESULTS, SWEEP)] + [("manife
 
 GENERATE = {"Generating the training, validation and test chains"}
 MEASURE_GENERATOR = {"Measuring the sequence's own generator"}
-DRAW = {"Drawing the figures", "Writing the manifest"}
+DRAW = {"Drawing the figures", "Writing the report", "Writing the manifest"}
 SUMMARIZE = {"Summarizing all policies"} | DRAW
 
 
@@ -60,7 +60,7 @@ def log_names():
     models = [f"size={keys['size']}/seed={keys['seed']}" for keys in pretrained_keys(SWEEP)]
     policies = [f"task={keys['task']}/size={keys['size']}/seed={keys['seed']}" for keys in policy_keys(SWEEP)]
     return {
-        **{rule: [rule] for rule in ("sequences", "measure_generator", "summarize", "figures", "manifest")},
+        **{rule: [rule] for rule in ("sequences", "measure_generator", "summarize", "figures", "report", "manifest")},
         **{rule: [f"{rule}/{keys}" for keys in models] for rule in ("pretrain", "measure_differential_pretrained")},
         **{rule: [f"{rule}/{keys}" for keys in policies] for rule in ("finetune", "measure", "measure_differential")},
     }
@@ -90,7 +90,7 @@ def test_a_sweep_makes_every_table_figure_and_log_and_nothing_else(finished_run)
     logs = {f"{RESULTS}/logs/{name}.log" for names in log_names().values() for name in names}
     benchmarks = {path for path in workspace.files() if path.startswith(f"{RESULTS}/logs/") and path.endswith(".tsv")}
     assert len(logs) == len(EVERYTHING)
-    assert workspace.files() == tables | figures | logs | benchmarks
+    assert workspace.files() == tables | figures | {f"{RESULTS}/report.html"} | logs | benchmarks
     assert {path.removesuffix(".tsv") for path in benchmarks} <= {path.removesuffix(".log") for path in logs}
 
 
@@ -112,9 +112,10 @@ def test_every_figure_is_an_image_in_both_formats(finished):
         assert (finished.folder / f"{stem}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def test_the_closing_line_names_the_folder_of_the_figures(finished_run):
+def test_the_closing_line_names_the_report_and_the_folder_of_the_figures(finished_run):
     _, run = finished_run
     (closing,) = (line for line in run.stderr.splitlines() if line.startswith("Done."))
+    assert f"{RESULTS}/report.html" in closing
     assert f"{RESULTS}/figures" in closing
 
 

@@ -64,6 +64,11 @@ def required_tables(name: str, tasks: Sequence[str]) -> tuple[str, ...]:
     return _REGISTRY[_resolve(name, tasks)[0]].tables
 
 
+def figure_subject(name: str, tasks: Sequence[str]) -> str:
+    """What a figure is about, in a word or two: that of its module."""
+    return _REGISTRY[_resolve(name, tasks)[0]].module.replace("_", " ")
+
+
 def draw(name: str, tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Draw one figure.
 

@@ -1,0 +1,32 @@
+"""The title and caption that every figure file carries, read back from its SVG."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from sweep.errors import UserError
+
+_DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
+
+
+def title_and_caption(svg_path: Path | str) -> tuple[str, str]:
+    """What is seen in a figure, and what its marks are.
+
+    Args:
+        svg_path: a file that `style.save` wrote.
+
+    Raises:
+        UserError: if the file is missing, is no SVG, or carries no title or caption.
+    """
+    try:
+        root = ET.parse(svg_path).getroot()
+    except FileNotFoundError:
+        raise UserError(f"{svg_path}: no such file; expected a figure. Rerun snakemake to make it") from None
+    except (ET.ParseError, UnicodeDecodeError):
+        root = ET.Element("none")
+    texts = [root.findtext(f".//{_DUBLIN_CORE}{name}") for name in ("title", "description")]
+    if not all(texts):
+        raise UserError(
+            f"{svg_path}: not a figure of this workflow: it carries no title and caption. "
+            "Delete the file and rerun snakemake to make it again"
+        )
+    return texts[0], texts[1]

@@ -1,0 +1,34 @@
+"""Numbers as the report words them, the same in every locale."""
+
+from datetime import timedelta
+
+import numpy as np
+
+MISSING = "–"
+
+
+def number(value: float, specification: str) -> str:
+    """A number with a true minus sign; a dash if it is missing.
+
+    Args:
+        value: NaN or None where it is missing.
+        specification: of `format`.
+    """
+    if value is None or np.isnan(value):
+        return MISSING
+    return format(value, specification).replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share, with a space that does not break."""
+    return f"{share:.0%}".replace("%", "\u00a0%")
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """'1 seed', '4 seeds'."""
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds up to two minutes, hours, minutes and seconds beyond."""
+    return f"{seconds:.1f} s" if seconds < 120 else f"{timedelta(seconds=round(seconds))} h"
