@@ -399,6 +399,7 @@ def test_a_task_overrides_a_size_which_overrides_the_general_finetuning():
                 "maintenance": {"learning_rate": 0.1, "batch_size": 9},
             },
             "tasks.good2.finetune": {"dropout": 0.4, "maintenance": {"batch_size": 8}},
+            "tasks.good4": {"good": [0, 2, 4, 6]},
         }
     )
     before = copy.deepcopy(config)
