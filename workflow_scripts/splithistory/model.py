@@ -174,13 +174,13 @@ def initial_policy(architecture: Architecture, seed: int, dropout: float = 0.0) 
 
 
 @torch.no_grad()
-def predict(policy: Policy, contexts: Tokens, batch_size: int = 500) -> Tensor:
+def predict(policy: Policy, contexts: Tokens, batch_size: int = 256) -> Tensor:
     """Next-token logits with dropout off, batch by batch.
 
     Args:
         policy: any policy; its training mode is restored.
         contexts: (n, context_length) tokens.
-        batch_size: windows a forward pass; 500 keeps the activations in the processor's cache.
+        batch_size: windows a forward pass; 256 keeps the activations in the processor's cache.
 
     Returns:
         (n, 16) logits, on the policy's device.

@@ -45,20 +45,20 @@ def self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> Futures:
         The futures, with 16 outcomes and as many actions as occur among ``actions``, in their order.
     """
     answers, answer = np.unique(actions, return_inverse=True)  # (m,), (n,)
-    expected = np.stack([expected_outcomes(policy, contexts, token) for token in answers], axis=1)  # (n, m, 16)
-    return compare_futures(np.eye(len(answers))[answer], expected)
+    return compare_futures(np.eye(len(answers))[answer], expected_outcomes(policy, contexts, answers))
 
 
-def expected_outcomes(policy: Policy, contexts: Tokens, action: int) -> Floats:
-    """What a policy expects to follow if every window is answered with one action.
+def expected_outcomes(policy: Policy, contexts: Tokens, answers: Tokens) -> Floats:
+    """What a policy expects to follow if every window is answered with each of some actions.
 
     Args:
         policy: the policy, on any device.
         contexts: (n, context_length) windows.
-        action: a token.
+        answers: (m,) actions.
 
     Returns:
-        (n, 16) probabilities, the softmax at temperature 1.
+        (n, m, 16) probabilities, the softmax at temperature 1.
     """
-    answered = shifted(contexts, np.full(len(contexts), action, dtype=contexts.dtype))
-    return predict(policy, answered).double().softmax(dim=1).cpu().numpy()
+    n, m = len(contexts), len(answers)
+    answered = shifted(np.repeat(contexts, m, axis=0), np.tile(answers, n))  # (n * m, context_length)
+    return predict(policy, answered).double().softmax(dim=1).cpu().numpy().reshape(n, m, -1)
