@@ -17,18 +17,36 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
+if not os.access(writable := nearest_folder(RESULTS), os.W_OK):
+    print(
+        f"{writable} cannot be written to, so nothing can be made in {RESULTS}. "
+        "Make it writable, or set results_dir to another folder.",
+        file=sys.stderr,
+    )
+if (
+    not workflow.touch
+    and Path(RESULTS, "sequences").exists()
+    and not any(Path(".snakemake").glob("metadata/*"))
+):
+    print(
+        f"Snakemake has no record here of how {RESULTS} was made, so it cannot tell whether the configuration or "
+        "code has changed since. `make adopt` checks the files and records them.",
+        file=sys.stderr,
+    )
+
+
 rule all:
     default_target: True
     input:
         # The manifest reads all tables; naming them brings back what was deleted since.
-        [path for _, path in all_tables(RESULTS, config["sweep"])],
+        [table.path for table in all_tables(RESULTS, config["sweep"])],
         rules.figures.output,
         rules.report.output,
         rules.manifest.output,
 
 
 onstart:
-    if paths := made_otherwise():
+    if paths := replaced_checkpoints():
         print(
             f"{len(paths)} checkpoints in {RESULTS} were made with another configuration and are replaced. "
             "To keep them, stop now and set results_dir to another folder:",
@@ -39,6 +57,8 @@ onstart:
 
 
 onsuccess:
+    with suppress(OSError):  # unless a training of another sweep has its state here
+        os.rmdir(f"{RESULTS}/state")
     print(
         f"Done. The report is {RESULTS}/report.html; figures are in {RESULTS}/figures, summary tables in "
         f"{RESULTS}/summary.",

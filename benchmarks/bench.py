@@ -19,7 +19,7 @@ from splithistory.information import entropy, kl_divergence
 from splithistory.model import Architecture, Policy, initial_policy
 from splithistory.self_estimate import self_estimate
 from splithistory.sequence import MEMORY, MODULUS, N_OUTCOMES, N_TOKENS, Tokens, generate_chains
-from sweep.configuration import architecture_settings
+from sweep.stages import architecture_settings
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 N_PAIRS = 5

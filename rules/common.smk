@@ -1,9 +1,10 @@
-# Shared by all rules: the checked configuration, paths, and what each rule's code depends on.
+# Shared by all rules: the checked configuration, paths, and what each job depends on.
 
 import os
 import re
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
@@ -11,27 +12,25 @@ sys.path.insert(0, str(SCRIPTS))
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
-from sweep.code import local_modules
-from sweep.configuration import (
-    ConfigurationError,
-    architecture_settings,
-    canonical_json,
-    configuration_hash,
-    finetune_settings,
-    pretrain_settings,
-    validate,
-)
+from sweep.canonical import canonical_json, configuration_hash
+from sweep.code import code_version
+from sweep.configuration import ConfigurationError, validate
+from splithistory.seeding import SPLITS
 from sweep.figures import figure_names, figure_subject
 from sweep.figures.texts import title_and_caption
+from sweep.lock import take_over
 from sweep.provenance import recorded_hash
-from sweep.layout import (
-    all_tables,
-    finetuned_table,
-    policy_keys,
-    pretrained_keys,
-    pretrained_table,
-    sequence_table,
-    summary_table,
+from sweep.layout import all_tables, finetuned_table, pretrained_table, sequence_table, summary_table
+from sweep.stages import (
+    drawing,
+    finetuning,
+    generating,
+    measuring,
+    measuring_differential,
+    measuring_generator,
+    origin,
+    pretraining,
+    summarizing,
 )
 
 try:
@@ -43,15 +42,24 @@ except ConfigurationError as error:
 RESULTS = config["results_dir"].rstrip("/")
 SIZES, TASKS, SEEDS = (config["sweep"][key] for key in ("sizes", "tasks", "seeds"))
 
+# Held to the end; Snakemake runs itself anew for some jobs, in the name of this run.
+owner = take_over(Path(".snakemake")) if workflow.is_main_process else None
+
 # Jobs run in the interpreter that runs Snakemake, whatever PATH says, unless each rule brings a conda environment.
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     shell.prefix(f'PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; ')
 
 
 wildcard_constraints:
+    split="|".join(SPLITS),
     size="|".join(map(re.escape, SIZES)),
     task="|".join(map(re.escape, TASKS)),
     seed=r"\d+",
+
+
+def nearest_folder(path):
+    """The path, or the nearest folder around it that exists."""
+    return next(folder for folder in [Path(path), *Path(path).absolute().parents] if folder.exists())
 
 
 def every(path):
@@ -59,50 +67,32 @@ def every(path):
     return expand(path, size=SIZES, task=TASKS, seed=SEEDS)
 
 
-def pretraining_of(size):
-    """What a size's pretraining depends on."""
-    return {
-        "architecture": architecture_settings(config, size),
-        "pretrain": pretrain_settings(config, size),
-        "sequence": {key: value for key, value in config["sequence"].items() if key != "n_test"},
-    }
+def seeded(stage):
+    """The settings of a stage as a parameter of its rule: canonical JSON of just what the job depends on."""
+
+    def settings(wildcards):
+        keys = dict(wildcards)
+        return canonical_json(stage(config, **keys | {"seed": int(keys["seed"])}))
+
+    return settings
 
 
-def finetuning_of(size, task):
-    """What a size's reinforcement on a task depends on."""
-    return {
-        "good": sorted(config["tasks"][task]["good"]),
-        "finetune": finetune_settings(config, size, task),
-        "pretraining": pretraining_of(size),
-    }
+def version_of(script):
+    """Version of the code that a script runs, a parameter of its rule: a changed module reruns what uses it."""
+    return code_version(SCRIPTS, script)
 
 
-def measuring():
-    """What the split-history measures depend on."""
-    return {key: value for key, value in config["measure"].items() if key != "n_contexts_differential"}
+def script(name):
+    """Path of a script. Relative, so that a clone elsewhere runs the same command."""
+    return os.path.relpath(SCRIPTS / name)
 
 
-def configuration_that_is_run():
-    """The configuration without what is defined and not run, and without where it is run."""
-    sweep = config["sweep"]
-    return {key: value for key, value in config.items() if key not in ("results_dir", "device")} | {
-        "sizes": {size: config["sizes"][size] for size in sweep["sizes"]},
-        "tasks": {
-            task: config["tasks"][task] | {"good": sorted(config["tasks"][task]["good"])}
-            for task in sweep["tasks"]
-        },
-    }
-
-
-def made_otherwise():
+def replaced_checkpoints():
     """Checkpoints of this sweep's policies that another configuration made; they are about to be replaced."""
-    sweep = config["sweep"]
     checkpoints = {
-        pretrained_table(RESULTS, "checkpoint", **keys): pretraining_of(keys["size"])
-        for keys in pretrained_keys(sweep)
-    } | {
-        finetuned_table(RESULTS, "checkpoint", **keys): finetuning_of(keys["size"], keys["task"])
-        for keys in policy_keys(sweep)
+        table.path: origin(config, RESULTS, table).settings
+        for table in all_tables(RESULTS, config["sweep"])
+        if table.name == "checkpoint"
     }
     return [
         path
@@ -127,11 +117,3 @@ def figure_file(name, format):
 def log_of(rule, keys=""):
     """Paths of a rule's log and benchmark file, without extension."""
     return f"{RESULTS}/logs/{rule}/{keys}".rstrip("/")
-
-
-def code(script):
-    """The script and the project's modules that it imports, as paths relative to the working directory.
-
-    Inputs of every rule, so that a changed module reruns what it is part of, and nothing else.
-    """
-    return [os.path.relpath(path) for path in local_modules(SCRIPTS, script)]

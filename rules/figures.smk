@@ -3,8 +3,7 @@
 
 rule figures:
     input:
-        code=code("draw_figures.py"),
-        style=os.path.relpath(SCRIPTS / "sweep/figures/splithistory.mplstyle"),
+        script=script("draw_figures.py"),
         generator=rules.measure_generator.output[0],
         summary=rules.summarize.output,
     output:
@@ -19,11 +18,12 @@ rule figures:
     resources:
         mem_mb=1500,
     params:
+        code=version_of("draw_figures.py"),
         results=subpath(input.generator, ancestor=2),
         folder=subpath(output[0], parent=True),
-        settings=canonical_json({"figures": config["figures"], "tasks": TASKS}),
+        settings=canonical_json(drawing(config)),
     message:
         "Drawing the figures"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --results {params.results:q}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
         " --folder {params.folder:q} --log {log:q}"

@@ -3,10 +3,10 @@
 
 rule finetune:
     input:
-        code=code("finetune.py"),
+        script=script("finetune.py"),
         pretrained=rules.pretrain.output.checkpoint,
-        train=rules.sequences.output.train,
-        validation=rules.sequences.output.validation,
+        train=sequence_table(RESULTS, "train"),
+        validation=sequence_table(RESULTS, "validation"),
     output:
         checkpoint=finetuned_table(RESULTS, "checkpoint"),
         training=finetuned_table(RESULTS, "training"),
@@ -22,11 +22,13 @@ rule finetune:
         mem_mb=1500,
         device=config["device"],
     params:
-        settings=lambda wildcards: canonical_json(finetuning_of(wildcards.size, wildcards.task)),
+        code=version_of("finetune.py"),
+        settings=seeded(finetuning),
+        state=f"{RESULTS}/state/finetune,task={{task}},size={{size}},seed={{seed}}",
     message:
         "Reinforcing {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --seed {wildcards.seed}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code}"
         " --device {resources.device} --pretrained {input.pretrained:q} --train {input.train:q}"
         " --validation {input.validation:q} --checkpoint {output.checkpoint:q}"
-        " --training {output.training:q} --log {log:q}"
+        " --training {output.training:q} --state {params.state:q} --log {log:q}"

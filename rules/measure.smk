@@ -3,8 +3,8 @@
 
 rule measure_generator:
     input:
-        code=code("measure_generator.py"),
-        test=rules.sequences.output.test,
+        script=script("measure_generator.py"),
+        test=sequence_table(RESULTS, "test"),
     output:
         summary_table(RESULTS, "generator"),
     log:
@@ -15,26 +15,21 @@ rule measure_generator:
     resources:
         mem_mb=1000,
     params:
-        settings=canonical_json(
-            {
-                "context_length": config["sequence"]["context_length"],
-                "measure": measuring(),
-                "noise": config["sequence"]["noise"],
-            }
-        ),
+        code=version_of("measure_generator.py"),
+        settings=canonical_json(measuring_generator(config)),
     message:
         "Measuring the sequence's own generator"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --test {input.test:q}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code} --test {input.test:q}"
         " --generator {output:q} --log {log:q}"
 
 
 rule measure:
     input:
-        code=code("measure.py"),
+        script=script("measure.py"),
         checkpoint=rules.finetune.output.checkpoint,
         pretrained=rules.pretrain.output.checkpoint,
-        test=rules.sequences.output.test,
+        test=sequence_table(RESULTS, "test"),
     output:
         success=finetuned_table(RESULTS, "success"),
         measured=finetuned_table(RESULTS, "measured"),
@@ -52,18 +47,12 @@ rule measure:
         mem_mb=1500,
         device=config["device"],
     params:
-        settings=lambda wildcards: canonical_json(
-            {
-                "good": sorted(config["tasks"][wildcards.task]["good"]),
-                "noise": config["sequence"]["noise"],
-                "action_tokens": finetune_settings(config, wildcards.size, wildcards.task)["action_tokens"],
-                "measure": measuring(),
-            }
-        ),
+        code=version_of("measure.py"),
+        settings=seeded(measuring),
     message:
         "Measuring {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --device {resources.device}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code} --device {resources.device}"
         " --checkpoint {input.checkpoint:q} --pretrained {input.pretrained:q} --test {input.test:q}"
         " --success {output.success:q} --measured {output.measured:q} --actions {output.actions:q}"
         " --bootstrap {output.bootstrap:q} --self-estimate {output.self_estimate:q} --log {log:q}"
@@ -71,9 +60,9 @@ rule measure:
 
 rule measure_differential:
     input:
-        code=code("measure_differential.py"),
+        script=script("measure_differential.py"),
         checkpoint=rules.finetune.output.checkpoint,
-        test=rules.sequences.output.test,
+        test=sequence_table(RESULTS, "test"),
     output:
         finetuned_table(RESULTS, "differential"),
     log:
@@ -86,27 +75,29 @@ rule measure_differential:
     resources:
         mem_mb=1500,
     params:
-        settings=canonical_json(
-            {"n_windows": config["measure"]["n_contexts_differential"], "seed": config["measure"]["seed"]}
-        ),
+        code=version_of("measure_differential.py"),
+        settings=seeded(lambda config, **keys: measuring_differential(config, finetuning(config, **keys))),
     message:
         "Measuring the blocks of {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --checkpoint {input.checkpoint:q}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code} --checkpoint {input.checkpoint:q}"
         " --test {input.test:q} --differential {output:q} --log {log:q}"
 
 
 # Once for each pretrained model, which the policies of all tasks start from.
 use rule measure_differential as measure_differential_pretrained with:
     input:
-        code=code("measure_differential.py"),
+        script=script("measure_differential.py"),
         checkpoint=rules.pretrain.output.checkpoint,
-        test=rules.sequences.output.test,
+        test=sequence_table(RESULTS, "test"),
     output:
         pretrained_table(RESULTS, "differential"),
     log:
         log_of("measure_differential_pretrained", "size={size}/seed={seed}.log"),
     benchmark:
         log_of("measure_differential_pretrained", "size={size}/seed={seed}.tsv")
+    params:
+        code=version_of("measure_differential.py"),
+        settings=seeded(lambda config, **keys: measuring_differential(config, pretraining(config, **keys))),
     message:
         "Measuring the blocks of pretrained {wildcards.size}, seed {wildcards.seed}"

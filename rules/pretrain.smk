@@ -3,9 +3,9 @@
 
 rule pretrain:
     input:
-        code=code("pretrain.py"),
-        train=rules.sequences.output.train,
-        validation=rules.sequences.output.validation,
+        script=script("pretrain.py"),
+        train=sequence_table(RESULTS, "train"),
+        validation=sequence_table(RESULTS, "validation"),
     output:
         checkpoint=pretrained_table(RESULTS, "checkpoint"),
         training=pretrained_table(RESULTS, "training"),
@@ -21,10 +21,12 @@ rule pretrain:
         mem_mb=1500,
         device=config["device"],
     params:
-        settings=lambda wildcards: canonical_json(pretraining_of(wildcards.size)),
+        code=version_of("pretrain.py"),
+        settings=seeded(pretraining),
+        state=f"{RESULTS}/state/pretrain,size={{size}},seed={{seed}}",
     message:
         "Pretraining {wildcards.size}, seed {wildcards.seed}"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --seed {wildcards.seed}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code}"
         " --device {resources.device} --train {input.train:q} --validation {input.validation:q}"
-        " --checkpoint {output.checkpoint:q} --training {output.training:q} --log {log:q}"
+        " --checkpoint {output.checkpoint:q} --training {output.training:q} --state {params.state:q} --log {log:q}"

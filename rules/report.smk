@@ -4,13 +4,9 @@
 
 rule report:
     input:
-        code=code("write_report.py"),
-        template=[
-            os.path.relpath(SCRIPTS / "sweep/report" / name)
-            for name in ("page.html", "policies.js", "style.css")
-        ],
+        script=script("write_report.py"),
         figures=rules.figures.output,
-        tables=[path for _, path in all_tables(RESULTS, config["sweep"])],
+        tables=[table.path for table in all_tables(RESULTS, config["sweep"])],
     output:
         f"{RESULTS}/report.html",
     log:
@@ -21,20 +17,21 @@ rule report:
     resources:
         mem_mb=1000,
     params:
+        code=version_of("write_report.py"),
         results=subpath(output[0], parent=True),
-        settings=canonical_json(configuration_that_is_run()),
+        settings=canonical_json(drawing(config)),
     message:
         "Writing the report"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --results {params.results:q}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
         " --report {output:q} --log {log:q}"
 
 
 rule manifest:
     input:
-        code=code("write_manifest.py"),
+        script=script("write_manifest.py"),
         report=rules.report.output,
-        tables=[path for _, path in all_tables(RESULTS, config["sweep"])],
+        tables=[table.path for table in all_tables(RESULTS, config["sweep"])],
     output:
         f"{RESULTS}/manifest.parquet",
     log:
@@ -45,10 +42,11 @@ rule manifest:
     resources:
         mem_mb=1000,
     params:
+        code=version_of("write_manifest.py"),
         results=subpath(output[0], parent=True),
-        settings=canonical_json({"seeds": SEEDS, "sizes": SIZES, "tasks": TASKS}),
+        settings=canonical_json(summarizing(config)),
     message:
         "Writing the manifest"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --results {params.results:q}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
         " --manifest {output:q} --log {log:q}"

@@ -3,24 +3,23 @@
 
 rule sequences:
     input:
-        code=code("generate_sequences.py"),
+        script=script("generate_sequences.py"),
     output:
-        train=sequence_table(RESULTS, "train"),
-        validation=sequence_table(RESULTS, "validation"),
-        test=sequence_table(RESULTS, "test"),
+        sequence_table(RESULTS),
     log:
-        log_of("sequences") + ".log",
+        log_of("sequences", "split={split}.log"),
     benchmark:
-        log_of("sequences") + ".tsv"
+        log_of("sequences", "split={split}.tsv")
+    priority: 20  # everything else waits for these
     conda:
         "../envs/measure.yaml"
     threads: 1
     resources:
         mem_mb=1000,
     params:
-        settings=canonical_json(config["sequence"]),
+        code=version_of("generate_sequences.py"),
+        settings=lambda wildcards: canonical_json(generating(config, wildcards.split)),
     message:
-        "Generating the training, validation and test chains"
+        "Generating the {wildcards.split} chains"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --train {output.train:q}"
-        " --validation {output.validation:q} --test {output.test:q} --log {log:q}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code} --chains {output:q} --log {log:q}"

@@ -4,7 +4,7 @@
 
 rule summarize:
     input:
-        code=code("summarize.py"),
+        script=script("summarize.py"),
         generator=rules.measure_generator.output[0],
         pretraining=every(pretrained_table(RESULTS, "training")),
         checkpoints=every(pretrained_table(RESULTS, "checkpoint")),
@@ -36,15 +36,10 @@ rule summarize:
     resources:
         mem_mb=2000,
     params:
+        code=version_of("summarize.py"),
         results=subpath(output.policies, ancestor=2),
-        settings=canonical_json(
-            {
-                "seeds": SEEDS,
-                "sizes": SIZES,
-                "tasks": {task: sorted(config["tasks"][task]["good"]) for task in TASKS},
-            }
-        ),
+        settings=canonical_json(summarizing(config)),
     message:
         "Summarizing all policies"
     shell:
-        "python {input.code[0]:q} --settings {params.settings:q} --results {params.results:q} --log {log:q}"
+        "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q} --log {log:q}"

@@ -44,31 +44,39 @@ class Run:
         return set(messages)
 
 
-class Workspace:
-    """A working folder of Snakemake with the tiny sweep in it.
+CODE = ["Snakefile", "config.yaml", "config", "envs", "profiles", "rules", "workflow_scripts"]
 
-    All of them are equally deep, since Snakemake remembers scripts by their path from there.
-    """
+
+class Workspace:
+    """A clone of the repository that runs the tiny sweep."""
 
     def __init__(self, folder):
         self.folder = folder
         self.results = folder / "results" / "tiny"
 
+    @classmethod
+    def cloned_to(cls, folder):
+        """A new clone; files keep their times, which keeps compiled modules valid."""
+        for name in CODE:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+            copy(ROOT / name, folder / name)
+        return cls(folder)
+
     def command(self, *options, override=None, cores=1):
-        files = [ROOT / "config" / "tiny.yaml"]
+        files = ["config/tiny.yaml"]
         if override is not None:
             text = override if isinstance(override, str) else yaml.safe_dump(override)
             name = hashlib.sha256(text.encode()).hexdigest()[:16]
             # Beside the folder, which belongs to the run alone.
             files.append(self.folder.with_name(f"{self.folder.name}-{name}.yaml"))
             files[-1].write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", *files]
-        return [str(part) for part in [*command, "--directory", self.folder, "--cores", cores, *options]]
+        command = [sys.executable, "-m", "snakemake", "--configfile", *files, "--cores", cores, *options]
+        return [str(part) for part in command]
 
     def snakemake(self, *options, **more):
         done = subprocess.run(
             self.command(*options, **more),
-            cwd=self.folder.parent,
+            cwd=self.folder,
             env=environment(),
             capture_output=True,
             text=True,
@@ -80,7 +88,7 @@ class Workspace:
         """A running command in a process group of its own."""
         return subprocess.Popen(
             self.command(*options, **more),
-            cwd=self.folder.parent,
+            cwd=self.folder,
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -94,9 +102,9 @@ class Workspace:
         return Workspace(folder)
 
     def files(self):
-        """Paths of all files but Snakemake's own, relative to the folder."""
+        """Paths of all files but the repository's and Snakemake's own, relative to the folder."""
         paths = (path.relative_to(self.folder) for path in self.folder.rglob("*") if not path.is_dir())
-        return {path.as_posix() for path in paths if path.parts[0] != ".snakemake"}
+        return {path.as_posix() for path in paths if path.parts[0] not in (".snakemake", *CODE)}
 
     def contents(self):
         """Bytes and time stamp of every file."""
@@ -120,13 +128,13 @@ def kill_group(process):
 @pytest.fixture
 def workspace(tmp_path):
     """An empty working folder."""
-    return Workspace(tmp_path)
+    return Workspace.cloned_to(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
     """The tiny sweep run once from an empty folder: the folder and the run. To be read, never changed."""
-    workspace = Workspace(tmp_path_factory.mktemp("finished"))
+    workspace = Workspace.cloned_to(tmp_path_factory.mktemp("finished"))
     run = workspace.snakemake()
     assert run.status == 0, run.output
     return workspace, run

@@ -308,7 +308,7 @@ SMALL = {
 @pytest.mark.filterwarnings("error")
 def test_any_sweep_is_judged_on_what_it_has(sweep, tmp_path):
     claims = claims_table(true_tables(**SMALL[sweep]), GOOD_SETS)
-    write_table(claims, "summary/claims", tmp_path / "claims.parquet", provenance({}))
+    write_table(claims, "summary/claims", tmp_path / "claims.parquet", provenance({}, "code"))
     assert len(claims) == len(CLAIMS)
     assert claims["n"].max() == len(SMALL[sweep].get("sizes", PARAMETERS)) * len(SMALL[sweep].get("seeds", SEEDS))
     assert (claims.loc[claims["value"].isna(), "n"] == 0).all()
@@ -615,7 +615,7 @@ def test_the_table_fits_its_schema(tables, tmp_path):
     claims = claims_table(tables, GOOD_SETS)
     assert list(claims) == list(SCHEMAS["summary/claims"].columns)
     path = tmp_path / "claims.parquet"
-    write_table(claims, "summary/claims", path, provenance({}))
+    write_table(claims, "summary/claims", path, provenance({}, "code"))
     assert read_table(path, "summary/claims").num_rows == len(CLAIMS)
 
 

@@ -34,6 +34,7 @@ from splithistory.network_differential import (
 from splithistory.sequence import generate_chains
 from sweep.chains import write_chains
 from sweep.checkpoints import save_checkpoint
+from sweep.provenance import provenance
 from sweep.tables import read_table, write_table
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "measure_differential.py"
@@ -482,12 +483,16 @@ def test_a_row_without_any_defined_window_has_nulls_in_the_table(tmp_path):
     assert read["reason"] == "K is not finite (3 of 3 windows)"
 
 
+POLICY, TEST = {"seed": 0}, {"split": "test"}  # stand for the settings that made them
+
+
 def run_script(folder, n_windows):
     options = {
         "checkpoint": folder / "checkpoint.parquet",
         "test": folder / "test.parquet",
         "differential": folder / "differential.parquet",
-        "settings": json.dumps({"n_windows": n_windows, "seed": 0}),
+        "settings": json.dumps({"n_windows": n_windows, "seed": 0, "policy": POLICY, "test": TEST}),
+        "code": "",
         "log": folder / "job.log",
     }
     command = [sys.executable, SCRIPT, *(f"--{name}={value}" for name, value in options.items())]
@@ -495,9 +500,9 @@ def run_script(folder, n_windows):
 
 
 def test_the_script_writes_a_row_a_block_component_and_future(tmp_path, policy):
-    save_checkpoint(policy, tmp_path / "checkpoint.parquet", {})
+    save_checkpoint(policy, tmp_path / "checkpoint.parquet", provenance(POLICY, "code"))
     chains = generate_chains(8, 40, 0.01, np.random.default_rng(0))
-    write_chains(chains, tmp_path / "test.parquet", {})
+    write_chains(chains, tmp_path / "test.parquet", provenance(TEST, "code"))
 
     done = run_script(tmp_path, n_windows=6)
     assert done.returncode == 0, done.stderr

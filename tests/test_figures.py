@@ -250,7 +250,7 @@ def test_figure_is_complete_and_reproducible(name, tables, style, tmp_path):
     for run in ("first", "second"):
         captioned = draw(name, given, style)
         files.append((tmp_path / f"{run}.svg", tmp_path / f"{run}.png"))
-        save(captioned, *files[-1], dpi=100)
+        save(captioned, *files[-1], dpi=100, made_by={"code": "3f"})
     (svg, png), (svg_again, _) = files
     assert svg.read_bytes() == svg_again.read_bytes()
     text = svg.read_text()
@@ -564,7 +564,7 @@ def test_small_sweeps_draw_without_warnings(choice, tmp_path):
         warnings.simplefilter("error")
         for name in figure_names(tasks):
             captioned = draw(name, tables, style)
-            save(captioned, tmp_path / f"{name}.svg", tmp_path / f"{name}.png", dpi=60)
+            save(captioned, tmp_path / f"{name}.svg", tmp_path / f"{name}.png", dpi=60, made_by={})
             assert not re.search(r"\b(nan|inf)\b", captioned.title + captioned.caption)
 
 
@@ -574,7 +574,7 @@ def test_failed_save_leaves_the_old_file(tables, style, tmp_path):
     svg.write_text("old")
     captioned.figure.savefig = lambda *args, **kwargs: 1 / 0
     with pytest.raises(ZeroDivisionError):
-        save(captioned, svg, png, dpi=60)
+        save(captioned, svg, png, dpi=60, made_by={})
     assert os.listdir(tmp_path) == ["figure.svg"]
     assert svg.read_text() == "old"
 

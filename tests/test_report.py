@@ -228,6 +228,7 @@ def test_hostile_names_and_captions_stay_text(finished, tmp_path):
         "scorecard": scorecard(claims),
         "groups": figure_groups(folder, tasks),
         "policies": policies_table(policies, tasks, SIZES),
+        "made_by": "{}",
         "making": making(folder, [str(folder / "summary" / "policies.parquet")], configuration),
     }
     hostile = Document(page(contents))

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT, TIMEOUT, Run
 from sweep.layout import finetuned_table, pretrained_table, sequence_table, summary_table
-from sweep.provenance import METADATA_KEY, metadata_of
+from sweep.provenance import METADATA_KEY, metadata_of, provenance, with_metadata
 from sweep.tables import read_table
 
 SCRIPTS = ROOT / "workflow_scripts"
@@ -43,7 +43,14 @@ class Job:
 
     def run(self):
         settings = metadata_of(pq.read_schema(self.made), self.made)["settings"]
-        options = {"settings": json.dumps(settings), "log": self.log, **self.options, **self.inputs, **self.outputs}
+        options = {
+            "settings": json.dumps(settings),
+            "code": "0",
+            "log": self.log,
+            **self.options,
+            **self.inputs,
+            **self.outputs,
+        }
         command = [sys.executable, SCRIPTS / f"{self.script}.py"]
         for option, value in options.items():
             command += [f"--{option}", str(value)]
@@ -57,6 +64,7 @@ def job_of(copied):
     results = copied.results
     new = copied.folder / "new"
     new.mkdir()
+    state = copied.folder / "state"
     splits = {split: Path(sequence_table(results, split)) for split in ("train", "validation", "test")}
     learning = {split: splits[split] for split in ("train", "validation")}
     pretrained = Path(pretrained_table(results, "checkpoint", **MODEL))
@@ -67,13 +75,13 @@ def job_of(copied):
         return {name: new / name / "part-0.parquet" for name in names}
 
     jobs = {
-        "generate_sequences": ({}, outputs(*splits), splits["train"], {}),
-        "pretrain": (learning, outputs("checkpoint", "training"), pretrained, {"seed": 0, "device": "cpu"}),
+        "generate_sequences": ({}, outputs("chains"), splits["train"], {}),
+        "pretrain": (learning, outputs("checkpoint", "training"), pretrained, {"state": state, "device": "cpu"}),
         "finetune": (
             {"pretrained": pretrained, **learning},
             outputs("checkpoint", "training"),
             policy,
-            {"seed": 0, "device": "cpu"},
+            {"state": state, "device": "cpu"},
         ),
         "measure": (
             {"checkpoint": policy, "pretrained": pretrained, "test": splits["test"]},
@@ -210,6 +218,46 @@ def test_a_spoilt_table_among_the_results_is_named_with_the_remedy(job_of, tmp_p
     assert_fails_cleanly(job, tmp_path, str(path), REMEDY)
 
 
+def of_another_configuration(path):
+    table = pq.read_table(path)
+    made_by = metadata_of(table.schema, path)
+    settings = made_by["settings"] | {"seed": 41}
+    pq.write_table(with_metadata(table, made_by | provenance(settings, "0")), path)
+
+
+@pytest.mark.parametrize(
+    ("script", "option"),
+    [
+        ("pretrain", "validation"),
+        ("finetune", "train"),
+        ("finetune", "pretrained"),
+        ("measure", "checkpoint"),
+        ("measure", "pretrained"),
+        ("measure_differential", "checkpoint"),
+        ("measure_differential", "test"),
+        ("measure_generator", "test"),
+    ],
+)
+def test_an_input_of_another_configuration_is_named_with_what_differs(job_of, tmp_path, script, option):
+    job = job_of(script)
+    of_another_configuration(job.inputs[option])
+    assert_fails_cleanly(job, tmp_path, str(job.inputs[option]), "seed is 41", "Another configuration", REMEDY)
+
+
+def test_all_inputs_of_another_configuration_are_named_at_once(job_of, tmp_path):
+    job = job_of("finetune")
+    for path in job.inputs.values():
+        of_another_configuration(path)
+    assert_fails_cleanly(job, tmp_path, *map(str, job.inputs.values()))
+
+
+def test_a_policys_table_of_another_configuration_is_not_summarized(job_of, tmp_path):
+    job = job_of("summarize")
+    path = Path(finetuned_table(job.outputs["results"], "measured", **POLICY))
+    of_another_configuration(path)
+    assert_fails_cleanly(job, tmp_path, str(path), "seed is 41", REMEDY)
+
+
 def test_a_missing_input_is_named_with_the_remedy(job_of, tmp_path):
     job = job_of("measure_generator")
     job.inputs["test"].unlink()
@@ -224,8 +272,8 @@ def test_chains_that_are_too_few_are_an_error(job_of, tmp_path):
 
 def test_an_output_folder_that_cannot_be_made_is_named(job_of, tmp_path):
     job = job_of("generate_sequences")
-    job.outputs["train"].parent.write_text("a file in the place of the folder")
-    assert_fails_cleanly(job, tmp_path, str(job.outputs["train"].parent), "rerun snakemake")
+    job.outputs["chains"].parent.write_text("a file in the place of the folder")
+    assert_fails_cleanly(job, tmp_path, str(job.outputs["chains"].parent), "rerun snakemake")
 
 
 def test_a_device_that_is_not_there_is_named(job_of, tmp_path):

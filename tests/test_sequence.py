@@ -213,12 +213,11 @@ def test_the_noise_has_an_entropy_of_0_122_nats():
 
 
 def generated(folder, **changes):
-    sizes = {"n_train": 300, "n_validation": 200, "n_test": 200}
-    paths = {split: folder / f"{split}.parquet" for split in ("train", "validation", "test")}
-    generate_sequences.main(
-        Namespace(settings={"seed": 0, "noise": 0.02, "chain_length": 41} | sizes | changes, **paths)
-    )
-    return {split: read_chains(path) for split, path in paths.items()}
+    sizes = {"train": 300, "validation": 200, "test": 200} | changes
+    for split, n_chains in sizes.items():
+        settings = {"split": split, "n_chains": n_chains, "seed": 0, "noise": 0.02, "chain_length": 41}
+        generate_sequences.main(Namespace(settings=settings, code="", chains=folder / f"{split}.parquet"))
+    return {split: read_chains(folder / f"{split}.parquet") for split in sizes}
 
 
 def test_the_splits_are_independent(tmp_path):
@@ -232,7 +231,7 @@ def test_the_splits_are_independent(tmp_path):
 
 
 def test_a_split_does_not_depend_on_the_size_of_another(tmp_path):
-    small, large = generated(tmp_path), generated(tmp_path, n_train=500)
+    small, large = generated(tmp_path), generated(tmp_path, train=500)
     np.testing.assert_array_equal(small["test"], large["test"])
 
 

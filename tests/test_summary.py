@@ -289,7 +289,7 @@ def test_where_the_least_impact_is_infinite_it_is_null_with_a_reason(tmp_path):
     others = policies.drop(index=2)
     assert others[columns].notna().all(axis=None)
     assert others["imp_minimum_reason"].isna().all()
-    write_table(policies, "summary/policies", tmp_path / "policies.parquet", provenance({}))
+    write_table(policies, "summary/policies", tmp_path / "policies.parquet", provenance({}, "code"))
     fits = fits_table(policies).set_index(["figure", "group"])["n"]
     assert fits["imp_vs_minimum", "all"] == 7
     assert fits["op_vs_predicted", "all"] == 8
@@ -451,4 +451,4 @@ def test_every_summary_fits_its_schema(tmp_path, frames, policies):
         "fits": fits_table(policies),
     }
     for name, frame in summary.items():
-        write_table(frame, f"summary/{name}", tmp_path / f"{name}.parquet", provenance({}))
+        write_table(frame, f"summary/{name}", tmp_path / f"{name}.parquet", provenance({}, "code"))

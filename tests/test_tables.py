@@ -10,9 +10,9 @@ import torch
 from splithistory.model import Architecture, initial_policy
 from splithistory.sequence import generate_chains
 from sweep import tables
+from sweep.canonical import configuration_hash
 from sweep.chains import read_chains, write_chains
 from sweep.checkpoints import load_checkpoint, save_checkpoint
-from sweep.configuration import configuration_hash
 from sweep.errors import TableError
 from sweep.layout import finetuned_table
 from sweep.provenance import metadata_of, provenance, recorded_hash, with_metadata
@@ -39,7 +39,7 @@ def files_in(folder):
 @pytest.fixture
 def checkpoint(tmp_path):
     path = tmp_path / "policy.parquet"
-    save_checkpoint(initial_policy(TINY, seed=0), path, provenance(SETTINGS, ["torch"]), seed=0)
+    save_checkpoint(initial_policy(TINY, seed=0), path, provenance(SETTINGS, "code", packages=["torch"]), seed=0)
     return path
 
 
@@ -55,7 +55,7 @@ def test_a_checkpoint_gives_back_every_bit(tmp_path):
     policy = initial_policy(TINY, seed=0)
     with torch.no_grad():
         policy.head.bias[:4] = torch.tensor([1e-45, -0.0, 3.4e38, 1 / 3])
-    save_checkpoint(policy, tmp_path / "policy.parquet", provenance(SETTINGS))
+    save_checkpoint(policy, tmp_path / "policy.parquet", provenance(SETTINGS, "code"))
     read, _ = load_checkpoint(tmp_path / "policy.parquet", dropout=0.3)
     assert read.architecture == TINY
     assert not read.training
@@ -184,13 +184,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(checkpoint, monkeyp
 
     monkeypatch.setattr(tables.pq, "write_table", fail_half_way)
     with pytest.raises(OSError, match="disk full"):
-        save_checkpoint(initial_policy(TINY, seed=1), checkpoint, provenance(SETTINGS))
+        save_checkpoint(initial_policy(TINY, seed=1), checkpoint, provenance(SETTINGS, "code"))
     assert checkpoint.read_bytes() == before
     assert files_in(checkpoint.parent) == [checkpoint.name]
 
 
 def test_a_write_replaces_the_old_file(checkpoint):
-    save_checkpoint(initial_policy(TINY, seed=1), checkpoint, provenance(SETTINGS))
+    save_checkpoint(initial_policy(TINY, seed=1), checkpoint, provenance(SETTINGS, "code"))
     read, _ = load_checkpoint(checkpoint)
     assert torch.equal(read.position_embedding, initial_policy(TINY, seed=1).position_embedding)
     assert files_in(checkpoint.parent) == [checkpoint.name]
@@ -216,7 +216,7 @@ def example(name, nulls=False):
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_table_gives_back_its_rows(tmp_path, name, nulls):
     rows = [example(name), example(name, nulls)]
-    write_table(rows, name, tmp_path / "folder" / "table.parquet", provenance(SETTINGS))
+    write_table(rows, name, tmp_path / "folder" / "table.parquet", provenance(SETTINGS, "code"))
     table = read_table(tmp_path / "folder" / "table.parquet", name)
     assert table.to_pylist() == rows
     assert table.schema.equals(arrow_schema(name))
@@ -225,7 +225,7 @@ def test_every_table_gives_back_its_rows(tmp_path, name, nulls):
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_table_without_rows_keeps_its_schema(tmp_path, name):
-    write_table([], name, tmp_path / "table.parquet", provenance(SETTINGS))
+    write_table([], name, tmp_path / "table.parquet", provenance(SETTINGS, "code"))
     assert read_table(tmp_path / "table.parquet", name).num_rows == 0
 
 
@@ -285,7 +285,7 @@ def test_pandas_reads_a_folder_with_its_keys_as_columns(tmp_path, name):
     keys = [("good2", "18k", 0), ("good4", "18k", 0), ("good4", "51k", 3)]
     for task, size, seed in keys:
         path = finetuned_table(str(tmp_path), name.rpartition("/")[2], task, size, seed)
-        write_table([example(name)] * 2, name, path, provenance(SETTINGS))
+        write_table([example(name)] * 2, name, path, provenance(SETTINGS, "code"))
     frame = pd.read_parquet(tmp_path / name)
     assert [*frame.columns] == [*SCHEMAS[name].columns, "task", "size", "seed"]
     found = frame[["task", "size", "seed"]].drop_duplicates().astype({"seed": int}).astype(object)
@@ -298,7 +298,7 @@ def test_pandas_reads_a_folder_with_its_keys_as_columns(tmp_path, name):
 
 def test_chains_give_back_their_tokens(tmp_path):
     chains = generate_chains(20, 41, 0.02, np.random.default_rng(0))
-    write_chains(chains, tmp_path / "train.parquet", provenance(SETTINGS))
+    write_chains(chains, tmp_path / "train.parquet", provenance(SETTINGS, "code"))
     read = read_chains(tmp_path / "train.parquet")
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, chains)

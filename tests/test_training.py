@@ -22,6 +22,8 @@ from splithistory.sequence import (
     outcome_of_each_action,
     outcome_probabilities,
 )
+from splithistory.training_state import NO_SNAPSHOTS
+from sweep.snapshots import FileSnapshots
 
 TINY = Architecture(d_model=8, n_layers=2, n_heads=2, d_ff=8, context_length=20)
 NOISE = 0.02
@@ -60,14 +62,14 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-def pretrained(seed=0, **changes):
-    return pretrain(TINY, replace(PRETRAIN, **changes), TRAIN, VALIDATION, seed)
+def pretrained(seed=0, track=iter, snapshots=NO_SNAPSHOTS, **changes):
+    return pretrain(TINY, replace(PRETRAIN, **changes), TRAIN, VALIDATION, seed, "cpu", track, snapshots)
 
 
-def finetuned(seed=0, good=GOOD4, **changes):
+def finetuned(seed=0, good=GOOD4, track=iter, snapshots=NO_SNAPSHOTS, **changes):
     settings = replace(FINETUNE, **changes)
     policy = initial_policy(TINY, seed=0, dropout=settings.dropout)
-    return finetune(policy, settings, good, NOISE, TRAIN, VALIDATION, seed)
+    return finetune(policy, settings, good, NOISE, TRAIN, VALIDATION, seed, track, snapshots)
 
 
 def equal(first, second):
@@ -178,6 +180,9 @@ class Recorder:
     def step(self, loss):
         gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         self.steps.append((loss.item(), gradients))
+
+    def state_dict(self):
+        return {}
 
 
 @pytest.fixture
@@ -409,3 +414,104 @@ def test_evaluation_ends_its_windows_before_positions_of_the_right_parity():
     assert (evaluation.before_action[:, -1] < 8).all()
     assert (evaluation.before_outcome.contexts[:, -1] >= 8).all()
     assert (evaluation.before_outcome.targets < 8).all()
+
+
+# Going on after a kill
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed_after(n_steps):
+    def track(steps):
+        for step in steps:
+            yield step
+            if step == n_steps:  # done, and the next one not begun
+                raise KilledError
+
+    return track
+
+
+def steps_taken(steps):
+    def track(items):
+        for step in items:
+            steps.append(step)
+            yield step
+
+    return track
+
+
+@pytest.mark.parametrize(
+    ("train", "evaluated", "kills"),
+    [
+        (pretrained, [25, 50, 60], [3, 25, 26, 59]),
+        (finetuned, [2, 4, 5], [1, 2, 3, 4]),
+    ],
+)
+def test_a_training_killed_at_any_step_ends_as_if_undisturbed(tmp_path, train, evaluated, kills):
+    """Bit for bit: parameters and everything reported; and no step before the last evaluation is repeated."""
+    policy, rows = train()
+    for kill in kills:
+        path = tmp_path / f"kill={kill}"
+        with pytest.raises(KilledError):
+            train(track=killed_after(kill), snapshots=FileSnapshots(path, {}))
+        torch.manual_seed(41)  # a process of its own starts with some other state
+        steps, snapshots = [], FileSnapshots(path, {})
+        resumed, resumed_rows = train(track=steps_taken(steps), snapshots=snapshots)
+        expected = max((step for step in evaluated if step <= kill), default=0)
+        assert (snapshots.resumed_at, steps[0]) == (expected, expected + 1)
+        assert equal(resumed, policy)
+        assert resumed_rows == rows
+
+
+def test_a_training_killed_twice_ends_as_if_undisturbed(tmp_path):
+    for kill in (25, 55):
+        with pytest.raises(KilledError):
+            pretrained(track=killed_after(kill), snapshots=FileSnapshots(tmp_path / "state", {}))
+    assert equal(pretrained(snapshots=FileSnapshots(tmp_path / "state", {}))[0], pretrained()[0])
+
+
+def test_a_state_of_something_else_is_deleted_and_never_resumed(tmp_path):
+    path = tmp_path / "state"
+    pretrained(snapshots=FileSnapshots(path, {"code": "1"}))
+    other = tmp_path / "state of another job"
+    other.touch()
+    half_written = tmp_path / ".state,half"
+    half_written.touch()
+    snapshots = FileSnapshots(path, {"code": "2"})
+    assert snapshots.latest() is None
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_a_spoilt_state_is_discarded(tmp_path):
+    pretrained(snapshots=FileSnapshots(tmp_path / "state", {}))
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    snapshots = FileSnapshots(tmp_path / "state", {})
+    assert equal(pretrained(snapshots=snapshots)[0], pretrained()[0])
+    assert snapshots.resumed_at == 0
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_a_state_cannot_execute_code(tmp_path):
+    snapshots = FileSnapshots(tmp_path / "state", {})
+    snapshots.keep({"step": Malicious(tmp_path / "executed")})
+    assert snapshots.latest() is None
+    (path,) = tmp_path.iterdir()
+    torch.load(path, weights_only=False)  # as it would be, were it trusted
+    assert (tmp_path / "executed").exists()
+
+
+def test_nothing_is_left_of_a_training_that_is_done(tmp_path):
+    snapshots = FileSnapshots(tmp_path / "state", {})
+    pretrained(snapshots=snapshots)
+    snapshots.remove()
+    assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,11 @@
 """The workflow through Snakemake itself: what a user types, and what comes of it."""
 
+import contextlib
 import os
+import random
 import re
 import shutil
+import subprocess
 import time
 import xml.etree.ElementTree as ET
 from functools import cache
@@ -13,8 +16,17 @@ import pytest
 import yaml
 
 from conftest import ROOT, kill_group
+from splithistory.seeding import SPLITS
 from sweep.figures import figure_names
-from sweep.layout import all_tables, finetuned_table, policy_keys, pretrained_keys, pretrained_table, sequence_table
+from sweep.layout import (
+    all_tables,
+    finetuned_table,
+    policy_keys,
+    pretrained_keys,
+    pretrained_table,
+    sequence_table,
+    summary_table,
+)
 from sweep.tables import SCHEMAS, read_table, validated
 
 RESULTS = "results/tiny"
@@ -22,9 +34,11 @@ TINY = yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text(encoding="utf-8"
 SWEEP = TINY["sweep"]
 SIZES, TASKS, SEEDS = (SWEEP[key] for key in ("sizes", "tasks", "seeds"))
 FIGURES = [f"{RESULTS}/figures/{name}" for name in figure_names(TASKS)]
-TABLES = [(name, path) for name, path in all_tables(RESULTS, SWEEP)] + [("manifest", f"{RESULTS}/manifest.parquet")]
+TABLES = [(table.schema, table.path) for table in all_tables(RESULTS, SWEEP)] + [
+    ("manifest", f"{RESULTS}/manifest.parquet")
+]
 
-GENERATE = {"Generating the training, validation and test chains"}
+GENERATE = {f"Generating the {split} chains" for split in SPLITS}
 MEASURE_GENERATOR = {"Measuring the sequence's own generator"}
 DRAW = {"Drawing the figures", "Writing the report", "Writing the manifest"}
 SUMMARIZE = {"Summarizing all policies"} | DRAW
@@ -60,7 +74,8 @@ def log_names():
     models = [f"size={keys['size']}/seed={keys['seed']}" for keys in pretrained_keys(SWEEP)]
     policies = [f"task={keys['task']}/size={keys['size']}/seed={keys['seed']}" for keys in policy_keys(SWEEP)]
     return {
-        **{rule: [rule] for rule in ("sequences", "measure_generator", "summarize", "figures", "report", "manifest")},
+        "sequences": [f"sequences/split={split}" for split in SPLITS],
+        **{rule: [rule] for rule in ("measure_generator", "summarize", "figures", "report", "manifest")},
         **{rule: [f"{rule}/{keys}" for keys in models] for rule in ("pretrain", "measure_differential_pretrained")},
         **{rule: [f"{rule}/{keys}" for keys in policies] for rule in ("finetune", "measure", "measure_differential")},
     }
@@ -135,7 +150,7 @@ def test_every_job_logs_its_end(finished):
 def test_the_manifest_lists_every_other_table_and_its_rows(finished):
     manifest = read_table(finished.results / "manifest.parquet", "manifest").to_pylist()
     listed = {f"{RESULTS}/{row['path']}": row["rows"] for row in manifest}
-    assert listed == {path: pq.read_metadata(finished.folder / path).num_rows for _, path in all_tables(RESULTS, SWEEP)}
+    assert listed == {path: pq.read_metadata(finished.folder / path).num_rows for _, path in TABLES[:-1]}
 
 
 def test_there_is_a_row_for_every_policy(finished):
@@ -180,7 +195,7 @@ def test_a_newer_file_of_other_content_reruns_what_reads_it(copied):
 
 # A file of the finished sweep, and the jobs that make it again.
 DELETED = {
-    "chains": (sequence_table(RESULTS, "validation"), GENERATE),
+    "chains": (sequence_table(RESULTS, "validation"), {"Generating the validation chains"}),
     "a pretrained model": (pretrained_table(RESULTS, "checkpoint", "tiny", 0), pretraining(["tiny"])),
     "a measured table": (
         finetuned_table(RESULTS, "measured", "good2", "tiny2", 0),
@@ -197,6 +212,13 @@ def test_a_deleted_file_is_made_again(copied, path, jobs):
     assert copied.snakemake("--dry-run").jobs >= jobs
 
 
+# The tiny sweep's own configuration, written in another way.
+REARRANGED = yaml.safe_dump(
+    {key: dict(reversed(value.items())) if isinstance(value, dict) else value for key, value in reversed(TINY.items())},
+    sort_keys=False,
+    indent=7,
+).replace("\n", "  # a comment\n\n")
+
 # An override of the finished sweep, and the jobs that it reruns.
 CHANGES = {
     "the good outcomes of a task": (
@@ -207,6 +229,27 @@ CHANGES = {
     "a task more": (
         {"sweep": {"tasks": [*TASKS, "good6"]}},
         reinforcing_and_measuring(tasks=["good6"]) | SUMMARIZE,
+    ),
+    "the order of all keys, comments and white space": (REARRANGED, set()),
+    "two values, swapped": (
+        {"pretrain": {"warmup_fraction": 0.85, "anneal_fraction": 0.15}},
+        EVERYTHING - GENERATE - MEASURE_GENERATOR,
+    ),
+    "two seeds of streams, swapped": (
+        {"sequence": {"seed": 3}, "measure": {"seed": 3}},
+        EVERYTHING,
+    ),
+    "a size more": (
+        {
+            "sweep": {"sizes": [*SIZES, "more"]},
+            "sizes": {"more": {"d_model": 8, "n_layers": 1, "n_heads": 1, "d_ff": 8}},
+        },
+        pretraining(["more"]) | measuring_pretrained(["more"]) | reinforcing_and_measuring(sizes=["more"]) | SUMMARIZE,
+    ),
+    "a size fewer": ({"sweep": {"sizes": SIZES[:1]}}, SUMMARIZE),
+    "the number of test chains": (
+        {"sequence": {"n_test": 250}},
+        {"Generating the test chains"} | MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE,
     ),
     "a task fewer": ({"sweep": {"tasks": TASKS[:1]}}, SUMMARIZE),
     "a task that is defined and not run": ({"tasks": {"good1": {"good": [7]}}}, set()),
@@ -235,6 +278,45 @@ CHANGES = {
     "the sequence": ({"sequence": {"noise": 0.03}}, EVERYTHING),
     "the device": ({"device": "auto"}, set()),
 }
+
+# A file of the code, and the jobs that an edit of it reruns.
+EDITS = {
+    "workflow_scripts/sweep/figures/impact.py": DRAW,
+    "workflow_scripts/sweep/figures/splithistory.mplstyle": DRAW,
+    "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
+    "workflow_scripts/sweep/claims.py": SUMMARIZE,
+    "workflow_scripts/splithistory/split_history.py": (MEASURE_GENERATOR | of_policies("Measuring") | SUMMARIZE),
+    "workflow_scripts/splithistory/network_differential.py": (
+        of_policies("Measuring the blocks of") | measuring_pretrained() | SUMMARIZE
+    ),
+    "workflow_scripts/splithistory/reinforcement.py": reinforcing_and_measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+    "workflow_scripts/splithistory/sequence.py": EVERYTHING,
+    "workflow_scripts/sweep/configuration.py": set(),
+    "config/config.schema.yaml": set(),
+    "README.md": set(),
+    "envs/requirements.txt": set(),
+}
+
+
+@pytest.mark.parametrize(("path", "jobs"), EDITS.items(), ids=EDITS)
+def test_an_edit_of_the_code_reruns_what_uses_it(copied, path, jobs):
+    """Even if it is a comment alone: what a change means, no tool can tell."""
+    with (copied.folder / path).open("a") as file:
+        file.write("\n<!-- -->" if path.endswith(".html") else "\n# A remark.\n")
+    run = copied.snakemake("--dry-run")
+    assert run.status == 0, run.output
+    assert run.jobs == jobs
+
+
+def test_a_clone_elsewhere_with_results_and_records_reruns_nothing(finished, tmp_path):
+    """Files of a clone are new, and those of a copy may be in any order of age."""
+    copied = finished.copy_to(tmp_path / "deeper" / "and deeper" / "clone")
+    files = [path for path in copied.folder.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
+    assert len(files) > 200
+    for number, path in enumerate(sorted(files, reverse=True)):
+        os.utime(path, (time.time() + number, time.time() + number))
+    assert copied.snakemake("--dry-run").jobs == set()
 
 
 @pytest.mark.parametrize(("override", "jobs"), CHANGES.values(), ids=CHANGES)
@@ -378,7 +460,7 @@ def test_a_truncated_checkpoint_stops_the_sweep_with_a_message(copied):
 
 
 def test_a_killed_sweep_resumes_and_ends_as_if_undisturbed(copied, finished):
-    """Deleted results, a kill without warning while they are made again, `--unlock`, and the same command."""
+    """Deleted results, a kill without warning while they are made again, and the same command."""
     size = SIZES[0]
     for path in copied.results.rglob(f"size={size}"):
         shutil.rmtree(path)
@@ -399,16 +481,62 @@ def test_a_killed_sweep_resumes_and_ends_as_if_undisturbed(copied, finished):
         if path not in missing:
             read_table(copied.folder / path, name)
 
-    locked = copied.snakemake(cores=2)
-    assert locked.status == 1
-    assert "--unlock" in locked.output
-    assert copied.snakemake("--unlock").status == 0
+    assert list(copied.folder.glob(".snakemake/locks/*"))
     run = copied.snakemake(cores=2)
     assert run.status == 0, run.output
     assert measuring(sizes=[size]) | SUMMARIZE <= run.jobs
     assert not run.jobs & (GENERATE | pretraining() | reinforcing_and_measuring(sizes=SIZES[1:]))
     assert_equal_tables(copied, finished)
     assert copied.files() == finished.files()
+
+
+def test_a_run_in_the_folder_of_another_that_lives_is_refused(copied):
+    shutil.rmtree(copied.results / "pretrained")
+    process = copied.start()
+    try:
+        wait_until(lambda: process.poll() is not None or list(copied.folder.glob(".snakemake/locks/*")))
+        second = copied.snakemake()
+    finally:
+        status = process.poll()
+        output = kill_group(process)
+    assert status is None, output
+    assert second.status == 1
+    assert "cannot be locked" in second.output
+
+
+def test_locks_that_another_machine_left_are_kept(copied):
+    """Its run may live: not every file system shows a lock to other machines."""
+    (copied.folder / ".snakemake" / "locks").mkdir(exist_ok=True)
+    (copied.folder / ".snakemake" / "locks" / "0.output.lock").write_text(f"{RESULTS}/report.html\n")
+    (copied.folder / ".snakemake" / "owner").write_text("elsewhere")
+    (copied.results / "report.html").unlink()
+    refused = copied.snakemake()
+    assert refused.status == 1
+    assert "--unlock" in refused.output
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_twenty_times_ends_as_if_undisturbed(workspace, finished):
+    """The whole process group, at random moments; what a sweep that got too far has made is deleted in part."""
+    rng = random.Random(0)
+    kills = 0
+    while kills < 20:
+        process = workspace.start(cores=2)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(rng.uniform(2, 8))
+        killed = process.poll() is None
+        output = kill_group(process)
+        assert killed or process.returncode == 0, output
+        kills += killed
+        for name, path in TABLES:
+            if (workspace.folder / path).exists():
+                read_table(workspace.folder / path, name)
+                if not killed and rng.random() < 0.7:
+                    (workspace.folder / path).unlink()
+    run = workspace.snakemake(cores=2)
+    assert run.status == 0, run.output
+    assert_equal_tables(workspace, finished)
+    assert workspace.files() == finished.files()
 
 
 def wait_until(condition, seconds=300):
@@ -418,7 +546,69 @@ def wait_until(condition, seconds=300):
         time.sleep(0.05)
 
 
+# Disks
+
+
+@pytest.fixture
+def disk(tmp_path_factory):
+    """A small disk of its own: its folder, and a function that mounts it anew with other options."""
+    folder = tmp_path_factory.mktemp("disk")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a disk cannot be mounted here")
+    yield folder, lambda options: subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_is_named_and_room_on_it_lets_the_sweep_go_on(copied, finished, disk):
+    folder, remount = disk
+    for path in copied.results.rglob("*size=tiny2"):
+        shutil.rmtree(path)
+    remount("size=100m")
+    shutil.copytree(copied.results, folder / "tiny")
+    shutil.rmtree(copied.results)
+    copied.results.symlink_to(folder / "tiny")
+    used = shutil.disk_usage(folder).used
+    remount(f"size={used + 30_000}")
+    run = copied.snakemake()
+    assert run.status == 1
+    (message,) = (line for line in run.output.splitlines() if line.startswith("error: "))
+    assert "No space left on device" in message
+    assert RESULTS in message
+    assert "rerun snakemake" in message
+    assert "Traceback" not in run.output
+    for name, path in TABLES:
+        if (copied.folder / path).exists():
+            read_table(copied.folder / path, name)
+    remount("size=100m")
+    run = copied.snakemake()
+    assert run.status == 0, run.output
+    assert_equal_tables(copied, finished)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(copied, disk):
+    folder, remount = disk
+    remount("size=100m")
+    shutil.copytree(copied.results, folder / "tiny")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    remount("ro")
+    override = {"results_dir": str(folder / "tiny"), "measure": {"n_repeats": 3}}
+    run = copied.snakemake(override=override)
+    assert run.status == 1
+    assert f"{folder}/tiny cannot be written to" in run.stderr
+    assert "set results_dir to another folder" in run.stderr
+    assert "Traceback" not in run.output
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 # Folders
+
+
+def test_the_working_folder_may_have_any_name(finished, tmp_path):
+    copied = finished.copy_to(tmp_path / 'it\'s "my" $HOME & more')
+    override = {"figures": {"png_dpi": 50}}
+    run = copied.snakemake("--directory", str(copied.folder), override=override)
+    assert run.status == 0, run.output
+    assert run.jobs == DRAW
 
 
 def test_the_results_folder_may_have_any_name(workspace, finished):
@@ -429,10 +619,9 @@ def test_the_results_folder_may_have_any_name(workspace, finished):
     assert dry.jobs == EVERYTHING
     run = workspace.snakemake("--until", "measure_generator", override=override)
     assert run.status == 0, run.output
-    assert run.jobs == GENERATE | MEASURE_GENERATOR
-    made = [(name, path) for name, path in TABLES if name in ("sequences", "summary/generator")]
-    assert len(made) == 4
-    for name, path in made:
+    assert run.jobs == {"Generating the test chains"} | MEASURE_GENERATOR
+    made = {"sequences": sequence_table(RESULTS, "test"), "summary/generator": summary_table(RESULTS, "generator")}
+    for name, path in made.items():
         table = read_table(workspace.folder / path.replace(RESULTS, results), name)
         assert table.equals(read_table(finished.folder / path, name)), path
     assert {path.split("/")[0] for path in workspace.files()} == {results}

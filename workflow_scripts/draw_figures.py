@@ -12,7 +12,7 @@ from sweep.tables import read_table
 
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
-    tasks = settings["tasks"]
+    tasks = settings["sweep"]["tasks"]
     names = figure_names(tasks)
     needed = {"policies"}.union(*(required_tables(name, tasks) for name in names))
     tables = {
@@ -20,9 +20,10 @@ def main(arguments: argparse.Namespace) -> None:
         for name in sorted(needed)
     }
     style = FigureStyle.from_policies(tasks, tables["policies"])
+    made_by = script.made_by(arguments, packages=["matplotlib"])
     for name in script.progress("drawing")(names):
         stem = arguments.folder / name
-        save(draw(name, tables, style), f"{stem}.svg", f"{stem}.png", settings["figures"]["png_dpi"])
+        save(draw(name, tables, style), f"{stem}.svg", f"{stem}.png", settings["figures"]["png_dpi"], made_by)
 
 
 if __name__ == "__main__":

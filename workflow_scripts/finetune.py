@@ -10,7 +10,8 @@ from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint, save_checkpoint
 from sweep.device import select_device
-from sweep.provenance import provenance
+from sweep.provenance import require_made_with
+from sweep.snapshots import FileSnapshots
 from sweep.tables import write_table
 
 
@@ -18,31 +19,42 @@ def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
     device = select_device(arguments.device)
     finetune_settings = FinetuneSettings.from_mapping(settings["finetune"])
+    pretraining = settings["pretraining"]
+    require_made_with(
+        {
+            arguments.pretrained: pretraining,
+            arguments.train: pretraining["train"],
+            arguments.validation: pretraining["validation"],
+        }
+    )
     pretrained, _ = load_checkpoint(arguments.pretrained, finetune_settings.dropout)
     train, validation = read_chains(arguments.train), read_chains(arguments.validation)
-    with script.seconds() as elapsed:
-        policy, rows = finetune(
-            pretrained.to(device),
-            finetune_settings,
-            good_mask(settings["good"], N_OUTCOMES),
-            settings["pretraining"]["sequence"]["noise"],
-            train,
-            validation,
-            arguments.seed,
-            script.progress("reinforcing"),
-        )
-        made_by = provenance(settings, ["torch"], device=str(device), seconds=elapsed())
-    save_checkpoint(policy, arguments.checkpoint, made_by, seed=arguments.seed)
+    made_by = script.made_by(arguments, "pretrained", "train", "validation", packages=["torch"], device=str(device))
+    snapshots = FileSnapshots(arguments.state, made_by)
+    policy, rows = finetune(
+        pretrained.to(device),
+        finetune_settings,
+        good_mask(settings["good"], N_OUTCOMES),
+        pretraining["train"]["noise"],
+        train,
+        validation,
+        pretraining["seed"],
+        script.progress("reinforcing"),
+        snapshots,
+    )
+    made_by |= {"resumed_at": snapshots.resumed_at, "seconds": script.seconds()}
+    save_checkpoint(policy, arguments.checkpoint, made_by, seed=pretraining["seed"])
     write_table(rows, "finetuned/training", arguments.training, made_by)
+    snapshots.remove()
 
 
 if __name__ == "__main__":
     options = script.parser(__doc__)
-    options.add_argument("--seed", type=int, required=True, help="of the windows, actions, outcomes and dropout")
     options.add_argument("--device", required=True, help="cpu, cuda or auto")
     options.add_argument("--pretrained", type=Path, required=True, help="checkpoint to start from")
     options.add_argument("--train", type=Path, required=True, help="training chains")
     options.add_argument("--validation", type=Path, required=True, help="validation chains")
     options.add_argument("--checkpoint", type=Path, required=True, help="checkpoint to write")
     options.add_argument("--training", type=Path, required=True, help="table of losses and success to write")
+    options.add_argument("--state", type=Path, required=True, help="where to keep the training between evaluations")
     script.run(main, options)

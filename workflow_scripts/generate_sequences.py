@@ -1,31 +1,22 @@
-"""Generate the training, validation and test chains, each from a random stream of its own."""
+"""Generate the chains of one split, from a random stream of its own."""
 
 import argparse
 from pathlib import Path
 
-import numpy as np
-
+from splithistory.seeding import split_rng
 from splithistory.sequence import generate_chains
 from sweep import script
 from sweep.chains import write_chains
-from sweep.layout import SPLITS
-from sweep.provenance import provenance
 
 
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
-    streams = np.random.SeedSequence(settings["seed"]).spawn(len(SPLITS))
-    for split, stream in zip(SPLITS, streams, strict=True):
-        chains = generate_chains(
-            settings[f"n_{split}"], settings["chain_length"], settings["noise"], np.random.default_rng(stream)
-        )
-        write_chains(chains, getattr(arguments, split), provenance(settings))
+    rng = split_rng(settings["seed"], settings["split"])
+    chains = generate_chains(settings["n_chains"], settings["chain_length"], settings["noise"], rng)
+    write_chains(chains, arguments.chains, script.made_by(arguments) | {"seconds": script.seconds()})
 
 
 if __name__ == "__main__":
     options = script.parser(__doc__)
-    for split in SPLITS:
-        options.add_argument(
-            f"--{split}", type=Path, required=True, help=f"Parquet file of the {split} chains to write"
-        )
+    options.add_argument("--chains", type=Path, required=True, help="Parquet file of the chains to write")
     script.run(main, options)

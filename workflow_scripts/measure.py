@@ -23,18 +23,26 @@ from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint
 from sweep.device import select_device
 from sweep.measured import action_rows, bootstrap_rows, measured_contexts, measured_rows, self_estimate_rows
-from sweep.provenance import provenance
+from sweep.provenance import require_made_with
 from sweep.tables import write_table
 
 
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
-    noise, action_tokens = settings["noise"], settings["action_tokens"]
+    trained_with = settings["policy"]
+    noise, action_tokens = settings["test"]["noise"], trained_with["finetune"]["action_tokens"]
     measure_settings = MeasureSettings(**settings["measure"])
     device = select_device(arguments.device)
+    require_made_with(
+        {
+            arguments.checkpoint: trained_with,
+            arguments.pretrained: trained_with["pretraining"],
+            arguments.test: settings["test"],
+        }
+    )
     policy, _ = load_checkpoint(arguments.checkpoint)
-    pretrained, pretrained_by = load_checkpoint(arguments.pretrained)
-    untrained = initial_policy(pretrained.architecture, pretrained_by["seed"])
+    pretrained, _ = load_checkpoint(arguments.pretrained)
+    untrained = initial_policy(pretrained.architecture, trained_with["pretraining"]["seed"])
     contexts = measured_contexts(read_chains(arguments.test), policy.architecture.context_length, measure_settings.seed)
 
     def outcome_counts(actions: Tokens) -> np.ndarray:
@@ -42,22 +50,20 @@ def main(arguments: argparse.Namespace) -> None:
         noise_rng = stream_rng(measure_settings.seed, Stream.TEST_OUTCOMES)
         return np.bincount(sample_outcomes(contexts, actions, noise, noise_rng), minlength=N_OUTCOMES)
 
-    with script.seconds() as elapsed:
-        actions, actions_untrained, actions_pretrained = (
-            best_actions(model.to(device), contexts, action_tokens) for model in (policy, untrained, pretrained)
-        )
-        alternatives = simple_alternatives(
-            len(contexts), allowed_tokens(action_tokens), measure_settings.do_nothing_token
-        ) | {
-            "untrained": deterministic_policy(actions_untrained),
-            "pretrained": deterministic_policy(actions_pretrained),
-        }
-        measurements = list(repeats(deterministic_policy(actions), contexts, noise, measure_settings, alternatives))
-        draws = list(bootstrap(actions, contexts, noise, measure_settings))
-        estimates = list(self_estimates(policy, actions, contexts, measure_settings))
-        made_by = provenance(settings, ["torch"], device=str(device), seconds=elapsed())
+    actions, actions_untrained, actions_pretrained = (
+        best_actions(model.to(device), contexts, action_tokens) for model in (policy, untrained, pretrained)
+    )
+    alternatives = simple_alternatives(
+        len(contexts), allowed_tokens(action_tokens), measure_settings.do_nothing_token
+    ) | {
+        "untrained": deterministic_policy(actions_untrained),
+        "pretrained": deterministic_policy(actions_pretrained),
+    }
+    measurements = list(repeats(deterministic_policy(actions), contexts, noise, measure_settings, alternatives))
+    draws = list(bootstrap(actions, contexts, noise, measure_settings))
+    estimates = list(self_estimates(policy, actions, contexts, measure_settings))
 
-    good = good_mask(settings["good"], N_OUTCOMES)
+    good = good_mask(trained_with["good"], N_OUTCOMES)
     counts = outcome_counts(actions)
     success = {
         "success_rate": counts[good].sum() / len(contexts),
@@ -67,6 +73,8 @@ def main(arguments: argparse.Namespace) -> None:
         "outcome_counts_pretrained": outcome_counts(actions_pretrained),
         "off_alphabet_rate": np.mean(actions < N_OUTCOMES),
     }
+    inputs = ("checkpoint", "pretrained", "test")
+    made_by = script.made_by(arguments, *inputs, packages=["torch"], device=str(device), seconds=script.seconds())
     write_table([success], "finetuned/success", arguments.success, made_by)
     write_table(measured_rows(measurements), "finetuned/measured", arguments.measured, made_by)
     write_table(action_rows(measurements), "finetuned/actions", arguments.actions, made_by)

@@ -3,29 +3,28 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from splithistory.network_differential import network_differentials
 from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint
+from sweep.device import select_device
 from sweep.errors import UserError
 from sweep.measured import measured_contexts
-from sweep.provenance import provenance
+from sweep.provenance import require_made_with
 from sweep.tables import write_table
 
 
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
     n_windows = settings["n_windows"]
-    torch.set_num_threads(1)
+    select_device("cpu")
+    require_made_with({arguments.checkpoint: settings["policy"], arguments.test: settings["test"]})
     policy, _ = load_checkpoint(arguments.checkpoint)
     contexts = measured_contexts(read_chains(arguments.test), policy.architecture.context_length, settings["seed"])
     if len(contexts) < n_windows:
         raise UserError(f"n_windows: {n_windows} are asked for, but there are only {len(contexts)} test chains")
-    with script.seconds() as elapsed:
-        rows = [row.summary() for row in network_differentials(policy, contexts[:n_windows])]
-        made_by = provenance(settings, ["torch"], device="cpu", seconds=elapsed())
+    rows = [row.summary() for row in network_differentials(policy, contexts[:n_windows])]
+    made_by = script.made_by(arguments, "checkpoint", "test", packages=["torch"], seconds=script.seconds())
     write_table(rows, "differential", arguments.differential, made_by)
 
 

@@ -7,17 +7,20 @@ from splithistory.policy_measurement import MeasureSettings, generator_policy, r
 from sweep import script
 from sweep.chains import read_chains
 from sweep.measured import measured_contexts, measured_rows
-from sweep.provenance import provenance
+from sweep.provenance import require_made_with
 from sweep.tables import write_table
 
 
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
-    noise = settings["noise"]
+    noise = settings["test"]["noise"]
+    require_made_with({arguments.test: settings["test"]})
     measure_settings = MeasureSettings(**settings["measure"])
     contexts = measured_contexts(read_chains(arguments.test), settings["context_length"], measure_settings.seed)
     measurements = repeats(generator_policy(contexts, noise), contexts, noise, measure_settings)
-    write_table(measured_rows(measurements), "summary/generator", arguments.generator, provenance(settings))
+    rows = list(measured_rows(measurements))
+    made_by = script.made_by(arguments, "test", seconds=script.seconds())
+    write_table(rows, "summary/generator", arguments.generator, made_by)
 
 
 if __name__ == "__main__":

@@ -9,35 +9,40 @@ from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import save_checkpoint
 from sweep.device import select_device
-from sweep.provenance import provenance
+from sweep.provenance import require_made_with
+from sweep.snapshots import FileSnapshots
 from sweep.tables import write_table
 
 
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
     device = select_device(arguments.device)
+    require_made_with({getattr(arguments, split): settings[split] for split in ("train", "validation")})
     train, validation = read_chains(arguments.train), read_chains(arguments.validation)
-    with script.seconds() as elapsed:
-        policy, rows = pretrain(
-            Architecture(**settings["architecture"]),
-            PretrainSettings(**settings["pretrain"]),
-            train,
-            validation,
-            arguments.seed,
-            device,
-            script.progress("pretraining"),
-        )
-        made_by = provenance(settings, ["torch"], device=str(device), seconds=elapsed())
-    save_checkpoint(policy, arguments.checkpoint, made_by, seed=arguments.seed)
+    made_by = script.made_by(arguments, "train", "validation", packages=["torch"], device=str(device))
+    snapshots = FileSnapshots(arguments.state, made_by)
+    policy, rows = pretrain(
+        Architecture(**settings["architecture"]),
+        PretrainSettings(**settings["pretrain"]),
+        train,
+        validation,
+        settings["seed"],
+        device,
+        script.progress("pretraining"),
+        snapshots,
+    )
+    made_by |= {"resumed_at": snapshots.resumed_at, "seconds": script.seconds()}
+    save_checkpoint(policy, arguments.checkpoint, made_by, seed=settings["seed"])
     write_table(rows, "pretrained/training", arguments.training, made_by)
+    snapshots.remove()
 
 
 if __name__ == "__main__":
     options = script.parser(__doc__)
-    options.add_argument("--seed", type=int, required=True, help="of the parameters, the windows and dropout")
     options.add_argument("--device", required=True, help="cpu, cuda or auto")
     options.add_argument("--train", type=Path, required=True, help="training chains")
     options.add_argument("--validation", type=Path, required=True, help="validation chains")
     options.add_argument("--checkpoint", type=Path, required=True, help="checkpoint to write")
     options.add_argument("--training", type=Path, required=True, help="table of losses to write")
+    options.add_argument("--state", type=Path, required=True, help="where to keep the training between evaluations")
     script.run(main, options)

@@ -1,6 +1,7 @@
 """Write the report of the sweep: one HTML file with every figure in it."""
 
 import argparse
+import json
 from pathlib import Path
 
 from sweep import script
@@ -27,7 +28,8 @@ def main(arguments: argparse.Namespace) -> None:
             "scorecard": scorecard(claims),
             "groups": figure_groups(results, sweep["tasks"]),
             "policies": policies_table(policies, sweep["tasks"], sweep["sizes"]),
-            "making": making(results, [path for _, path in all_tables(results, sweep)], configuration),
+            "made_by": json.dumps(script.made_by(arguments, packages=["jinja2"]), sort_keys=True),
+            "making": making(results, [table.path for table in all_tables(results, sweep)], configuration),
         }
     )
     with replacing(arguments.report) as temporary:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,15 @@ class ScheduledAdamW:
     def learning_rate(self) -> float:
         """Rate of the next step."""
         return self._schedule.get_last_lr()[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next step depends on besides the parameters and their gradient."""
+        return {"adamw": self._adamw.state_dict(), "schedule": self._schedule.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        self._adamw.load_state_dict(state["adamw"])
+        self._schedule.load_state_dict(state["schedule"])
 
     def step(self, loss: Tensor) -> None:
         """Descend one step along the gradient of ``loss``, which is computed here."""

@@ -11,6 +11,7 @@ from splithistory.model import Architecture, Policy, as_tensor, initial_policy, 
 from splithistory.optimizer import ScheduledAdamW
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Tokens, Windows, draw_windows, one_window_a_chain
+from splithistory.training_state import NO_SNAPSHOTS, Snapshots, TrainingState
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def pretrain(
     validation: Tokens,
     seed: int,
     device: torch.device | str = "cpu",
-    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+    track: Callable[[range], Iterable[int]] = iter,
+    snapshots: Snapshots = NO_SNAPSHOTS,
 ) -> tuple[Policy, list[dict[str, float]]]:
     """Train a policy from scratch to predict the next token.
 
@@ -59,6 +61,7 @@ def pretrain(
         seed: of the initial parameters, the windows drawn and dropout.
         device: where to train.
         track: wraps the range of steps, for a progress bar.
+        snapshots: where the state is kept at every evaluation; training goes on from the latest.
 
     Returns:
         The trained policy, in evaluation mode, and a row an evaluation: ``step``, ``train_loss`` (mean since
@@ -77,26 +80,26 @@ def pretrain(
         settings.gradient_clip,
     )
     held_out = one_window_a_chain(validation, architecture.context_length, np.random.default_rng(0))
-    rows: list[dict[str, float]] = []
-    losses: list[torch.Tensor] = []
-    for step in track(range(1, settings.n_steps + 1)):
+    state = TrainingState(policy, [optimizer], rng, snapshots)
+    losses: list[torch.Tensor] = []  # since the last evaluation
+    for step in track(range(state.step + 1, settings.n_steps + 1)):
         windows = draw_windows(train, settings.batch_size, architecture.context_length, rng)
         loss = F.cross_entropy(policy(as_tensor(windows.contexts, policy)), as_tensor(windows.targets, policy))
         optimizer.step(loss)
         losses.append(loss.detach())
         if step % settings.evaluation_interval == 0 or step == settings.n_steps:
             validation_loss, accuracy = evaluate(policy, held_out)
-            rows.append(
+            state.record(
+                step,
                 {
-                    "step": step,
                     "train_loss": torch.stack(losses).mean().item(),
                     "validation_loss": validation_loss,
                     "validation_accuracy": accuracy,
                     "learning_rate": optimizer.learning_rate,
-                }
+                },
             )
             losses.clear()
-    return policy.eval(), rows
+    return policy.eval(), state.rows
 
 
 def evaluate(policy: Policy, windows: Windows) -> tuple[float, float]:

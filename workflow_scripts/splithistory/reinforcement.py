@@ -24,6 +24,7 @@ from splithistory.sequence import (
     sample_outcomes,
     shifted,
 )
+from splithistory.training_state import NO_SNAPSHOTS, Snapshots, TrainingState
 
 OUTCOME_PARITY = 0  # outcomes stand at even positions, actions at odd ones
 ACTION_PARITY = 1
@@ -94,7 +95,8 @@ def finetune(
     train: Tokens,
     validation: Tokens,
     seed: int,
-    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+    track: Callable[[range], Iterable[int]] = iter,
+    snapshots: Snapshots = NO_SNAPSHOTS,
 ) -> tuple[Policy, list[dict[str, float]]]:
     """Reinforce a pretrained policy on a task, in place.
 
@@ -112,6 +114,7 @@ def finetune(
         validation: (n_chains, length) validation chains; one window of each is evaluated.
         seed: of the windows drawn, the actions and outcomes sampled, and dropout.
         track: wraps the range of steps, for a progress bar.
+        snapshots: where the state is kept at every evaluation; training goes on from the latest.
 
     Returns:
         The policy, in evaluation mode, and a row an evaluation: ``step``, ``sampled_success_rate`` and
@@ -134,9 +137,9 @@ def finetune(
     evaluation = Evaluation(validation, context_length, good, noise, settings.action_tokens)
     n_rollouts = maintenance.batch_size - maintenance.n_natural
 
-    rows: list[dict[str, float]] = []
+    state = TrainingState(policy, [reinforcer, maintainer], rng, snapshots)
     since_evaluation: list[tuple[float, float]] = []
-    for step in track(range(1, settings.n_steps + 1)):
+    for step in track(range(state.step + 1, settings.n_steps + 1)):
         windows = draw_windows(train, settings.batch_size, context_length, rng, ACTION_PARITY)
         logits = mask_logits(policy(as_tensor(windows.contexts, policy)), settings.action_tokens)  # (B, 16)
         actions = sample_actions(logits)  # (B,)
@@ -153,17 +156,17 @@ def finetune(
 
         since_evaluation.append((succeeded.float().mean().item(), reinforcement_loss.item()))
         if step % settings.evaluation_interval == 0 or step == settings.n_steps:
-            sampled_success_rate, mean_loss = np.mean(since_evaluation, axis=0)
-            rows.append(
+            sampled_success_rate, mean_loss = np.mean(since_evaluation, axis=0).tolist()
+            state.record(
+                step,
                 {
-                    "step": step,
                     "sampled_success_rate": sampled_success_rate,
                     "reinforcement_loss": mean_loss,
                     **evaluation(policy),
-                }
+                },
             )
             since_evaluation.clear()
-    return policy.eval(), rows
+    return policy.eval(), state.rows
 
 
 class Evaluation:

@@ -16,6 +16,14 @@ class Stream(IntEnum):
     BOOTSTRAP = 5
 
 
+SPLITS = ("train", "validation", "test")
+
+
+def split_rng(seed: int, split: str) -> np.random.Generator:
+    """A NumPy generator of the chains of a split, one of `SPLITS`."""
+    return np.random.default_rng(np.random.SeedSequence(seed).spawn(len(SPLITS))[SPLITS.index(split)])
+
+
 def stream_rng(seed: int, stream: Stream) -> np.random.Generator:
     """A NumPy generator of one stream of a seed."""
     return np.random.default_rng([seed, stream])

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from splithistory.model import Architecture, Policy
-from sweep.errors import TableError
+from sweep.errors import REMEDY, TableError
 from sweep.provenance import metadata_of
 from sweep.tables import read_table, write_table
 
@@ -60,7 +60,7 @@ def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[Policy, dic
     try:
         policy = Policy(Architecture(**metadata["architecture"]), dropout)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise TableError(f"{path}: its metadata describes no architecture ({error}). {_REMEDY}") from error
+        raise TableError(f"{path}: its metadata describes no architecture ({error}). {REMEDY}") from error
     expected = {name: tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
     rows = table.to_pylist()
     shapes = {row["name"]: tuple(row["shape"]) for row in rows}
@@ -79,10 +79,7 @@ def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[Policy, dic
         f"tensor {name}: occurs {n} times" for name, n in Counter(row["name"] for row in rows).items() if n > 1
     ]
     if problems:
-        raise TableError(f"{path}: does not hold the parameters of its architecture. {_REMEDY}", problems)
+        raise TableError(f"{path}: does not hold the parameters of its architecture. {REMEDY}", problems)
     tensors = {row["name"]: torch.tensor(row["values"], dtype=torch.float32).reshape(row["shape"]) for row in rows}
     policy.load_state_dict(tensors)
     return policy.eval(), metadata
-
-
-_REMEDY = "Delete the file and rerun snakemake to make it again"

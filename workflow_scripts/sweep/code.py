@@ -1,6 +1,7 @@
-"""Which of the project's modules a script depends on, read off the import graph."""
+"""Which of the project's files a script depends on, read off the import graph, and the version of that code."""
 
 import ast
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import grimp
 PACKAGES = ("splithistory", "sweep")
 
 
+@cache
 def local_modules(folder: Path, script: str) -> list[Path]:
     """The script and every module of the project that it imports, directly or not.
 
@@ -32,6 +34,32 @@ def local_modules(folder: Path, script: str) -> list[Path]:
     # Importing a module runs the packages around it.
     modules |= {module.rpartition(".")[0] for module in modules} & graph.modules
     return [folder / script, *sorted(_path_of(folder, module) for module in modules)]
+
+
+@cache
+def code_version(folder: Path, script: str) -> str:
+    """A short name for the code that a script runs: its modules and what lies beside them, such as a style sheet.
+
+    Args:
+        folder: holds the scripts and the packages.
+        script: file name of a script in ``folder``.
+
+    Returns:
+        16 hexadecimal digits; the same wherever the folder lies, whenever its files were touched.
+    """
+    digest = hashlib.sha256()
+    for path in [*local_modules(folder, script), *_beside(local_modules(folder, script))]:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _beside(modules: list[Path]) -> list[Path]:
+    """Files of the packages among the modules that are no modules: templates, style sheets."""
+    packages = sorted(path.parent for path in modules if path.name == "__init__.py")
+    return [
+        path for package in packages for path in sorted(package.iterdir()) if path.is_file() and path.suffix != ".py"
+    ]
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+REMEDY = "Delete the file and rerun snakemake to make it again"
+
 
 class UserError(Exception):
     """Something in the user's hands is wrong.

@@ -1,10 +1,13 @@
 """Where the tables of a sweep lie: Hive-style folders, one schema a folder."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
-SPLITS = ("train", "validation", "test")
+from splithistory.seeding import SPLITS
+
 PRETRAINED_TABLES = ("checkpoint", "training", "differential")
 FINETUNED_TABLES = (
     "checkpoint",
@@ -49,8 +52,8 @@ def summary_table(results: str, name: str) -> str:
     return f"{results}/summary/{name}.parquet"
 
 
-def sequence_table(results: str, split: str) -> str:
-    """Path of the chains of a split."""
+def sequence_table(results: str, split: str = "{split}") -> str:
+    """Path of the chains of a split; left out, it is Snakemake's wildcard."""
     return f"{results}/sequences/{split}.parquet"
 
 
@@ -64,18 +67,48 @@ def policy_keys(sweep: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     return ({"task": task} | keys for task in sweep["tasks"] for keys in pretrained_keys(sweep))
 
 
-def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Schema name and path of every table of a sweep but the manifest."""
+@dataclass(frozen=True)
+class Table:
+    """A table of a sweep.
+
+    Attributes:
+        stage: sequences, pretrained, finetuned or summary.
+        name: of the table in its stage.
+        path: its file.
+        keys: of the policy or pretrained model (``task``, ``size``, ``seed``).
+    """
+
+    stage: str
+    name: str
+    path: str
+    keys: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> str:
+        """Name of its schema."""
+        return schema_name(self.stage, self.name)
+
+
+def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
+    """Every table of a sweep but the manifest, in the order in which they are made."""
     for split in SPLITS:
-        yield "sequences", sequence_table(results, split)
-    for name, keys in product(PRETRAINED_TABLES, pretrained_keys(sweep)):
-        yield schema_name("pretrained", name), pretrained_table(results, name, **keys)
-    for name, keys in product(FINETUNED_TABLES, policy_keys(sweep)):
-        yield schema_name("finetuned", name), finetuned_table(results, name, **keys)
+        yield Table("sequences", split, sequence_table(results, split))
+    for keys, name in product(pretrained_keys(sweep), PRETRAINED_TABLES):
+        yield Table("pretrained", name, pretrained_table(results, name, **keys), keys)
+    for keys, name in product(policy_keys(sweep), FINETUNED_TABLES):
+        yield Table("finetuned", name, finetuned_table(results, name, **keys), keys)
     for name in SUMMARY_TABLES:
-        yield schema_name("summary", name), summary_table(results, name)
+        yield Table("summary", name, summary_table(results, name))
+
+
+def policy_folders(results: str) -> list[Path]:
+    """Folders of the policies and pretrained models that are there, of whatever configuration."""
+    keys = {"pretrained": "size=*/seed=*", "finetuned": "task=*/size=*/seed=*"}
+    return sorted(path for stage, pattern in keys.items() for path in Path(results).glob(f"{stage}/*/{pattern}"))
 
 
 def schema_name(stage: str, table: str) -> str:
-    """Name of the schema of a stage's table; ``stage`` is pretrained, finetuned or summary."""
+    """Name of the schema of a stage's table."""
+    if stage == "sequences":
+        return stage
     return table if stage != "summary" and table in _TABLES_OF_BOTH_STAGES else f"{stage}/{table}"

@@ -5,22 +5,24 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from sweep.errors import UserError
+from sweep.provenance import provenance
 
 log = logging.getLogger("sweep")
+_STARTED = time.perf_counter()
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """An argument parser with the options that every script has."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--settings", type=json.loads, required=True, help="the configuration it depends on, as JSON")
+    options.add_argument("--code", required=True, help="version of the code, for the metadata of what is written")
     options.add_argument("--log", type=Path, required=True, help="file for the log")
     return options
 
@@ -36,7 +38,7 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
     """
     arguments = options.parse_args()
     arguments.log.parent.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
+    logging.raiseExceptions = False  # where the disk is full, the message below says so
     with arguments.log.open("w") as stream:
         logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         try:
@@ -52,21 +54,44 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
         except Exception as error:
             log.exception("failed")
             sys.exit(f"error: {type(error).__name__}: {error}. The traceback is in {arguments.log}")
-        log.info("done in %.1f s", time.perf_counter() - started)
+        log.info("done in %.1f s", seconds())
 
 
-def progress(description: str) -> Callable[[Iterable[Any]], Iterator[Any]]:
+def progress(description: str) -> Callable[[Sequence[Any]], Iterator[Any]]:
     """A progress bar in the job's log: one line at most every five seconds, to follow with ``tail -f``."""
 
-    def track(items: Iterable[Any]) -> Iterator[Any]:
+    def track(items: Sequence[Any]) -> Iterator[Any]:
         stream = logging.getLogger().handlers[0].stream
-        return iter(tqdm(items, desc=description, file=stream, mininterval=5, ascii=True, unit="step"))
+        done = items.start - 1 if isinstance(items, range) else 0  # steps before this run of the job
+        return iter(
+            tqdm(
+                items,
+                desc=description,
+                file=stream,
+                mininterval=5,
+                ascii=True,
+                unit="step",
+                initial=done,
+                total=done + len(items),
+            )
+        )
 
     return track
 
 
-@contextmanager
-def seconds() -> Iterator[Callable[[], float]]:
-    """Wall time since the block began, for a table's metadata."""
-    started = time.perf_counter()
-    yield lambda: round(time.perf_counter() - started, 3)
+def made_by(arguments: argparse.Namespace, *inputs: str, packages: Sequence[str] = (), **more: Any) -> dict[str, Any]:
+    """What the tables of this job say about their making; see `provenance.provenance`.
+
+    Args:
+        arguments: of the script.
+        inputs: names of the arguments that are tables it reads.
+        packages: libraries whose versions matter besides NumPy and pyarrow.
+        more: further entries.
+    """
+    files = {name: getattr(arguments, name) for name in inputs}
+    return {"device": "cpu", "threads": 1} | provenance(arguments.settings, arguments.code, files, packages, **more)
+
+
+def seconds() -> float:
+    """Wall time of the job so far, without the start of Python."""
+    return round(time.perf_counter() - _STARTED, 3)

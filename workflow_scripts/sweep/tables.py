@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pandera.errors import SchemaErrors
 
-from sweep.errors import TableError
+from sweep.errors import REMEDY, TableError
 from sweep.files import replacing
 from sweep.provenance import with_metadata
 
@@ -309,6 +309,22 @@ def validated(frame: pd.DataFrame, name: str, path: Path | str) -> pd.DataFrame:
         raise TableError(f"{path}: not a valid '{name}' table", problems) from error
 
 
+def validate_table(table: pa.Table, name: str, path: Path | str) -> None:
+    """Check a table that was read against every rule of its schema.
+
+    Args:
+        table: from `read_table`.
+        name: key of `SCHEMAS`.
+        path: the file that the message names.
+
+    Raises:
+        TableError: as `validated` does.
+    """
+    frame = table.to_pandas(types_mapper=lambda arrow: pd.StringDtype() if arrow == "string" else None)
+    nullable = [column for column, spec in SCHEMAS[name].columns.items() if str(spec.dtype) == "Int64"]
+    validated(frame.astype(dict.fromkeys(nullable, "Int64")), name, path)
+
+
 def write_table(
     rows: pd.DataFrame | Iterable[Mapping[str, Any]], name: str, path: Path | str, provenance: Mapping[str, Any]
 ) -> None:
@@ -350,20 +366,17 @@ def read_table(path: Path | str, name: str) -> pa.Table:
         raise TableError(f"{path}: no such file; expected a '{name}' table. Rerun snakemake to make it") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(
-            f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}); expected a '{name}' table. "
-            "Delete the file and rerun snakemake to make it again"
+            f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}); expected a '{name}' table. {REMEDY}"
         ) from error
     if not table.schema.equals(expected):
         raise TableError(
             f"{path}: not a '{name}' table: expected the columns {_described(expected)}; "
-            f"got {_described(table.schema)}. "
-            "Delete the file and rerun snakemake to make it again"
+            f"got {_described(table.schema)}. {REMEDY}"
         )
     holes = [column for column, spec in SCHEMAS[name].columns.items() if not spec.nullable and _n_nulls(table[column])]
     if holes:
         raise TableError(
-            f"{path}: not a '{name}' table: no value is missing in one, but some are in {', '.join(holes)}. "
-            "Delete the file and rerun snakemake to make it again"
+            f"{path}: not a '{name}' table: no value is missing in one, but some are in {', '.join(holes)}. {REMEDY}"
         )
     return table
 

@@ -1,6 +1,7 @@
 """What all figures share: colours, markers, legends, the wording of captions, and writing to disk."""
 
 import itertools
+import json
 import string
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -119,12 +120,18 @@ def folded(text: str, width: float, size: str = "axes.labelsize") -> str:
     return "\n".join(lines)
 
 
-def save(captioned_figure: CaptionedFigure, svg_path: Path | str, png_path: Path | str, dpi: int) -> None:
+def save(
+    captioned_figure: CaptionedFigure, svg_path: Path | str, png_path: Path | str, dpi: int, made_by: Mapping[str, Any]
+) -> None:
     """Write a figure as SVG and as PNG, each whole or not at all.
 
-    Title and caption go into the metadata of both files. No date does: equal tables give equal bytes.
+    Title, caption and what made it go into the metadata of both files. No date does: equal tables give equal bytes.
     """
-    texts = {"Title": captioned_figure.title, "Description": captioned_figure.caption}
+    texts = {
+        "Title": captioned_figure.title,
+        "Description": captioned_figure.caption,
+        "Source": json.dumps(made_by, sort_keys=True),
+    }
     figure = captioned_figure.figure
     with style_context():
         with replacing(svg_path) as temporary:

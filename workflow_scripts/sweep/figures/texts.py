@@ -3,9 +3,9 @@
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from sweep.errors import UserError
+from sweep.errors import REMEDY, UserError
 
-_DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
+DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
 def title_and_caption(svg_path: Path | str) -> tuple[str, str]:
@@ -23,10 +23,7 @@ def title_and_caption(svg_path: Path | str) -> tuple[str, str]:
         raise UserError(f"{svg_path}: no such file; expected a figure. Rerun snakemake to make it") from None
     except (ET.ParseError, UnicodeDecodeError):
         root = ET.Element("none")
-    texts = [root.findtext(f".//{_DUBLIN_CORE}{name}") for name in ("title", "description")]
+    texts = [root.findtext(f".//{DUBLIN_CORE}{name}") for name in ("title", "description")]
     if not all(texts):
-        raise UserError(
-            f"{svg_path}: not a figure of this workflow: it carries no title and caption. "
-            "Delete the file and rerun snakemake to make it again"
-        )
+        raise UserError(f"{svg_path}: not a figure of this workflow: it carries no title and caption. {REMEDY}")
     return texts[0], texts[1]

@@ -15,8 +15,9 @@ def page(contents: Mapping[str, Any]) -> str:
     """The report as HTML.
 
     Args:
-        contents: ``sweep`` from `results.sweep_size`, ``headline``, ``scorecard`` and ``policies`` from the functions
-            of these names in `results`, ``groups`` from `illustrations.figure_groups`, ``making`` from `making.making`.
+        contents: ``made_by`` as JSON, ``sweep`` from `results.sweep_size`, ``headline``, ``scorecard`` and
+            ``policies`` from the functions of these names in `results`, ``groups`` from
+            `illustrations.figure_groups`, ``making`` from `making.making`.
 
     Raises:
         jinja2.UndefinedError: if something is missing.

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from sweep.configuration import configuration_hash
-from sweep.errors import TableError
+from sweep.canonical import configuration_hash
+from sweep.errors import REMEDY, TableError
 from sweep.provenance import metadata_of
 from sweep.report.wording import MISSING, counted, duration, number
 
@@ -57,10 +57,7 @@ def _metadata(path: str) -> dict[str, Any]:
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
-        raise TableError(
-            f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}). "
-            "Delete the file and rerun snakemake to make it again"
-        ) from error
+        raise TableError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}). {REMEDY}") from error
     return metadata_of(schema, path)
 
 
@@ -77,7 +74,7 @@ def _benchmarks(logs: Path, sweep: Mapping[str, Any]) -> list[dict[str, str]]:
 def _is_of_sweep(keys: Iterable[str], sweep: Mapping[str, Any]) -> bool:
     """Whether a job's keys ('task=good2', ...) are configured; other sweeps may have used the folder."""
     values = dict(key.split("=", 1) for key in keys)
-    return all(value in map(str, sweep[f"{key}s"]) for key, value in values.items())
+    return all(value in map(str, sweep.get(f"{key}s", [value])) for key, value in values.items())
 
 
 def _benchmark(rule: str, jobs: pd.DataFrame) -> dict[str, str]:

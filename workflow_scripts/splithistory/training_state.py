@@ -1,0 +1,75 @@
+"""Everything that a training step changes, to be put away and taken up again: bit for bit the same training."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from splithistory.model import Policy
+from splithistory.optimizer import ScheduledAdamW
+
+
+class Snapshots:
+    """Where the states of a training are kept. This one keeps none."""
+
+    def latest(self) -> dict[str, Any] | None:
+        """The last state kept, if there is one."""
+        return None
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Put a state away, in place of the last one."""
+
+
+NO_SNAPSHOTS = Snapshots()
+
+
+class TrainingState:
+    """A training between two steps; taken up where its snapshots end.
+
+    Args:
+        policy: being trained.
+        optimizers: of its parameters.
+        rng: draws the windows and outcomes; torch's own random state belongs to the training as well.
+        snapshots: where states are kept.
+
+    Attributes:
+        step: the last step done.
+        rows: the evaluations so far.
+    """
+
+    def __init__(
+        self, policy: Policy, optimizers: Sequence[ScheduledAdamW], rng: np.random.Generator, snapshots: Snapshots
+    ) -> None:
+        self._policy, self._optimizers, self._rng, self._snapshots = policy, optimizers, rng, snapshots
+        self._on_cuda = next(policy.parameters()).is_cuda
+        self.step = 0
+        self.rows: list[dict[str, float]] = []
+        if (state := snapshots.latest()) is not None:
+            self._restore(state)
+
+    def record(self, step: int, row: dict[str, float]) -> None:
+        """Note the evaluation after a step and put the state away."""
+        self.step = step
+        self.rows.append({"step": step, **row})
+        self._snapshots.keep(
+            {
+                "step": self.step,
+                "rows": self.rows,
+                "policy": self._policy.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+                "rng": self._rng.bit_generator.state,
+                "torch_rng": torch.get_rng_state(),
+                "cuda_rng": torch.cuda.get_rng_state() if self._on_cuda else None,
+            }
+        )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step, self.rows = state["step"], state["rows"]
+        self._policy.load_state_dict(state["policy"])
+        for optimizer, optimizer_state in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(optimizer_state)
+        self._rng.bit_generator.state = state["rng"]
+        torch.set_rng_state(state["torch_rng"])
+        if self._on_cuda:
+            torch.cuda.set_rng_state(state["cuda_rng"])

@@ -1,0 +1,59 @@
+"""Snapshots of a training on disk, so that a job that was killed goes on where it was."""
+
+import logging
+from collections.abc import Mapping
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from splithistory.training_state import Snapshots
+from sweep.canonical import configuration_hash
+from sweep.files import replacing
+
+log = logging.getLogger(__name__)
+
+
+class FileSnapshots(Snapshots):
+    """The state of one job, in a file whose name is made from all that its result depends on.
+
+    A state left by the same job with another configuration, other code or other inputs is deleted, never resumed.
+
+    Args:
+        path: of the job's state, to whose name a hash is added.
+        identity: what the result depends on, as `configuration.canonical_json` takes it.
+
+    Attributes:
+        resumed_at: step that the training went on from; 0 if it began anew.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self._path = path.with_name(f"{path.name},{configuration_hash(identity)}.pt")
+        self.resumed_at = 0
+        for other in path.parent.glob(f"*{escape(path.name)},*"):  # half-written ones begin with a dot
+            if other != self._path:
+                log.info("discarding %s, which another configuration, code or input left", other)
+                other.unlink()
+
+    def latest(self) -> dict[str, Any] | None:
+        """The state kept, unless there is none or it cannot be read."""
+        try:
+            state = torch.load(self._path, map_location="cpu", weights_only=True)  # executes nothing
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # whatever a spoilt file makes torch raise
+            log.warning("discarding %s, which is no state (%s)", self._path, error)
+            return None
+        self.resumed_at = state["step"]
+        log.info("going on after step %d", self.resumed_at)
+        return state
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Write a state, whole or not at all."""
+        with replacing(self._path) as temporary:
+            torch.save(state, temporary)
+
+    def remove(self) -> None:
+        """Delete the state: the job is done."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,204 @@
+"""The part of the configuration that each stage depends on, and nothing else of it.
+
+Rules pass it to their script as canonical JSON, tables keep it in their metadata, and `origin` says what it must be for
+a table that is there already. Each function takes a valid configuration, or any part of one that holds its keys.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from splithistory.seeding import SPLITS
+from sweep.layout import Table, finetuned_table, pretrained_table, sequence_table
+
+Config = Mapping[str, Any]
+Settings = dict[str, Any]
+
+
+def generating(config: Config, split: str) -> Settings:
+    """What the chains of a split depend on."""
+    sequence = config["sequence"]
+    return {
+        "split": split,
+        "n_chains": sequence[f"n_{split}"],
+        **{key: sequence[key] for key in ("seed", "noise", "chain_length")},
+    }
+
+
+def pretraining(config: Config, size: str, seed: int) -> Settings:
+    """What a pretrained model depends on."""
+    return {
+        "architecture": architecture_settings(config, size),
+        "pretrain": pretrain_settings(config, size),
+        "seed": seed,
+        "train": generating(config, "train"),
+        "validation": generating(config, "validation"),
+    }
+
+
+def finetuning(config: Config, task: str, size: str, seed: int) -> Settings:
+    """What a policy depends on."""
+    return {
+        "good": sorted(config["tasks"][task]["good"]),
+        "finetune": finetune_settings(config, size, task),
+        "pretraining": pretraining(config, size, seed),
+    }
+
+
+def measuring(config: Config, task: str, size: str, seed: int) -> Settings:
+    """What the measures of a policy depend on."""
+    return {
+        "policy": finetuning(config, task, size, seed),
+        "test": generating(config, "test"),
+        "measure": _split_history(config),
+    }
+
+
+def measuring_differential(config: Config, policy: Settings) -> Settings:
+    """What the differential measures of a policy, pretrained or finetuned with the settings given, depend on."""
+    return {
+        "policy": policy,
+        "test": generating(config, "test"),
+        "n_windows": config["measure"]["n_contexts_differential"],
+        "seed": config["measure"]["seed"],
+    }
+
+
+def measuring_generator(config: Config) -> Settings:
+    """What the measures of the sequence's own generator depend on."""
+    return {
+        "context_length": config["sequence"]["context_length"],
+        "test": generating(config, "test"),
+        "measure": _split_history(config),
+    }
+
+
+def summarizing(config: Config) -> Settings:
+    """What the summary tables and the manifest depend on: all that is run, and not where."""
+    sweep = config["sweep"]
+    return {
+        **{key: config[key] for key in ("sweep", "sequence", "pretrain", "finetune", "measure")},
+        "sizes": {size: config["sizes"][size] for size in sweep["sizes"]},
+        "tasks": {
+            task: config["tasks"][task] | {"good": sorted(config["tasks"][task]["good"])} for task in sweep["tasks"]
+        },
+    }
+
+
+def drawing(config: Config) -> Settings:
+    """What the figures and the report depend on."""
+    return summarizing(config) | {"figures": config["figures"]}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a table is made.
+
+    Attributes:
+        script: file name of the script.
+        settings: what its metadata keep of the configuration.
+        inputs: paths of the tables it is made from, by their part in it. Those of the summary are all others.
+    """
+
+    script: str
+    settings: Settings
+    inputs: dict[str, str]
+
+
+def origin(config: Config, results: str, table: Table) -> Origin:
+    """How a table of this configuration is made.
+
+    Args:
+        config: a valid configuration.
+        results: folder of the sweep.
+        table: one of its tables.
+    """
+    chains = {split: sequence_table(results, split) for split in SPLITS}
+    model = {key: value for key, value in table.keys.items() if key != "task"}
+    pretrained = pretrained_table(results, "checkpoint", **model)
+    policy = finetuned_table(results, "checkpoint", **table.keys)
+    learnt = {split: chains[split] for split in ("train", "validation")}
+    test = {"test": chains["test"]}
+    match table.stage, table.name:
+        case "sequences", split:
+            return Origin("generate_sequences.py", generating(config, split), {})
+        case "pretrained", "differential":
+            settings = measuring_differential(config, pretraining(config, **table.keys))
+            return Origin("measure_differential.py", settings, {"checkpoint": pretrained, **test})
+        case "pretrained", _:
+            return Origin("pretrain.py", pretraining(config, **table.keys), learnt)
+        case "finetuned", "differential":
+            settings = measuring_differential(config, finetuning(config, **table.keys))
+            return Origin("measure_differential.py", settings, {"checkpoint": policy, **test})
+        case "finetuned", "checkpoint" | "training":
+            return Origin("finetune.py", finetuning(config, **table.keys), {"pretrained": pretrained, **learnt})
+        case "finetuned", _:
+            inputs = {"checkpoint": policy, "pretrained": pretrained, **test}
+            return Origin("measure.py", measuring(config, **table.keys), inputs)
+        case "summary", "generator":
+            return Origin("measure_generator.py", measuring_generator(config), test)
+        case _:
+            return Origin("summarize.py", summarizing(config), {})
+
+
+def _split_history(config: Config) -> Settings:
+    return {key: value for key, value in config["measure"].items() if key != "n_contexts_differential"}
+
+
+def architecture_settings(config: Mapping[str, Any], size: str) -> dict[str, int]:
+    """Shape of the policies of a size.
+
+    Args:
+        config: a valid configuration.
+        size: a name defined under ``sizes``.
+
+    Returns:
+        ``d_model``, ``n_layers``, ``n_heads``, ``d_ff`` and ``context_length``.
+
+    Raises:
+        KeyError: if the size is not defined.
+    """
+    shape = {key: config["sizes"][size][key] for key in ("d_model", "n_layers", "n_heads", "d_ff")}
+    return {**shape, "context_length": config["sequence"]["context_length"]}
+
+
+def pretrain_settings(config: Mapping[str, Any], size: str) -> dict[str, Any]:
+    """Settings of a size's pretraining: the general ones, overridden by the size's.
+
+    Args:
+        config: a valid configuration.
+        size: a name defined under ``sizes``.
+
+    Returns:
+        Every key of the section ``pretrain``.
+
+    Raises:
+        KeyError: if the size is not defined.
+    """
+    return _merged(config["pretrain"], config["sizes"][size].get("pretrain", {}))
+
+
+def finetune_settings(config: Mapping[str, Any], size: str, task: str) -> dict[str, Any]:
+    """Settings of a policy's reinforcement: the general ones, overridden by the size's, then by the task's.
+
+    Args:
+        config: a valid configuration.
+        size: a name defined under ``sizes``.
+        task: a name defined under ``tasks``.
+
+    Returns:
+        Every key of the section ``finetune``; ``maintenance`` is merged key by key.
+
+    Raises:
+        KeyError: if the size or the task is not defined.
+    """
+    of_size, of_task = config["sizes"][size].get("finetune", {}), config["tasks"][task].get("finetune", {})
+    return _merged(_merged(config["finetune"], of_size), of_task)
+
+
+def _merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with the overrides put over them, mappings key by key."""
+    merged = dict(settings)
+    for key, value in overrides.items():
+        merged[key] = _merged(settings[key], value) if isinstance(value, Mapping) else value
+    return merged
