@@ -14,16 +14,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
-from sweep.configuration import (
-    SCHEMA_PATH,
-    ConfigurationError,
-    architecture_settings,
-    canonical_json,
-    configuration_hash,
-    finetune_settings,
-    pretrain_settings,
-    validate,
-)
+from sweep.canonical import canonical_json, configuration_hash
+from sweep.configuration import SCHEMA_PATH, ConfigurationError, validate
+from sweep.reference import reference
+from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 
 ROOT = Path(__file__).parents[1]
 BASE = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -372,6 +366,36 @@ def test_every_key_of_config_yaml_is_explained():
     for key, _ in keys_of(BASE):
         line = re.search(rf"^ *{key[-1]}: .*#", text, re.MULTILINE)
         assert line or re.search(rf"\b{key[-1]}\b", comments) or len(key) == 1, key
+
+
+def comments_of(text):
+    """The comment at the end of a line, by the way to the line's key."""
+    path = []
+    for line in text.splitlines():
+        if entry := re.match(r"( *)([\w.-]+):(?: .*?)?(?:  +# (.*))?$", line):
+            depth, name, comment = len(entry[1]) // 2, entry[2], entry[3]
+            path[depth:] = [name]
+            if comment:
+                yield tuple(path), comment
+
+
+COMMENTS = dict(comments_of((ROOT / "config.yaml").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("key", COMMENTS, ids=".".join)
+def test_a_comment_of_config_yaml_begins_the_keys_description(key):
+    description = DOCUMENTED[key]["description"]
+    first, _, _ = description.partition(". ")
+    assert COMMENTS[key] == first[0].lower() + first[1:].removesuffix(".") or COMMENTS[key] == first.removesuffix(".")
+
+
+def test_most_keys_have_a_comment():
+    assert len(COMMENTS) > 35
+
+
+def test_the_reference_page_is_made_from_the_schema():
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert page == reference(), "make it with `make reference`"
 
 
 # Settings

@@ -1,11 +1,10 @@
-"""The configuration of a sweep: what is wrong with it, and the settings that it resolves to.
+"""The configuration of a sweep: what is wrong with it.
 
 `config/config.schema.yaml` holds type, range and meaning of every key. Here are the relations between keys, which a
 schema cannot express, and the messages.
 """
 
 import difflib
-import hashlib
 import json
 import math
 import re
@@ -17,8 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
 from sweep.errors import UserError
 
+SHIPPED_PATH = Path(__file__).parents[2] / "config.yaml"
 SCHEMA_PATH = Path(__file__).parents[2] / "config" / "config.schema.yaml"
 
 _DEPTH = 5  # levels of the deepest key: sizes.NAME.finetune.maintenance.batch_size
@@ -38,6 +41,22 @@ class ConfigurationError(UserError):
         super().__init__(f"The configuration has {count}; nothing was run:", problems)
 
 
+def load(override_files: Sequence[Path | str]) -> dict[str, Any]:
+    """The shipped configuration with override files merged into it, checked, as ``snakemake --configfile`` has it.
+
+    Args:
+        override_files: later ones win; mappings merge key by key, lists are replaced whole.
+
+    Raises:
+        ConfigurationError: if it cannot be used.
+    """
+    config = load_configfile(SHIPPED_PATH)
+    for path in override_files:
+        update_config(config, load_configfile(path))
+    validate(config)
+    return config
+
+
 def validate(config: Mapping[str, Any]) -> None:
     """Check a configuration after all files are merged.
 
@@ -53,113 +72,7 @@ def validate(config: Mapping[str, Any]) -> None:
         problems += [found for found in _schema_problems(error) if found.unsound or found.key not in renamed]
     problems += _relation_problems(_Sound(plain, {problem.key for problem in problems if problem.unsound}))
     if problems:
-        raise ConfigurationError(sorted({f"{_dotted(problem.key)} {problem.text}" for problem in problems}))
-
-
-# Settings
-
-
-def architecture_settings(config: Mapping[str, Any], size: str) -> dict[str, int]:
-    """Shape of the policies of a size.
-
-    Args:
-        config: a valid configuration.
-        size: a name defined under ``sizes``.
-
-    Returns:
-        ``d_model``, ``n_layers``, ``n_heads``, ``d_ff`` and ``context_length``.
-
-    Raises:
-        KeyError: if the size is not defined.
-    """
-    shape = {key: config["sizes"][size][key] for key in ("d_model", "n_layers", "n_heads", "d_ff")}
-    return {**shape, "context_length": config["sequence"]["context_length"]}
-
-
-def pretrain_settings(config: Mapping[str, Any], size: str) -> dict[str, Any]:
-    """Settings of a size's pretraining: the general ones, overridden by the size's.
-
-    Args:
-        config: a valid configuration.
-        size: a name defined under ``sizes``.
-
-    Returns:
-        Every key of the section ``pretrain``.
-
-    Raises:
-        KeyError: if the size is not defined.
-    """
-    return _merged(config["pretrain"], config["sizes"][size].get("pretrain", {}))
-
-
-def finetune_settings(config: Mapping[str, Any], size: str, task: str) -> dict[str, Any]:
-    """Settings of a policy's reinforcement: the general ones, overridden by the size's, then by the task's.
-
-    Args:
-        config: a valid configuration.
-        size: a name defined under ``sizes``.
-        task: a name defined under ``tasks``.
-
-    Returns:
-        Every key of the section ``finetune``; ``maintenance`` is merged key by key.
-
-    Raises:
-        KeyError: if the size or the task is not defined.
-    """
-    of_size, of_task = config["sizes"][size].get("finetune", {}), config["tasks"][task].get("finetune", {})
-    return _merged(_merged(config["finetune"], of_size), of_task)
-
-
-def _merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with the overrides put over them, mappings key by key."""
-    merged = dict(settings)
-    for key, value in overrides.items():
-        merged[key] = _merged(settings[key], value) if isinstance(value, Mapping) else value
-    return merged
-
-
-def canonical_json(value: Any) -> str:
-    """The one JSON text of a value: keys sorted, no spaces.
-
-    Equal values give equal text: a float that is whole is written as an integer (1.0 as 1, -0.0 as 0), a tuple as a
-    list, and the order of keys plays no part. true and 1 stay different.
-
-    Args:
-        value: mappings with text keys, lists, tuples, text, finite numbers, booleans and None, nested at will.
-
-    Returns:
-        ASCII text without line breaks.
-
-    Raises:
-        ValueError: for NaN and infinity.
-        TypeError: for anything else that JSON has no form for, such as a key that is not text.
-    """
-    return json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise TypeError(f"keys must be text, got {list(value)!r}")
-        return {key: _canonical(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(entry) for entry in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def configuration_hash(value: Any) -> str:
-    """A short name for a value, the same on every machine.
-
-    Args:
-        value: what `canonical_json` takes.
-
-    Returns:
-        The first 16 hexadecimal digits of the SHA-256 of its canonical JSON.
-
-    Raises:
-        ValueError, TypeError: as `canonical_json` does.
-    """
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+        raise ConfigurationError(sorted({f"{dotted(problem.key)} {problem.text}" for problem in problems}))
 
 
 # The schema
@@ -195,7 +108,7 @@ def _validator() -> Any:
     return validators.extend(Draft202012Validator, type_checker=types)(_schema())
 
 
-def _schema_of(key: Key) -> dict[str, Any]:
+def schema_of(key: Key) -> dict[str, Any]:
     """What the schema says about a key, references resolved; nothing for an unknown key."""
     schema = _resolved({"$ref": "#/$defs/overrides"})
     for part in key:
@@ -252,16 +165,16 @@ def _schema_problems(error: Any) -> Iterator[_Problem]:
         case "required":
             for name in error.validator_value:
                 if name not in value:
-                    yield _Problem((*key, name), f"is missing; expected {_expected((*key, name))}.", unsound=True)
+                    yield _Problem((*key, name), f"is missing; expected {expected((*key, name))}.", unsound=True)
         case "additionalProperties":
-            known = list(_schema_of(key)["properties"])
+            known = list(schema_of(key)["properties"])
             for name in value:
                 if name not in known:
                     yield _Problem((*key, name), f"is not a known key; {_meant(name, known, key)}")
         case "minItems" | "minProperties":
-            yield _Problem(key, f"is empty; expected {_expected(key)}.")
+            yield _Problem(key, f"is empty; expected {expected(key)}.")
         case "maxItems":
-            yield _Problem(key, f"has {len(value)} entries; expected {_expected(key)}.")
+            yield _Problem(key, f"has {len(value)} entries; expected {expected(key)}.")
         case "uniqueItems":
             repeated = {_shown(entry) for entry in value if value.count(entry) > 1}
             yield _Problem(key, f"lists {', '.join(sorted(repeated))} more than once; expected every entry once.")
@@ -269,13 +182,13 @@ def _schema_problems(error: Any) -> Iterator[_Problem]:
             if error.validator == "enum" and not isinstance(value, str):
                 return  # its type is a problem already
             shown = "empty" if value is None else _shown(value)
-            text = f"is {shown}; expected {_expected(key)}.{_remedy(value, _schema_of(key))}"
+            text = f"is {shown}; expected {expected(key)}.{_remedy(value, schema_of(key))}"
             yield _Problem(key, text, unsound=True)
 
 
-def _expected(key: Key) -> str:
+def expected(key: Key) -> str:
     """What may stand at a key, with an example."""
-    schema = _schema_of(key)
+    schema = schema_of(key)
     kind = schema.get("type")
     if "enum" in schema:
         return " or ".join([", ".join(schema["enum"][:-1]), schema["enum"][-1]])
@@ -341,7 +254,7 @@ def _remedy_for_text(text: str, kind: str) -> str:
 def _meant(name: str, known: Sequence[str], section: Key) -> str:
     """What an unknown key was probably meant to be: one that lies further in, elsewhere, or is spelt much like it."""
     for start in (section, ()):
-        if homes := [_dotted(key) for key in _known_keys(start) if key[-1] == name]:
+        if homes := [dotted(key) for key in _known_keys(start) if key[-1] == name]:
             return f"did you mean {' or '.join(map(repr, homes))}?"
     return _near(name, known, "did you mean {!r}?") or f"known here: {', '.join(known)}."
 
@@ -349,7 +262,7 @@ def _meant(name: str, known: Sequence[str], section: Key) -> str:
 @cache
 def _known_keys(section: Key = ()) -> list[Key]:
     """Every key that the schema names, other than below the names of sizes and tasks."""
-    own = [(*section, name) for name in _schema_of(section).get("properties", {})]
+    own = [(*section, name) for name in schema_of(section).get("properties", {})]
     return own + [key for name in own for key in _known_keys(name)]
 
 
@@ -422,7 +335,7 @@ def _undefined_names(sound: _Sound, kind: str) -> Iterator[_Problem]:
     for index in range(len(sound("sweep", kind) or ())):
         name = sound("sweep", kind, index)
         if defined and name is not None and name not in defined:
-            names = ", ".join(_dotted((known,)) for known in defined)
+            names = ", ".join(dotted((known,)) for known in defined)
             meant = _near(name, list(defined), "did you mean {!r}?") or f"defined there: {names}."
             yield _Problem(("sweep", kind, index), f"is {_shown(name)}, which is not defined under {kind}; {meant}")
 
@@ -470,10 +383,10 @@ def _rare_evaluation(sound: _Sound, sections: Sequence[Key]) -> Iterator[_Proble
     interval, n_steps = sound.first(sections, "evaluation_interval"), sound.first(sections, "n_steps")
     if interval and n_steps and interval[1] > n_steps[1]:
         sibling = (*n_steps[0][:-1], "evaluation_interval")
-        remedy = "Lower it" if sibling == interval[0] else f"Lower it, or set {_dotted(sibling)}"
+        remedy = "Lower it" if sibling == interval[0] else f"Lower it, or set {dotted(sibling)}"
         yield _Problem(
             interval[0],
-            f"is {interval[1]}; expected at most {_dotted(n_steps[0])}, which is {n_steps[1]}. {remedy}.",
+            f"is {interval[1]}; expected at most {dotted(n_steps[0])}, which is {n_steps[1]}. {remedy}.",
         )
 
 
@@ -482,7 +395,7 @@ def _long_schedule(sound: _Sound, sections: Sequence[Key]) -> Iterator[_Problem]
     if rise and fall and rise[1] + fall[1] > 1 + 1e-9:
         yield _Problem(
             fall[0],
-            f"is {fall[1]}, which with {_dotted(rise[0])} = {rise[1]} makes {rise[1] + fall[1]:.6g}; expected a sum of "
+            f"is {fall[1]}, which with {dotted(rise[0])} = {rise[1]} makes {rise[1] + fall[1]:.6g}; expected a sum of "
             "at most 1, the whole of the steps. Lower one of them.",
         )
 
@@ -497,8 +410,8 @@ def _large_maintenance(sound: _Sound, sections: Sequence[Key]) -> Iterator[_Prob
     if round(needed, 6) > rollouts[1]:
         yield _Problem(
             size[0],
-            f"is {size[1]}, of which {_dotted(natural[0])} = {natural[1]} leaves {needed:.6g} to the rollouts; "
-            f"expected at most the {rollouts[1]} rollouts of {_dotted(rollouts[0])}. Lower it to {rollouts[1]}, raise "
+            f"is {size[1]}, of which {dotted(natural[0])} = {natural[1]} leaves {needed:.6g} to the rollouts; "
+            f"expected at most the {rollouts[1]} rollouts of {dotted(rollouts[0])}. Lower it to {rollouts[1]}, raise "
             "natural_fraction, or raise the rollouts.",
         )
 
@@ -511,7 +424,7 @@ _SHORT.maxlevel = 3
 _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
-def _dotted(key: Key) -> str:
+def dotted(key: Key) -> str:
     """A key as users write it: ``sweep.seeds[0]``."""
     text = ""
     for part in key:
