@@ -2,10 +2,13 @@
 # make test     set up, then the tests
 # make paper    set up, then the paper-scale sweep of config.yaml in results/paper
 # make lint     style of Python and Snakemake code
+# make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
+# make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
+# make reference  the page on the configuration, from its schema
 # make bench    speed of the hot paths against plain references
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper lint bench setup
+.PHONY: quick test paper verify adopt reference lint bench setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -25,6 +28,12 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/snakefmt --check Snakefile rules
 	.venv/bin/snakemake --lint --configfile config/tiny.yaml
+
+verify adopt: setup
+	.venv/bin/python workflow_scripts/$@.py --configfile $(or $(CONFIG),config/quick.yaml)
+
+reference: setup
+	PYTHONPATH=workflow_scripts .venv/bin/python -m sweep.reference > docs/configuration.md
 
 bench: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/bench.py

@@ -1,0 +1,240 @@
+"""A results folder is checked against its configuration, and taken over where all of it is right."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import ROOT, TIMEOUT, Run
+from sweep.configuration import load
+from sweep.layout import finetuned_table, pretrained_table, sequence_table, summary_table
+from sweep.provenance import metadata_of, provenance, with_metadata
+from sweep.verification import examine
+from test_workflow import CHANGES, RESULTS, SUMMARIZE, measuring_pretrained, pretraining, reinforcing_and_measuring
+
+TINY = ROOT / "config" / "tiny.yaml"
+CHAINS = sequence_table(RESULTS, "train")
+PRETRAINED = pretrained_table(RESULTS, "checkpoint", "tiny", 0)
+POLICY = finetuned_table(RESULTS, "checkpoint", "good2", "tiny", 0)
+MEASURED = finetuned_table(RESULTS, "measured", "good2", "tiny", 0)
+POLICIES = summary_table(RESULTS, "policies")
+MANIFEST = f"{RESULTS}/manifest.parquet"
+SVG, PNG = (f"{RESULTS}/figures/op_vs_predicted.{format}" for format in ("svg", "png"))
+REPORT = f"{RESULTS}/report.html"
+
+
+@pytest.fixture
+def examined(copied, monkeypatch):
+    monkeypatch.chdir(copied.folder)
+    return lambda *overrides: examine(load([TINY, *overrides]), RESULTS, copied.folder / "workflow_scripts")
+
+
+def run(script, workspace):
+    command = [sys.executable, f"workflow_scripts/{script}.py", "--configfile", "config/tiny.yaml"]
+    done = subprocess.run(command, cwd=workspace.folder, capture_output=True, text=True, timeout=TIMEOUT)
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def test_nothing_is_wrong_with_a_finished_sweep(examined):
+    found = examined()
+    assert (found.problems, found.missing, found.notes) == ({}, [], {})
+    assert found.current == found.expected
+    assert len(found.expected) > 100
+
+
+# Ways to spoil a file, and the beginning of what is said of it.
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def fill_with_garbage(path):
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+
+
+def change_a_value(path):
+    table = pq.read_table(path)
+    column = table.schema.get_field_index("values" if "values" in table.column_names else "op")
+    value = table.column(column).to_pylist()
+    value[0] = [0.5, *value[0][1:]] if isinstance(value[0], list) else 0.5
+    field = table.schema.field(column)
+    pq.write_table(table.set_column(column, field, [value]).cast(table.schema), path)
+
+
+def make_a_rate_impossible(path):
+    table = pq.read_table(path)
+    column = table.schema.get_field_index("success_rate")
+    field = table.schema.field(column)
+    pq.write_table(table.set_column(column, field, [[1.5] * table.num_rows]), path)
+
+
+def claim_another_configuration(path):
+    table = pq.read_table(path)
+    made_by = metadata_of(table.schema, path)
+    pq.write_table(
+        with_metadata(table, made_by | provenance(made_by["settings"] | {"seed": 41}, made_by["code"])), path
+    )
+
+
+def claim_other_code(path):
+    table = pq.read_table(path)
+    pq.write_table(with_metadata(table, metadata_of(table.schema, path) | {"code": "0"}), path)
+
+
+def drop_a_row(path):
+    pq.write_table(pq.read_table(path).slice(1), path)
+
+
+@pytest.mark.parametrize(
+    ("path", "spoil", "said"),
+    [
+        (CHAINS, truncate, "not a readable Parquet file"),
+        (PRETRAINED, fill_with_garbage, "not a readable Parquet file"),
+        (POLICY, change_a_value, "its values are not those that the manifest lists"),
+        (PRETRAINED, claim_another_configuration, "another configuration made it: seed is 41, expected 0"),
+        (MEASURED, claim_other_code, "other code made it (version 0"),
+        (MEASURED, change_a_value, "its values are not those that the manifest lists"),
+        (POLICIES, make_a_rate_impossible, "not a valid 'summary/policies' table"),
+        (MANIFEST, drop_a_row, f"does not list {CHAINS}"),
+        (MANIFEST, truncate, "not a readable Parquet file"),
+        (SVG, truncate, "does not say what made it"),
+        (PNG, truncate, "does not say what made it"),
+        (REPORT, fill_with_garbage, "does not say what made it"),
+    ],
+)
+def test_a_spoilt_file_is_named_with_what_is_wrong(copied, examined, path, spoil, said):
+    spoil(copied.folder / path)
+    found = examined()
+    assert any(problem.startswith(said) for problem in found.problems[path]), found.problems
+    assert path not in found.current
+    assert MANIFEST not in found.current
+
+
+def test_what_was_made_from_another_table_than_lies_there_is_wrong(copied, examined):
+    change_a_value(copied.folder / PRETRAINED)
+    found = examined()
+    for path in (POLICY, MEASURED, pretrained_table(RESULTS, "differential", "tiny", 0)):
+        assert any(text.startswith("was made from another") and PRETRAINED in text for text in found.problems[path])
+    assert finetuned_table(RESULTS, "checkpoint", "good2", "tiny2", 0) in found.current
+
+
+@pytest.mark.parametrize("path", [CHAINS, POLICY, POLICIES, SVG, REPORT, MANIFEST])
+def test_a_missing_file_is_named_and_what_rests_on_it_is_not_current(copied, examined, path):
+    (copied.folder / path).unlink()
+    found = examined()
+    assert found.missing == [path]
+    assert path not in found.current
+    assert (MEASURED in found.current) == (path in (POLICIES, SVG, REPORT, MANIFEST))
+
+
+def test_an_edited_module_makes_what_it_made_outdated(copied, examined):
+    with (copied.folder / "workflow_scripts/splithistory/reinforcement.py").open("a") as module:
+        module.write("# A remark.\n")
+    from sweep.code import code_version, local_modules
+
+    code_version.cache_clear()
+    local_modules.cache_clear()
+    found = examined()
+    assert found.problems.keys() == {
+        finetuned_table(RESULTS, name, task, size, 0)
+        for name in ("checkpoint", "training")
+        for task in ("good2", "good4")
+        for size in ("tiny", "tiny2")
+    }
+    assert PRETRAINED in found.current
+    assert MEASURED not in found.current
+
+
+def test_another_configuration_is_seen_in_all_that_depends_on_it(examined, tmp_path):
+    override = tmp_path.with_suffix(".yaml")
+    override.write_text("finetune: {learning_rate: 0.01}")
+    found = examined(override)
+    assert any("finetune.learning_rate is 0.0015, expected 0.01" in problem for problem in found.problems[POLICY])
+    assert PRETRAINED not in found.problems
+    assert {POLICY, MEASURED, POLICIES, SVG, REPORT, MANIFEST} <= found.problems.keys()
+
+
+def test_policies_that_the_configuration_does_not_name_are_noted(copied, examined):
+    for stage in ("checkpoint", "measured"):
+        shutil.copytree(
+            (copied.results / f"finetuned/{stage}/task=good2"), copied.results / f"finetuned/{stage}/task=other"
+        )
+    (copied.results / "state").mkdir(exist_ok=True)
+    (copied.results / "state" / "pretrain,size=tiny,seed=7,0.pt").touch()
+    found = examined()
+    assert found.problems == {}
+    assert [path for path in found.notes if "task=other" in path]
+    assert [path for path in found.notes if path.endswith(".pt")]
+    assert len(found.notes) == 5
+
+
+def test_verifying_prints_one_table_and_fails_only_if_something_is_wrong(copied):
+    good = run("verify", copied)
+    assert (good.status, good.stderr) == (0, "")
+    assert "0 are wrong or missing" in good.stdout
+    truncate(copied.folder / PRETRAINED)
+    (copied.folder / SVG).unlink()
+    bad = run("verify", copied)
+    assert bad.status == 1
+    assert "2 are wrong or missing" in bad.stdout
+    for text in ("pretrained/checkpoint", "readable Parquet file", "op_vs_predicted.svg", "missing"):
+        assert text in bad.stdout
+    assert "Traceback" not in bad.output
+
+
+# Taking over
+
+
+@pytest.fixture
+def alone(copied):
+    """Results without Snakemake's records, as a copy from elsewhere."""
+    shutil.rmtree(copied.folder / ".snakemake")
+    return copied
+
+
+def test_a_run_says_that_it_has_no_record_of_the_results(alone, finished):
+    assert "make adopt" in alone.snakemake("--dry-run").stderr
+    assert "make adopt" not in finished.snakemake("--dry-run").stderr
+
+
+def test_results_that_were_adopted_are_not_made_again_unless_something_changes(alone):
+    before = {name: content for name, (content, _) in alone.contents().items()}
+    adopted = run("adopt", alone)
+    assert (adopted.status, adopted.stderr) == (0, "")
+    assert "will be made again" not in adopted.stdout
+    assert alone.snakemake("--dry-run").jobs == set()
+    assert {name: content for name, (content, _) in alone.contents().items()} == before
+    for change in ("the good outcomes of a task", "how policies are measured", "two values, swapped"):
+        override, jobs = CHANGES[change]
+        assert alone.snakemake("--dry-run", override=override).jobs == jobs
+
+
+def test_what_cannot_be_adopted_is_made_again_with_all_that_rests_on_it(alone):
+    claim_another_configuration(alone.folder / PRETRAINED)
+    adopted = run("adopt", alone)
+    assert adopted.status == 0, adopted.output
+    assert PRETRAINED in adopted.stdout.partition("will be made again")[2]
+    assert finetuned_table(RESULTS, "checkpoint", "good2", "tiny2", 0) not in adopted.stdout
+    assert alone.snakemake("--dry-run").jobs == (
+        pretraining(["tiny"]) | measuring_pretrained(["tiny"]) | reinforcing_and_measuring(sizes=["tiny"]) | SUMMARIZE
+    )
+
+
+def test_chains_of_another_configuration_are_not_adopted(alone):
+    claim_another_configuration(alone.folder / CHAINS)
+    run("adopt", alone)
+    jobs = alone.snakemake("--dry-run").jobs
+    assert "Generating the train chains" in jobs
+    assert pretraining() <= jobs
+    assert "Generating the test chains" not in jobs
+
+
+def test_an_unfinished_folder_is_adopted_as_far_as_it_goes(alone):
+    for path in (MEASURED, MANIFEST, REPORT):
+        (alone.folder / path).unlink()
+    run("adopt", alone)
+    assert alone.snakemake("--dry-run").jobs == {"Measuring tiny, seed 0 on good2"} | SUMMARIZE
