@@ -1,11 +1,12 @@
 # make          set up, then the quick sweep: every table and figure in results/quick
 # make test     set up, then the tests
 # make paper    set up, then the paper-scale sweep of config.yaml in results/paper
+# make watch    how far a running sweep is; the last one started, or that of CONFIG=config/quick.yaml
 # make lint     style of Python and Snakemake code
 # make bench    speed of the hot paths against plain references
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper lint bench setup
+.PHONY: quick test paper watch lint bench setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -16,6 +17,9 @@ quick: setup
 
 paper: setup
 	$(SNAKEMAKE)
+
+watch: setup
+	.venv/bin/python workflow_scripts/watch.py $(if $(CONFIG),--configfile $(CONFIG))
 
 test: setup
 	.venv/bin/python -m pytest

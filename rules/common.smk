@@ -6,6 +6,8 @@ import shlex
 import sys
 from pathlib import Path
 
+import yaml
+
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
@@ -23,6 +25,7 @@ from sweep.configuration import (
 )
 from sweep.figures import figure_names, figure_subject
 from sweep.figures.texts import title_and_caption
+from sweep.files import replacing
 from sweep.provenance import recorded_hash
 from sweep.layout import (
     all_tables,

@@ -30,6 +30,7 @@ def main(arguments: argparse.Namespace) -> None:
             validation,
             arguments.seed,
             script.progress("reinforcing"),
+            script.log_row,
         )
         made_by = provenance(settings, ["torch"], device=str(device), seconds=elapsed())
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=arguments.seed)

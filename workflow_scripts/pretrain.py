@@ -26,6 +26,7 @@ def main(arguments: argparse.Namespace) -> None:
             arguments.seed,
             device,
             script.progress("pretraining"),
+            script.log_row,
         )
         made_by = provenance(settings, ["torch"], device=str(device), seconds=elapsed())
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=arguments.seed)

@@ -48,6 +48,7 @@ def pretrain(
     seed: int,
     device: torch.device | str = "cpu",
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
+    report: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> tuple[Policy, list[dict[str, float]]]:
     """Train a policy from scratch to predict the next token.
 
@@ -59,6 +60,7 @@ def pretrain(
         seed: of the initial parameters, the windows drawn and dropout.
         device: where to train.
         track: wraps the range of steps, for a progress bar.
+        report: is given each row as it comes.
 
     Returns:
         The trained policy, in evaluation mode, and a row an evaluation: ``step``, ``train_loss`` (mean since
@@ -95,6 +97,7 @@ def pretrain(
                     "learning_rate": optimizer.learning_rate,
                 }
             )
+            report(rows[-1])
             losses.clear()
     return policy.eval(), rows
 

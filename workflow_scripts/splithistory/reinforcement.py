@@ -95,6 +95,7 @@ def finetune(
     validation: Tokens,
     seed: int,
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
+    report: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> tuple[Policy, list[dict[str, float]]]:
     """Reinforce a pretrained policy on a task, in place.
 
@@ -112,6 +113,7 @@ def finetune(
         validation: (n_chains, length) validation chains; one window of each is evaluated.
         seed: of the windows drawn, the actions and outcomes sampled, and dropout.
         track: wraps the range of steps, for a progress bar.
+        report: is given each row as it comes.
 
     Returns:
         The policy, in evaluation mode, and a row an evaluation: ``step``, ``sampled_success_rate`` and
@@ -162,6 +164,7 @@ def finetune(
                     **evaluation(policy),
                 }
             )
+            report(rows[-1])
             since_evaluation.clear()
     return policy.eval(), rows
 

@@ -5,10 +5,10 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -59,10 +59,18 @@ def progress(description: str) -> Callable[[Iterable[Any]], Iterator[Any]]:
     """A progress bar in the job's log: one line at most every five seconds, to follow with ``tail -f``."""
 
     def track(items: Iterable[Any]) -> Iterator[Any]:
-        stream = logging.getLogger().handlers[0].stream
-        return iter(tqdm(items, desc=description, file=stream, mininterval=5, ascii=True, unit="step"))
+        return iter(tqdm(items, desc=description, file=_log_stream(), mininterval=5, ascii=True, unit="step"))
 
     return track
+
+
+def log_row(row: Mapping[str, float]) -> None:
+    """Write a row of a table to the job's log as it comes, a line of JSON beside the progress bar."""
+    tqdm.write(json.dumps(row), file=_log_stream())
+
+
+def _log_stream() -> TextIO:
+    return logging.getLogger().handlers[0].stream
 
 
 @contextmanager
