@@ -1,6 +1,7 @@
 # make          set up, then the quick sweep: every table and figure in results/quick
 # make test     set up, then the tests
 # make paper    set up, then the paper-scale sweep of config.yaml in results/paper
+# make watch    how far a running sweep is; the last one started, or that of CONFIG=config/quick.yaml
 # make lint     style of Python and Snakemake code
 # make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
 # make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
@@ -8,7 +9,7 @@
 # make bench    speed of the hot paths against plain references
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper verify adopt reference lint bench setup
+.PHONY: quick test paper watch verify adopt reference lint bench setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -19,6 +20,9 @@ quick: setup
 
 paper: setup
 	$(SNAKEMAKE)
+
+watch: setup
+	.venv/bin/python workflow_scripts/watch.py $(if $(CONFIG),--configfile $(CONFIG))
 
 test: setup
 	.venv/bin/python -m pytest

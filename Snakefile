@@ -46,6 +46,9 @@ rule all:
 
 
 onstart:
+    # What `make watch` goes by; given to --configfile, it runs the same sweep again.
+    with replacing(f"{RESULTS}/logs/configuration.yaml") as path:
+        path.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
     if paths := replaced_checkpoints():
         print(
             f"{len(paths)} checkpoints in {RESULTS} were made with another configuration and are replaced. "

@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import yaml
+
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
@@ -18,6 +20,7 @@ from sweep.configuration import ConfigurationError, validate
 from splithistory.seeding import SPLITS
 from sweep.figures import figure_names, figure_subject
 from sweep.figures.texts import title_and_caption
+from sweep.files import replacing
 from sweep.lock import take_over
 from sweep.provenance import recorded_hash
 from sweep.layout import all_tables, finetuned_table, pretrained_table, sequence_table, summary_table

@@ -5,12 +5,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from snakemake.utils import update_config
 
 from conftest import ROOT
 from sweep.configuration import validate
+from sweep.figures import figure_names
 
 README = (ROOT / "README.md").read_text()
 
@@ -53,17 +55,58 @@ def test_the_example_of_a_policy_of_ones_own_gives_what_it_says():
     assert np.isclose(names["futures"].imp, np.log(4))
 
 
+def printed(page, capsys, change=lambda example: example):
+    """What the examples of a page print, run one after the other, beside what it says; and the names they leave."""
+    examples, said = blocks("python", page), blocks("text", page)
+    names, outputs = {}, []
+    for example in examples:
+        exec(change(example), names)
+        outputs.append(capsys.readouterr().out)
+    return outputs, said, names
+
+
 def test_the_page_on_a_policy_of_ones_own_prints_what_it_says(capsys):
-    page = (ROOT / "docs" / "your-own-policy.md").read_text()
-    examples, outputs = blocks("python", page), blocks("text", page)
-    assert len(examples) == len(outputs) == 3
-    names = {}
-    for example, output in zip(examples, outputs, strict=True):
-        exec(example, names)
-        assert capsys.readouterr().out == output
+    outputs, said, _ = printed((ROOT / "docs" / "your-own-policy.md").read_text(), capsys)
+    assert outputs == said
+    assert len(said) == 3
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+
+
+def test_the_tutorial_prints_what_it_says(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    outputs, said, _ = printed(TUTORIAL, capsys)
+    assert outputs == said
+    assert len(said) == 8
+
+
+def test_the_tutorial_answers_as_the_workflow_does_on_any_sweep(capsys, finished):
+    def of_the_tiny_sweep(example):
+        return example.replace("docs/replication", finished.results.as_posix()).replace("51k", "tiny2")
+
+    *_, names = printed(TUTORIAL, capsys, of_the_tiny_sweep)
+    keys = ["task", "size", "seed"]
+    nearest = names["nearest"].astype({"seed": int, "task": str, "size": str}).set_index(keys)["candidate"]
+    found = pd.read_parquet(finished.results / "summary" / "identification.parquet")
+    identified = found[found["measure"] == "op"].set_index(keys)["identified_task"].dropna()
+    assert nearest.to_dict() == identified.to_dict()
+    assert len(nearest) > 0
+
+
+def test_the_gallery_shows_every_figure_with_two_sentences():
+    gallery = (ROOT / "docs" / "gallery.md").read_text()
+    entries = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", gallery, re.DOTALL | re.MULTILINE))
+    assert sorted(entries) == sorted(figure_names(["good2", "good4", "good6"]))
+    for name, entry in entries.items():
+        ((alternative, path),) = re.findall(r"!\[(.+)\]\((.+)\)", entry)
+        assert path == f"replication/figures/{name}.svg"
+        assert len(alternative) > 10
+        text = entry.partition(f"({path})")[2].strip()
+        assert len(re.findall(r"[^.]\.(?=\s+[A-Z0-9]|$)", text)) >= 2, name
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")], ids=lambda page: page.name)
 def test_every_file_that_a_page_names_exists(page):
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     assert links or page.name != "README.md"

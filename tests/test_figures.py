@@ -625,6 +625,24 @@ def test_titles_say_no_more_than_the_data(tables, style):
     policies.loc[(policies["task"] == "good2") & (policies["size"] == "402k"), "op"] = 0.0
     assert trend_text("Op", policies, "op", style) == "Op rises with size on 2 of 3 tasks"
     assert trend_text("Op", policies[policies["size"] == "18k"], "op", style) == "Op at one size"
+    one_seed = policies[policies["seed"] == 0]
+    assert trend_text("Op", one_seed, "op", style).endswith(" (one seed)")
+
+
+def test_success_under_the_counterfactual_is_said_by_its_distance_from_chance(tables, style):
+    policies = tables["policies"].copy()
+    policies["success_rate_counterfactual"] = policies["n_good"] / 8 + 0.01
+    policies.loc[0, "success_rate_counterfactual"] -= 0.04
+    captioned = draw("counterfactual_success_vs_parameters", {"policies": policies}, style)
+    assert captioned.title == "Success under F' is at most 0.03 from chance"
+
+
+def test_no_self_estimate_lies_on_the_edge(tables, style):
+    policies = tables["policies"].copy()
+    policies["op_self"] = 0.05  # below every measured Op
+    (axes,) = draw("self_op_vs_measured", {"policies": policies}, style).figure.axes
+    low, high = axes.get_ylim()
+    assert 0.05 - low > 0.03 * (high - low)
 
 
 def test_explained_about_identity():

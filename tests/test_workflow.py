@@ -105,7 +105,8 @@ def test_a_sweep_makes_every_table_figure_and_log_and_nothing_else(finished_run)
     logs = {f"{RESULTS}/logs/{name}.log" for names in log_names().values() for name in names}
     benchmarks = {path for path in workspace.files() if path.startswith(f"{RESULTS}/logs/") and path.endswith(".tsv")}
     assert len(logs) == len(EVERYTHING)
-    assert workspace.files() == tables | figures | {f"{RESULTS}/report.html"} | logs | benchmarks
+    others = {f"{RESULTS}/report.html", f"{RESULTS}/logs/configuration.yaml"}
+    assert workspace.files() == tables | figures | others | logs | benchmarks
     assert {path.removesuffix(".tsv") for path in benchmarks} <= {path.removesuffix(".log") for path in logs}
 
 

@@ -30,7 +30,7 @@ def main(arguments: argparse.Namespace) -> None:
     pretrained, _ = load_checkpoint(arguments.pretrained, finetune_settings.dropout)
     train, validation = read_chains(arguments.train), read_chains(arguments.validation)
     made_by = script.made_by(arguments, "pretrained", "train", "validation", packages=["torch"], device=str(device))
-    snapshots = FileSnapshots(arguments.state, made_by)
+    snapshots = FileSnapshots(arguments.state, made_by, script.log_row)
     policy, rows = finetune(
         pretrained.to(device),
         finetune_settings,

@@ -20,7 +20,7 @@ def main(arguments: argparse.Namespace) -> None:
     require_made_with({getattr(arguments, split): settings[split] for split in ("train", "validation")})
     train, validation = read_chains(arguments.train), read_chains(arguments.validation)
     made_by = script.made_by(arguments, "train", "validation", packages=["torch"], device=str(device))
-    snapshots = FileSnapshots(arguments.state, made_by)
+    snapshots = FileSnapshots(arguments.state, made_by, script.log_row)
     policy, rows = pretrain(
         Architecture(**settings["architecture"]),
         PretrainSettings(**settings["pretrain"]),

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from snakemake.common.configfile import load_configfile
+import yaml
 from snakemake.utils import update_config
 
 from sweep.errors import UserError
@@ -48,11 +48,17 @@ def load(override_files: Sequence[Path | str]) -> dict[str, Any]:
         override_files: later ones win; mappings merge key by key, lists are replaced whole.
 
     Raises:
-        ConfigurationError: if it cannot be used.
+        UserError: if there is no such file, or it is not YAML.
+        ConfigurationError: if the configuration cannot be used.
     """
-    config = load_configfile(SHIPPED_PATH)
-    for path in override_files:
-        update_config(config, load_configfile(path))
+    config: dict[str, Any] = {}
+    for path in [SHIPPED_PATH, *override_files]:
+        try:
+            update_config(config, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; expected a configuration file") from None
+        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, ValueError) as error:
+            raise UserError(f"{path}: not a configuration file in YAML ({error})") from None
     validate(config)
     return config
 

@@ -5,9 +5,9 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -61,13 +61,12 @@ def progress(description: str) -> Callable[[Sequence[Any]], Iterator[Any]]:
     """A progress bar in the job's log: one line at most every five seconds, to follow with ``tail -f``."""
 
     def track(items: Sequence[Any]) -> Iterator[Any]:
-        stream = logging.getLogger().handlers[0].stream
         done = items.start - 1 if isinstance(items, range) else 0  # steps before this run of the job
         return iter(
             tqdm(
                 items,
                 desc=description,
-                file=stream,
+                file=_log_stream(),
                 mininterval=5,
                 ascii=True,
                 unit="step",
@@ -77,6 +76,15 @@ def progress(description: str) -> Callable[[Sequence[Any]], Iterator[Any]]:
         )
 
     return track
+
+
+def log_row(row: Mapping[str, float]) -> None:
+    """Write a row of a table to the job's log as it comes, a line of JSON beside the progress bar."""
+    tqdm.write(json.dumps(row), file=_log_stream())
+
+
+def _log_stream() -> TextIO:
+    return logging.getLogger().handlers[0].stream
 
 
 def made_by(arguments: argparse.Namespace, *inputs: str, packages: Sequence[str] = (), **more: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Snapshots of a training on disk, so that a job that was killed goes on where it was."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,21 @@ class FileSnapshots(Snapshots):
 
     Args:
         path: of the job's state, to whose name a hash is added.
-        identity: what the result depends on, as `configuration.canonical_json` takes it.
+        identity: what the result depends on, as `canonical.canonical_json` takes it.
+        report: is given each evaluation as it comes; those before a kill again when the training goes on.
 
     Attributes:
         resumed_at: step that the training went on from; 0 if it began anew.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        identity: Mapping[str, Any],
+        report: Callable[[Mapping[str, float]], None] = lambda row: None,
+    ) -> None:
         self._path = path.with_name(f"{path.name},{configuration_hash(identity)}.pt")
+        self._report = report
         self.resumed_at = 0
         for other in path.parent.glob(f"*{escape(path.name)},*"):  # half-written ones begin with a dot
             if other != self._path:
@@ -47,12 +54,15 @@ class FileSnapshots(Snapshots):
             return None
         self.resumed_at = state["step"]
         log.info("going on after step %d", self.resumed_at)
+        for row in state["rows"]:
+            self._report(row)
         return state
 
     def keep(self, state: dict[str, Any]) -> None:
         """Write a state, whole or not at all."""
         with replacing(self._path) as temporary:
             torch.save(state, temporary)
+        self._report(state["rows"][-1])
 
     def remove(self) -> None:
         """Delete the state: the job is done."""

@@ -35,11 +35,11 @@ def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, 
     shown = finite_rows(judged, "success_rate", "op", "op_predicted")
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
-    keys = policy_points(axes, shown, "success_rate", "op", style)
+    tasks, sizes = policy_points(axes, shown, "success_rate", "op", style)
     fraction = good_fractions(tables["policies"])[[task]]
     theory_curves(axes, fraction, style)
     axes.set(xlabel=_label("success rate", task), ylabel="Op (nats)")
-    legend_below(figure, *keys, [Line2D([], [], color=style.color(task), label=f"expected for {task}")])
+    legend_below(figure, [*tasks, Line2D([], [], color=style.color(task), label=f"expected for {task}")], sizes)
 
     caption = (
         f"Measured optimization of all policies against their success rate judged by {task}, {count_text(shown)}. "
@@ -55,10 +55,10 @@ def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle
     shown = finite_rows(judged, "op_predicted", "op")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
-    keys = policy_points(axes, shown, "op_predicted", "op", style)
+    tasks, sizes = policy_points(axes, shown, "op_predicted", "op", style)
     line = identity_line(axes)
     axes.set(xlabel=_label("Op predicted from success", task, " (nats)"), ylabel="measured Op (nats)")
-    legend_below(figure, *keys, [line])
+    legend_below(figure, [*tasks, line], sizes)
 
     chance = good_fractions(tables["policies"])[task]
     caption = (
@@ -75,10 +75,10 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
     shown = finite_rows(judged, "imp_minimum", "imp")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
-    keys = policy_points(axes, shown, "imp_minimum", "imp", style)
+    tasks, sizes = policy_points(axes, shown, "imp_minimum", "imp", style)
     line = identity_line(axes)
     axes.set(xlabel=_label("Imp$_{min}$", task, " (nats)"), ylabel="Imp (nats)")
-    legend_below(figure, *keys, [line])
+    legend_below(figure, [*tasks, line], sizes)
 
     own_most = shown.loc[shown["is_training_task"], "imp_excess"].max()
     caption = (
@@ -98,12 +98,12 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
     shown = shown[shown["imp_ratio"] > 0]
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
-    keys = policy_points(axes, shown, "imp_minimum", "imp_ratio", style)
+    tasks, sizes = policy_points(axes, shown, "imp_minimum", "imp_ratio", style)
     readable_log_axis(axes.xaxis)
     floor = axes.axhline(1, color="black", linestyle="--", linewidth=0.8, zorder=1, label="least possible")
     readable_log_axis(axes.yaxis)
     axes.set(xlabel=_label("Imp$_{min}$", task, " (nats)"), ylabel="Imp / Imp$_{min}$ (ratio)")
-    legend_below(figure, *keys, [floor])
+    legend_below(figure, [*tasks, floor], sizes)
 
     caption = (
         f"Measured impact of all policies, divided by the least impact for their success rates judged by {task}, "
@@ -119,10 +119,10 @@ def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str
     shown = finite_rows(judged, "imp_minimum", "imp_excess")
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
-    keys = policy_points(axes, shown, "imp_minimum", "imp_excess", style)
+    tasks, sizes = policy_points(axes, shown, "imp_minimum", "imp_excess", style)
     floor = axes.axhline(0, color="black", linestyle="--", linewidth=0.8, zorder=1, label="least possible")
     axes.set(xlabel=_label("Imp$_{min}$", task, " (nats)"), ylabel="Imp − Imp$_{min}$ (nats)")
-    legend_below(figure, *keys, [floor])
+    legend_below(figure, [*tasks, floor], sizes)
 
     caption = (
         f"Measured impact of all policies beyond the least impact for their success rates judged by {task}, against "

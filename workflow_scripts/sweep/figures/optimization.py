@@ -36,10 +36,10 @@ def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     shown = finite_rows(policies, "success_rate", "op", "op_predicted")
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
-    keys = policy_points(axes, shown, "success_rate", "op", style)
+    tasks, sizes = policy_points(axes, shown, "success_rate", "op", style)
     theory_curves(axes, good_fractions(shown), style)
     axes.set(xlabel="success rate", ylabel="Op (nats)")
-    legend_below(figure, *keys)
+    legend_below(figure, tasks, sizes)
 
     distance = (shown["op"] - shown["op_predicted"]).abs()
     title = f"Half of the policies lie within {distance.median():.2g} nats of their curve"
@@ -57,17 +57,17 @@ def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     shown = finite_rows(policies, "op_predicted", "op")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
-    keys = policy_points(axes, shown, "op_predicted", "op", style)
+    tasks, sizes = policy_points(axes, shown, "op_predicted", "op", style)
     line = identity_line(axes)
     axes.set(xlabel="Op predicted from success rate (nats)", ylabel="measured Op (nats)")
-    legend_below(figure, *keys, [line])
+    legend_below(figure, [*tasks, line], sizes)
 
     explained = explained_about_identity(shown["op_predicted"], shown["op"])
     if explained is None:
         title, share = "Measured Op against prediction", "undefined"
     else:
         title = f"The success rate predicts {max(explained, 0):.0%} of the variance of Op"
-        share = f"{explained:.3f}"
+        share = f"{explained:.3f}".replace("-", "−")
     axes.set_title(f"R² about y = x: {share}, n = {len(shown)}")
     below = int((shown["op"] < shown["op_predicted"]).sum())
     caption = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -38,19 +39,25 @@ def _self_estimate_vs_measured(
     shown = finite_rows(policies, column, own)
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
-    keys = policy_points(axes, shown, column, own, style)
+    tasks, sizes = policy_points(axes, shown, column, own, style)
     # One range for both axes, which shows y = x wherever the points lie.
+    values = shown[[column, own]].to_numpy()
+    axes.update_datalim(np.repeat([[values.min()], [values.max()]], 2, axis=1) if len(shown) else np.empty((0, 2)))
+    axes.autoscale_view()
     ends = (*axes.get_xlim(), *axes.get_ylim())
     axes.set(xlim=(min(ends), max(ends)), ylim=(min(ends), max(ends)))
     line = identity_line(axes)
     axes.set(xlabel=f"measured {symbol} (nats)", ylabel=f"self-estimated {symbol} (nats)")
-    legend_below(figure, *keys, [line])
+    legend_below(figure, [*tasks, line], sizes)
 
     explained = explained_about_identity(shown[own], shown[column])
-    axes.set_title(f"R² about y = x: {'undefined' if explained is None else f'{explained:.2f}'}, n = {len(shown)}")
+    share = "undefined" if explained is None else f"{explained:.2f}".replace("-", "−")
+    axes.set_title(f"R² about y = x: {share}, n = {len(shown)}")
     below = int((shown[own] < shown[column]).sum())
     shares = (shown[own] - shown[column]).groupby(shown["task"]).mean()
-    differences = ", ".join(f"{task} {shares[task]:+.3f}" for task in style.tasks if task in shares)
+    differences = ", ".join(
+        f"{task} " + f"{shares[task]:+.3f}".replace("-", "−") for task in style.tasks if task in shares
+    )
     caption = (
         f"Self-estimated {name}, with the policy's own predictions in place of the recurrence, against measured "
         f"{name}, {count_text(shown)}. {MARKERS_TEXT} Horizontal bars are ± one standard error over repeated "

@@ -369,10 +369,15 @@ def trend_text(quantity: str, rows: pd.DataFrame, column: str, style: FigureStyl
     # The most frequent trend; the first to occur of equally frequent ones.
     seen = max(filter(None, trends), key=trends.count, default=None)
     if seen is None:
-        return f"{quantity} has no steady trend with size"
+        return f"{quantity} has no steady trend with size" + seeds_text(rows)
     number = trends.count(seen)
     where = "every task" if number == len(trends) else f"{number} of {len(trends)} tasks"
-    return f"{quantity} {seen}" if len(trends) == 1 else f"{quantity} {seen} on {where}"
+    return (f"{quantity} {seen}" if len(trends) == 1 else f"{quantity} {seen} on {where}") + seeds_text(rows)
+
+
+def seeds_text(rows: pd.DataFrame) -> str:
+    """What a title adds where a trend may be one seed's noise."""
+    return " (one seed)" if rows["seed"].nunique() == 1 else ""
 
 
 def _plural(number: int, singular: str, plural: str | None = None) -> str:

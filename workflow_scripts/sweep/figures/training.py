@@ -18,6 +18,7 @@ from sweep.figures.style import (
     count_text,
     legend_below,
     readable_log_axis,
+    seeds_text,
     trend,
 )
 
@@ -105,7 +106,8 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
         "on even positions of the policies' own rollouts and of natural chains. Single runs are left out; another "
         "figure shows them."
     )
-    return captioned(figure, f"{task}: mean final success {direction or 'has no steady trend with size'}", caption)
+    title = f"{task}: mean final success {direction or 'has no steady trend with size'}{seeds_text(rows)}"
+    return captioned(figure, title, caption)
 
 
 def _finetuning(tables: Mapping[str, pd.DataFrame], task: str) -> pd.DataFrame:

@@ -1,0 +1,287 @@
+"""`make watch`: what it reads from a sweep's files and logs, and what it shows of that."""
+
+import io
+import os
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import yaml
+from rich.console import Console
+from snakemake.utils import update_config
+
+from conftest import ROOT, TIMEOUT, kill_group
+from sweep.configuration import validate
+from sweep.tables import read_table
+from sweep.watch.state import LONGEST_SILENCE, State, jobs_of, logged_rows, read_sweep
+from sweep.watch.view import sparkline, view
+
+NOW = 1_000_000_000.0
+BAR = "pretraining:  50%|#####     | 10/20 [01:00<01:00,  6.00s/step]"
+ROW = '{"step": 10, "train_loss": 2.1, "validation_loss": 2.0, "validation_accuracy": 0.1, "learning_rate": 0.001}'
+
+
+def tiny():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text()))
+    validate(config)
+    return config
+
+
+TINY = tiny()
+JOBS = jobs_of(TINY)
+PRETRAIN, OTHER_SIZE = (job for job in JOBS if job.rule == "pretrain")
+
+
+class Folder:
+    """A working folder with files of any age."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def write(self, name, text="", age=0.0):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (NOW - age, NOW - age))
+
+    def lock(self, *paths, age=1000.0):
+        self.write(".snakemake/locks/0.output.lock", "\n".join(map(str, paths)), age)
+
+    def finish(self, job, seconds=None):
+        for path in job.outputs:
+            self.write(path)
+        if seconds is not None:
+            self.write(job.log.with_suffix(".tsv"), f"s\tmax_rss\n{seconds}\t500\n")
+
+    def read(self, job=None):
+        sweep = read_sweep(TINY, NOW, self.path)
+        return sweep if job is None else next(progress for progress in sweep.jobs if progress.job == job)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+def shown(sweep, width=80):
+    screen = io.StringIO()
+    Console(file=screen, width=width).print(view(sweep, TINY, 1, width))
+    return screen.getvalue()
+
+
+def test_the_jobs_are_those_of_the_workflow(finished):
+    """Rule, outputs and log of each, by Snakemake's own account."""
+    run = finished.snakemake("--summary")
+    rows = pd.read_csv(io.StringIO(run.stdout), sep="\t")
+    theirs = set(rows[["rule", "output_file", "log-file(s)"]].itertuples(index=False, name=None))
+    ours = {(job.rule, str(path), str(job.log)) for job in JOBS for path in job.outputs}
+    assert ours == theirs
+
+
+def test_all_of_an_empty_folder_waits(folder):
+    sweep = folder.read()
+    assert len(sweep.of(State.WAITING)) == len(sweep.jobs) == len(JOBS)
+    assert "Not running" in shown(sweep)
+
+
+def test_a_job_is_done_once_all_its_outputs_are_there(folder):
+    folder.write(PRETRAIN.outputs[0])
+    assert folder.read(PRETRAIN).state is State.WAITING
+    folder.write(PRETRAIN.outputs[1])
+    assert folder.read(PRETRAIN).state is State.DONE
+    assert len(folder.read().of(State.DONE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("log", "age", "lock", "state"),
+    [
+        (f"\r{BAR}", 5, True, State.RUNNING),
+        ("", 5, True, State.RUNNING),
+        (f"\r{BAR}", LONGEST_SILENCE + 1, True, State.STOPPED),
+        (f"\r{BAR}", 5, False, State.STOPPED),
+        (f"\r{BAR}2026-01-01 10:00:00,000 ERROR failed\nTraceback", 5, True, State.FAILED),
+        (f"\r{BAR}2026-01-01 10:00:00,000 ERROR failed\nTraceback", 5000, False, State.FAILED),
+        # Snakemake has deleted the outputs of the last run, and the new one has not opened the log yet.
+        ("2026-01-01 10:00:00,000 INFO done in 3.0 s\n", 5, True, State.WAITING),
+        # Of a run before this one.
+        (f"\r{BAR}", 1001, True, State.WAITING),
+        ("2026-01-01 10:00:00,000 ERROR failed", 1001, True, State.WAITING),
+    ],
+)
+def test_an_unfinished_job_is_judged_by_its_log_and_the_lock(folder, log, age, lock, state):
+    folder.write(PRETRAIN.log, log, age)
+    if lock:
+        folder.lock(*PRETRAIN.outputs)
+    assert folder.read(PRETRAIN).state is state
+
+
+def test_the_lock_of_another_sweep_does_not_count(folder):
+    folder.write(PRETRAIN.log, f"\r{BAR}", age=5)
+    folder.lock("results/other/report.html")
+    assert folder.read().locked_since is None
+    assert folder.read(PRETRAIN).state is State.STOPPED
+
+
+def test_the_log_of_a_running_job_gives_its_step_and_its_curve(folder):
+    folder.write(PRETRAIN.log, f"\r{BAR}\r   \r{ROW}\n\r{BAR}\r   \r{ROW[:50]}", age=5)
+    folder.lock(*PRETRAIN.outputs)
+    progress = folder.read(PRETRAIN)
+    assert (progress.step, progress.n_steps, progress.took) == (10, 20, 120)
+    assert progress.curve["validation_loss"].tolist() == [2.0]  # the second row is cut short
+    assert progress.left == 60 - 5
+    assert "10/20" in shown(folder.read())
+
+
+def test_a_finished_job_logged_what_its_table_holds(finished):
+    for rule, schema in (("pretrain", "pretrained/training"), ("finetune", "finetuned/training")):
+        job = next(job for job in JOBS if job.rule == rule)
+        table = read_table(finished.folder / job.outputs[1], schema).to_pandas()
+        assert len(table) == 2
+        pd.testing.assert_frame_equal(logged_rows((finished.folder / job.log).read_text())[list(table)], table)
+
+
+def test_all_of_a_finished_sweep_is_done_with_its_curves_and_times(finished):
+    sweep = read_sweep(TINY, time.time(), finished.folder)
+    assert sweep.unfinished == []
+    assert len(sweep.of(State.DONE)) == len(JOBS)
+    for progress in sweep.jobs:
+        training = progress.job.rule in ("pretrain", "finetune")
+        assert progress.curve.empty != training
+        assert progress.took > 0 or not training
+    assert "Finished." in shown(sweep)
+
+
+# The time left
+
+
+def test_a_job_takes_as_long_as_those_of_its_rule_and_size(folder):
+    measuring = [job for job in JOBS if job.rule == "measure" and job.keys["size"] == "tiny"]
+    folder.finish(measuring[0], seconds=30)
+    progress = folder.read(measuring[1])
+    assert (progress.left, progress.scaled) == (30, False)
+
+
+def test_where_there_is_no_such_job_time_is_scaled_by_weights_and_steps(folder):
+    folder.finish(PRETRAIN, seconds=30)
+    weights = [2 * d * (4 * d + 2 * d_ff) for d, d_ff in ((8, 8), (12, 16))]
+    progress = folder.read(OTHER_SIZE)
+    assert progress.left == pytest.approx(30 * weights[1] / weights[0])
+    assert progress.scaled
+    # Reinforcement, of which nothing is done, from pretraining: as many steps of the same size.
+    reinforcing = next(job for job in JOBS if job.rule == "finetune" and job.keys["size"] == "tiny")
+    assert folder.read(reinforcing).scaled
+    assert folder.read(reinforcing).left == pytest.approx(30)
+
+
+def test_jobs_that_nothing_is_known_about_are_counted_apart(folder):
+    sweep = folder.read()
+    assert sweep.seconds_left(1) == 0
+    assert "once a first job has got somewhere" in shown(sweep)
+    folder.finish(PRETRAIN, seconds=30)
+    assert "of unknown length left out" in shown(folder.read())
+
+
+def test_more_jobs_at_once_shorten_the_time_left_down_to_a_policys_own_chain(folder):
+    # {0, 2, 4, 6} takes 2,000 steps, {0, 4} 20, so that a hundredth of the time is expected of reinforcement on it.
+    times = {"pretrain": 10, "finetune": 2000, "measure": 4, "measure_differential": 6}
+    for job in JOBS:
+        if job.rule in times and job.keys.get("task") != "good2":
+            folder.finish(job, times[job.rule])
+    sweep = folder.read()
+    assert sweep.seconds_left(1) == pytest.approx(2 * (20 + 4 + 6))
+    assert sweep.seconds_left(2) == pytest.approx(20 + 4 + 6)
+    assert sweep.seconds_left(100) == pytest.approx(20 + 4 + 6)
+
+
+# A real sweep
+
+
+def test_a_real_sweep_is_seen_running_and_once_killed_stopped(workspace):
+    override = {"pretrain": {"n_steps": 20000, "evaluation_interval": 10}}
+    config = TINY | {"pretrain": TINY["pretrain"] | override["pretrain"]}
+    process = workspace.start(override=override)
+    try:
+        deadline = time.monotonic() + TIMEOUT
+        running = []
+        while not running or running[0].curve.empty:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            sweep = read_sweep(config, time.time(), workspace.folder)
+            running = sweep.of(State.RUNNING)
+        assert [progress.job.rule for progress in running] in (["pretrain"], ["sequences"])
+        assert "Running since" in shown(sweep)
+        screen = watch(workspace.folder)
+        assert screen.returncode == 0, screen.stderr
+        assert "▶ pretrain tiny" in screen.stdout
+    finally:
+        kill_group(process)
+    later = read_sweep(config, time.time() + LONGEST_SILENCE, workspace.folder)
+    assert later.of(State.RUNNING) == []
+    assert [progress.job.rule for progress in later.of(State.STOPPED)] == ["pretrain"]
+    assert "start it again" in shown(later)
+
+
+# The screen
+
+
+def watch(folder, *options):
+    command = [sys.executable, ROOT / "workflow_scripts" / "watch.py", *map(str, options)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT)
+
+
+def test_watching_takes_the_sweep_that_was_started_last(finished):
+    noted = finished.results / "logs" / "configuration.yaml"
+    assert yaml.safe_load(noted.read_text()) == TINY
+    screen = watch(finished.folder)
+    assert (screen.returncode, screen.stderr) == (0, "")
+    assert screen.stdout.startswith("results/tiny")
+    assert "Finished." in screen.stdout
+
+
+def test_watching_takes_the_configuration_that_is_named(tmp_path):
+    screen = watch(tmp_path, "--configfile", ROOT / "config" / "quick.yaml")
+    assert screen.stdout.startswith("results/quick")
+    assert "Not running" in screen.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "no sweep was started"),
+        (("--configfile", "missing.yaml"), "missing.yaml: No such file"),
+        (("--configfile", ROOT / "README.md"), "README.md: not a configuration file"),
+        (("--configfile", ROOT / "envs" / "train.yaml"), "channels is not a known key"),
+    ],
+)
+def test_what_cannot_be_watched_is_said_without_a_traceback(tmp_path, options, said):
+    screen = watch(tmp_path, *options)
+    assert screen.returncode == 1
+    assert screen.stderr.startswith("error: ")
+    assert said.lower() in screen.stderr.lower()
+    assert "Traceback" not in screen.stderr
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_the_view_fits_the_terminal_and_names_every_state(folder, width):
+    policies = [job for job in JOBS if job.rule == "finetune"]
+    folder.finish(PRETRAIN, seconds=30)
+    folder.lock(*PRETRAIN.outputs)
+    folder.write(policies[0].log, f"\r{BAR}", age=5)
+    folder.write(policies[1].log, f"\r{BAR}", age=LONGEST_SILENCE + 1)
+    folder.write(policies[2].log, "2026-01-01 10:00:00,000 ERROR failed", age=5)
+    text = shown(folder.read(), width)
+    assert max(map(len, text.splitlines())) <= width
+    folded = "".join(text.split())
+    for words in ("1done", "1running", "1failed", "1stopped", "▶1", "✗1", "■1", str(policies[2].log)):
+        assert words in folded
+
+
+def test_a_sparkline_rises_with_its_values_and_averages_long_curves():
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([0, 0, 1, 1], 2) == "▁█"
+    assert sparkline([0.5], 5, (0.0, 1.0)) == "▅"
+    assert sparkline([3.0, 3.0], 5) == "▅▅"

@@ -1,0 +1,325 @@
+"""Which jobs of a sweep are done, running or waiting, their curves so far and the time left.
+
+Nothing here asks Snakemake. A job is done once its outputs are there (whether they are up to date, only Snakemake
+knows), and runs while its log grows and Snakemake's lock is there.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from splithistory.seeding import SPLITS
+from sweep.figures import figure_names
+from sweep.layout import (
+    SUMMARY_TABLES,
+    finetuned_table,
+    policy_keys,
+    pretrained_keys,
+    pretrained_table,
+    sequence_table,
+    summary_table,
+)
+from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
+
+T = TypeVar("T")
+
+# A training job writes to its log every few seconds, the others at least when they begin.
+LONGEST_SILENCE = 300  # seconds
+
+# The rules that run once for each model or policy, with their tables; tests/test_watch.py asks Snakemake about them.
+_OF_MODELS = {"pretrain": ("checkpoint", "training"), "measure_differential_pretrained": ("differential",)}
+_OF_POLICIES = {
+    "finetune": ("checkpoint", "training"),
+    "measure": ("success", "measured", "actions", "bootstrap", "self_estimate"),
+    "measure_differential": ("differential",),
+}
+TRAINING = ("pretrain", "finetune")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep.
+
+    Attributes:
+        rule: name of its rule.
+        keys: its 'task', 'size' and 'seed', as far as it has them.
+        outputs: every file that it makes.
+        log: its log; the benchmark file lies beside it.
+        work: what its time is about proportional to: weights of the blocks, times steps if it trains.
+    """
+
+    rule: str
+    keys: Mapping[str, Any]
+    outputs: tuple[Path, ...]
+    log: Path
+    work: float = 1.0
+
+
+class State(Enum):
+    """Where a job stands."""
+
+    DONE = "done"  # its outputs are there
+    RUNNING = "running"
+    FAILED = "failed"  # its log ends with an error
+    STOPPED = "stopped"  # its log ends midway: killed, or hung
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a job's files and log say.
+
+    Attributes:
+        job: which one.
+        state: where it stands.
+        silence: seconds since its log was written; NaN without one.
+        step: of the progress bar; 0 without one.
+        n_steps: likewise.
+        curve: the evaluations so far, with the columns of the 'training' table of its stage; empty if it trains not.
+        took: seconds by its benchmark file if it is done; else those that a running bar points to; NaN if unknown.
+        left: seconds that it still takes; NaN if unknown.
+        scaled: whether `left` comes from jobs of another size or rule.
+    """
+
+    job: Job
+    state: State
+    silence: float = np.nan
+    step: int = 0
+    n_steps: int = 0
+    curve: pd.DataFrame = field(default_factory=pd.DataFrame)
+    took: float = np.nan
+    left: float = np.nan
+    scaled: bool = False
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep at one moment.
+
+    Attributes:
+        jobs: the progress of every job.
+        locked_since: when the Snakemake that makes these files took its lock; None if there is no lock.
+        silence: seconds since anything of the sweep was written; infinite if nothing is there.
+    """
+
+    jobs: list[Progress]
+    locked_since: float | None
+    silence: float
+
+    def of(self, state: State) -> list[Progress]:
+        """The jobs in a state."""
+        return [progress for progress in self.jobs if progress.state is state]
+
+    @property
+    def unfinished(self) -> list[Progress]:
+        """All jobs but those that are done."""
+        return [progress for progress in self.jobs if progress.state is not State.DONE]
+
+    def seconds_left(self, at_once: int) -> float:
+        """Time until all is done with so many jobs at once; what is unknown about a job counts as nothing.
+
+        A policy's jobs wait for each other, which bounds it from below.
+        """
+        left = {(job.job.rule, *job.job.keys.values()): job.left for job in self.unfinished if not np.isnan(job.left)}
+        chains: dict[tuple[Any, ...], float] = defaultdict(float)
+        for progress in self.unfinished:
+            if progress.job.rule in _OF_POLICIES and not np.isnan(progress.left):
+                chains[tuple(progress.job.keys.values())] += progress.left
+        longest = max(
+            (seconds + left.get(("pretrain", size, seed), 0.0) for (_, size, seed), seconds in chains.items()),
+            default=0.0,
+        )
+        return max(sum(left.values()) / at_once, longest)
+
+
+def jobs_of(configuration: Mapping[str, Any]) -> list[Job]:
+    """Every job of a sweep, in the order in which rules come to their turn.
+
+    Args:
+        configuration: a valid one; its ``results_dir`` is relative to the working directory, as Snakemake has it.
+    """
+    results, sweep = configuration["results_dir"].rstrip("/"), configuration["sweep"]
+    models, policies = list(pretrained_keys(sweep)), list(policy_keys(sweep))
+
+    def once(log: str, *outputs: str) -> Job:
+        rule, _, _ = log.partition("/")
+        return Job(rule, {}, tuple(map(Path, outputs)), Path(f"{results}/logs/{log}.log"))
+
+    def one_each(rule: str) -> Iterator[Job]:
+        of_models = rule in _OF_MODELS
+        names, path = (_OF_MODELS[rule], pretrained_table) if of_models else (_OF_POLICIES[rule], finetuned_table)
+        for keys in models if of_models else policies:
+            folder = "/".join(f"{key}={value}" for key, value in keys.items())
+            yield Job(
+                rule,
+                keys,
+                tuple(Path(path(results, name, **keys)) for name in names),
+                Path(f"{results}/logs/{rule}/{folder}.log"),
+                _work(configuration, rule, keys),
+            )
+
+    figures = product(figure_names(sweep["tasks"]), ("svg", "png"))
+    return [
+        *(once(f"sequences/split={split}", sequence_table(results, split)) for split in SPLITS),
+        once("measure_generator", summary_table(results, "generator")),
+        *(job for rule in ("pretrain", "measure_differential_pretrained") for job in one_each(rule)),
+        *(job for rule in _OF_POLICIES for job in one_each(rule)),
+        once("summarize", *(summary_table(results, name) for name in SUMMARY_TABLES if name != "generator")),
+        once("figures", *(f"{results}/figures/{name}.{suffix}" for name, suffix in figures)),
+        once("report", f"{results}/report.html"),
+        once("manifest", f"{results}/manifest.parquet"),
+    ]
+
+
+def _work(configuration: Mapping[str, Any], rule: str, keys: Mapping[str, Any]) -> float:
+    shape = architecture_settings(configuration, keys["size"])
+    weights = shape["n_layers"] * shape["d_model"] * (4 * shape["d_model"] + 2 * shape["d_ff"])
+    if rule == "pretrain":
+        return weights * pretrain_settings(configuration, keys["size"])["n_steps"]
+    if rule == "finetune":
+        return weights * finetune_settings(configuration, keys["size"], keys["task"])["n_steps"]
+    return float(weights)
+
+
+def read_sweep(configuration: Mapping[str, Any], now: float, folder: Path | str = ".") -> Sweep:
+    """Look at all files of a sweep.
+
+    Args:
+        configuration: a valid one.
+        now: the time, seconds since the epoch.
+        folder: Snakemake's working directory, which holds its locks and which ``results_dir`` is relative to.
+    """
+    folder = Path(folder)
+    jobs = jobs_of(configuration)
+    locked_since = _locked_since(folder, {str(path) for job in jobs for path in job.outputs})
+    progress = [_progress(job, folder, locked_since, now) for job in jobs]
+    written = [time for job in jobs for path in (job.log, *job.outputs) if (time := _written(folder / path))]
+    return Sweep(list(_with_estimates(progress)), locked_since, now - max(written, default=-np.inf))
+
+
+def _written(path: Path) -> float | None:
+    """When a file was last written; None if there is none."""
+    try:
+        return path.stat().st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _locked_since(folder: Path, outputs: set[str]) -> float | None:
+    """When a lock on any of these files was taken; other sweeps may run in the same folder."""
+    times = []
+    for lock in (folder / ".snakemake" / "locks").glob("*.output.lock"):
+        try:
+            if not outputs.isdisjoint(lock.read_text(encoding="utf-8").splitlines()):
+                times.append(lock.stat().st_mtime)
+        except FileNotFoundError:  # released since it was listed
+            continue
+    return max(times, default=None)
+
+
+def _progress(job: Job, folder: Path, locked_since: float | None, now: float) -> Progress:
+    log = folder / job.log
+    written = _written(log)
+    silence = np.nan if written is None else now - written
+    if all((folder / path).exists() for path in job.outputs):
+        took = _cached(_benchmark, log.with_suffix(".tsv"), default=np.nan)
+        return Progress(job, State.DONE, silence, curve=_curve(job, folder), took=took, left=0.0)
+    # Snakemake deletes a job's outputs before it makes them again; the log stays until then.
+    of_this_run = written is not None and (locked_since is None or written >= locked_since)
+    text = log.read_text(encoding="utf-8", errors="replace") if of_this_run else ""
+    if not of_this_run or re.search(r"INFO done in .* s$", text.rstrip()):
+        return Progress(job, State.WAITING, silence)
+    if re.search(r"\d{4}-\d\d-\d\d \S+ ERROR ", text):
+        state = State.FAILED
+    else:
+        state = State.RUNNING if locked_since is not None and silence < LONGEST_SILENCE else State.STOPPED
+    step, n_steps, remaining = _last_of_bar(text)
+    # A training that was resumed does only what the bar still has to do, so the pace is that of the rest.
+    took = remaining * n_steps / (n_steps - step) if state is State.RUNNING and step < n_steps else np.nan
+    curve = logged_rows(text)
+    if not curve.empty:  # a row may be newer than the bar's own count
+        step = max(step, int(curve["step"].iloc[-1]))
+    running = state is State.RUNNING and step
+    left = max(remaining - silence, 0.0) if running else np.nan
+    return Progress(job, state, silence, step, n_steps, curve, took, left)
+
+
+def _last_of_bar(text: str) -> tuple[int, int, float]:
+    """Step, number of steps and seconds left of the last progress bar in a log; zeros and NaN if there is none."""
+    bars = re.findall(r"(\d+)/(\d+) \[[\d:]+<(?:(\d+):)?(\d+):(\d+)", text)
+    if not bars:
+        return 0, 0, np.nan
+    step, n_steps, hours, minutes, seconds = (int(number or 0) for number in bars[-1])
+    return step, n_steps, 3600.0 * hours + 60.0 * minutes + seconds
+
+
+def logged_rows(text: str) -> pd.DataFrame:
+    """The evaluations that `sweep.script.log_row` wrote into a log, whole lines only."""
+    return pd.DataFrame(map(json.loads, re.findall(r"^(\{.*\})$", text.replace("\r", "\n"), re.MULTILINE)))
+
+
+def _curve(job: Job, folder: Path) -> pd.DataFrame:
+    """The evaluations of a finished training job; empty for any other job."""
+    paths = [folder / path for path in job.outputs if job.rule in TRAINING and "training" in path.parts]
+    return _cached(_table, paths[0], default=pd.DataFrame()) if paths else pd.DataFrame()
+
+
+def _table(path: Path) -> pd.DataFrame:
+    return pq.ParquetFile(path).read().to_pandas()
+
+
+def _benchmark(path: Path) -> float:
+    # Snakemake writes NA or a dash where a job ended before it was looked at.
+    return float(pd.to_numeric(pd.read_csv(path, sep="\t")["s"], errors="coerce").iloc[-1])
+
+
+def _cached(read: Callable[[Path], T], path: Path, default: T) -> T:
+    """What a finished file holds, read once for each time that it was written; the default if it cannot be read."""
+    written = _written(path)
+    try:
+        return default if written is None else _read(read, path, written)
+    except (OSError, pa.ArrowException, ValueError, KeyError, IndexError):
+        return default
+
+
+@cache
+def _read(read: Callable[[Path], T], path: Path, written: float) -> T:
+    return read(path)
+
+
+def _with_estimates(jobs: Iterable[Progress]) -> Iterator[Progress]:
+    """The jobs with the time left of each: as its rule and size took, else in proportion to others' work."""
+    jobs = list(jobs)
+    paces: dict[Any, list[float]] = defaultdict(list)  # seconds a unit of work
+    for progress in jobs:
+        if not np.isnan(progress.took):
+            for kind in _kinds(progress.job):
+                paces[kind].append(progress.took / progress.job.work)
+    for progress in jobs:
+        if not np.isnan(progress.left):
+            yield progress
+            continue
+        kind = next((kind for kind in _kinds(progress.job) if kind in paces), None)
+        if kind is None:
+            yield progress
+            continue
+        took = float(np.mean(paces[kind])) * progress.job.work
+        since = progress.silence if progress.state is State.RUNNING else 0.0
+        yield replace(progress, left=max(took - since, 0.0), scaled=kind != _kinds(progress.job)[0])
+
+
+def _kinds(job: Job) -> list[Any]:
+    """What a job's time is estimated from, best first: its rule and size, its rule, all training."""
+    return [(job.rule, job.keys.get("size")), job.rule, *(["training"] if job.rule in TRAINING else [])]

@@ -1,0 +1,202 @@
+"""What `make watch` shows of a sweep, for a terminal of any width."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sweep.report.wording import counted, number
+from sweep.watch.state import LONGEST_SILENCE, TRAINING, Job, Progress, State, Sweep
+
+_STYLES = {
+    State.DONE: "green",
+    State.RUNNING: "bold cyan",
+    State.FAILED: "bold red",
+    State.STOPPED: "bold yellow",
+    State.WAITING: "dim",
+}
+# Besides colour, so that they are told apart without it.
+_SIGNS = {State.DONE: "✓", State.RUNNING: "▶", State.FAILED: "✗", State.STOPPED: "■", State.WAITING: "·"}
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_MOST_JOBS = 8  # of those under way; a cluster runs more than a screen holds
+_CURVES = {"pretrain": ("validation_loss", "loss"), "finetune": ("success_rate", "success")}
+
+
+def view(sweep: Sweep, configuration: Mapping[str, Any], at_once: int, width: int) -> RenderableType:
+    """Everything, from what matters most to what may be cut off at the bottom of a small screen.
+
+    Args:
+        sweep: from `state.read_sweep`.
+        configuration: that of the sweep.
+        at_once: jobs at once, for the time left.
+        width: columns of the terminal.
+    """
+    sizes, tasks, seeds = (configuration["sweep"][key] for key in ("sizes", "tasks", "seeds"))
+    what = " × ".join([counted(len(sizes), "size"), counted(len(tasks), "task"), counted(len(seeds), "seed")])
+    overall = Table.grid(padding=(0, 1))
+    counts = [Text(f"{len(sweep.of(state))} {state.value}", _STYLES[state]) for state in State if sweep.of(state)]
+    overall.add_row(ProgressBar(len(sweep.jobs), len(sweep.of(State.DONE)), width=width // 4), Text(", ").join(counts))
+    return Group(
+        Text.assemble((configuration["results_dir"], "bold"), f"  {what}  {time.strftime('%H:%M:%S')}"),
+        overall,
+        Text(status(sweep, at_once)),
+        Text(),
+        _under_way(sweep),
+        _curves(sweep, sizes, tasks, max(4, (width - 20) // len(sizes) - 8)),
+        _counts(sweep, sizes),
+    )
+
+
+def status(sweep: Sweep, at_once: int) -> str:
+    """In a sentence or two: does it run, and for how long."""
+    if not sweep.unfinished:
+        return "Finished."
+    if sweep.locked_since is None:
+        return "Not running. Start it with its command, and it continues where it stopped." + _left(sweep, at_once)
+    if sweep.silence > LONGEST_SILENCE:
+        return (
+            f"Nothing was written for {_duration(sweep.silence)}, though Snakemake's lock is there. If no snakemake "
+            "runs, it was killed: start it again."
+        )
+    since = time.strftime("%H:%M", time.localtime(sweep.locked_since))
+    return f"Running since {since}." + _left(sweep, at_once)
+
+
+def _left(sweep: Sweep, at_once: int) -> str:
+    unknown = sum(np.isnan(progress.left) for progress in sweep.unfinished)
+    scaled = sum(progress.scaled for progress in sweep.unfinished)
+    if unknown == len(sweep.unfinished):
+        return " The time left shows once a first job has got somewhere."
+    notes = [f"{at_once} at once"]
+    if scaled:
+        notes.append(f"{counted(scaled, 'job')} scaled from others by weights × steps")
+    if unknown:
+        notes.append(f"{counted(unknown, 'job')} of unknown length left out")
+    return f" About {_duration(sweep.seconds_left(at_once))} left ({'; '.join(notes)})."
+
+
+def _duration(seconds: float) -> str:
+    """'50 s', '12 min', '2 h 05 min'."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _under_way(sweep: Sweep) -> RenderableType:
+    """A line for each job that runs, failed or was stopped."""
+    jobs = [progress for state in (State.RUNNING, State.FAILED, State.STOPPED) for progress in sweep.of(state)]
+    table = Table("", "job", "", "step", "", "time left", box=None, padding=(0, 1, 0, 0), header_style="dim")
+    for progress in jobs[:_MOST_JOBS]:
+        bar = ProgressBar(progress.n_steps, progress.step, width=12) if progress.n_steps else ""
+        steps = f"{progress.step:,}/{progress.n_steps:,}" if progress.n_steps else ""
+        table.add_row(
+            Text(_SIGNS[progress.state], _STYLES[progress.state]),
+            _name(progress.job),
+            bar,
+            steps,
+            _latest(progress),
+            _duration(progress.left) if progress.state is State.RUNNING and not np.isnan(progress.left) else "",
+        )
+    parts: list[RenderableType] = [table, Text()] if jobs else []
+    if len(jobs) > _MOST_JOBS:
+        parts.insert(1, Text(f"  and {counted(len(jobs) - _MOST_JOBS, 'other job')}", "dim"))
+    failed = sweep.of(State.FAILED)
+    if failed:
+        parts.append(Text(f"What failed is at the end of {failed[0].job.log}\n", _STYLES[State.FAILED]))
+    return Group(*parts)
+
+
+def _name(job: Job) -> str:
+    keys = job.keys | ({"seed": f"seed {job.keys['seed']}"} if "seed" in job.keys else {})
+    return " ".join([job.rule, *map(str, keys.values())])
+
+
+def _latest(progress: Progress) -> Text:
+    if progress.job.rule not in TRAINING or progress.curve.empty:
+        return Text()
+    column, name = _CURVES[progress.job.rule]
+    return Text(f"{sparkline(progress.curve[column], 10)} {name} {number(progress.curve[column].iloc[-1], '.3f')}")
+
+
+def _curves(sweep: Sweep, sizes: Sequence[str], tasks: Sequence[str], width: int) -> RenderableType:
+    """Loss and success so far, a row a task and a column a size: means of the seeds that have got to a step."""
+    table = Table("curves so far", *sizes, box=None, padding=(0, 2, 0, 0), header_style="dim")
+    rows = [("pretrain", None), *(("finetune", task) for task in tasks)]
+    for rule, task in rows:
+        column, name = _CURVES[rule]
+        label = "pretraining loss" if task is None else f"{task} {name}"
+        means = {size: mean_curve(sweep, rule, column, size=size, task=task) for size in sizes}
+        values = np.concatenate([curve.to_numpy() for curve in means.values()])
+        if len(values):
+            limits = values.min(), values.max()
+            table.add_row(label, *(_cell(means[size], limits, width) for size in sizes))
+    return Group(table, Text()) if table.row_count else Text()
+
+
+def mean_curve(sweep: Sweep, rule: str, column: str, **keys: Any) -> pd.Series:
+    """Mean over seeds of a column of the training tables, by step; empty where no run has got anywhere.
+
+    Args:
+        sweep: holds the runs.
+        rule: 'pretrain' or 'finetune'.
+        column: of that stage's 'training' table.
+        keys: 'size' and 'task' of the runs; a None is no condition.
+    """
+    keys = {key: value for key, value in keys.items() if value is not None}
+    runs = [
+        progress.curve
+        for progress in sweep.jobs
+        if progress.job.rule == rule and not progress.curve.empty and keys.items() <= progress.job.keys.items()
+    ]
+    return pd.concat(runs).groupby("step")[column].mean() if runs else pd.Series(dtype=float)
+
+
+def _cell(curve: pd.Series, limits: tuple[float, float], width: int) -> str:
+    return f"{sparkline(curve, min(width, 16), limits)} {number(curve.iloc[-1], '.3f')}" if len(curve) else ""
+
+
+def sparkline(values: Iterable[float], width: int, limits: tuple[float, float] | None = None) -> str:
+    """A curve as a line of blocks.
+
+    Args:
+        values: in their order; at least one.
+        width: most characters; longer curves are averaged over pieces of about equal length.
+        limits: what the lowest and the highest block stand for; by default the smallest and the largest value.
+    """
+    pieces = np.array_split(np.fromiter(values, float), min(width, len(list(values))))
+    means = np.array([piece.mean() for piece in pieces])
+    low, high = limits or (means.min(), means.max())
+    heights = (means - low) / (high - low) if high > low else np.full(len(means), 0.5)
+    return "".join(_BLOCKS[round(height * (len(_BLOCKS) - 1))] for height in np.clip(heights, 0, 1))
+
+
+def _counts(sweep: Sweep, sizes: Sequence[str]) -> RenderableType:
+    """How many jobs of each rule and size are done, and what became of the others."""
+    table = Table("jobs done", *sizes, box=None, padding=(0, 2, 0, 0), header_style="dim")
+    by_rule: dict[str, list[Progress]] = {}
+    for progress in sweep.jobs:
+        by_rule.setdefault(progress.job.rule, []).append(progress)
+    for rule, jobs in by_rule.items():
+        if jobs[0].job.keys:
+            table.add_row(rule, *(_count([job for job in jobs if job.job.keys["size"] == size]) for size in sizes))
+    once = [jobs[0] for jobs in by_rule.values() if not jobs[0].job.keys]
+    line = Text("  ").join(Text(f"{_SIGNS[job.state]} {job.job.rule}", _STYLES[job.state]) for job in once)
+    return Group(table, line)
+
+
+def _count(jobs: Sequence[Progress]) -> Text:
+    """'3/4 ▶1': done of all, then those that run, failed or were stopped."""
+    states = [progress.state for progress in jobs]
+    n_done = states.count(State.DONE)
+    text = Text(f"{n_done}/{len(jobs)}", _STYLES[State.DONE if n_done == len(jobs) else State.WAITING])
+    for state in (State.RUNNING, State.FAILED, State.STOPPED):
+        if state in states:
+            text.append(f" {_SIGNS[state]}{states.count(state)}", _STYLES[state])
+    return text

@@ -1,0 +1,66 @@
+"""Watch a sweep from its files and logs: what is done, running and waiting, its curves so far and the time left.
+
+Without --configfile it is the sweep below results/ that was started last. Ctrl-C ends the view, not the sweep.
+"""
+
+import argparse
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from sweep.configuration import load
+from sweep.errors import UserError
+from sweep.watch.state import State, Sweep, read_sweep
+from sweep.watch.view import view
+
+INTERVAL = 3  # seconds between two looks
+MEMORY = 20  # looks over which the number of jobs at once is taken, since there is a gap between one job and the next
+
+
+def configuration_of(files: list[Path]) -> dict[str, Any]:
+    """The configuration of the sweep: merged as Snakemake merges it, or noted by the one that was started last.
+
+    Raises:
+        UserError: if there is no such file, it is not YAML, or the configuration is not valid.
+    """
+    started = sorted(Path("results").glob("*/logs/configuration.yaml"), key=lambda path: path.stat().st_mtime)
+    if not files and not started:
+        raise UserError("no sweep was started below results/. Start one with make, or name one: make watch CONFIG=FILE")
+    return load(files or started[-1:])
+
+
+def main(arguments: argparse.Namespace) -> None:
+    configuration = configuration_of(arguments.configfile)
+    console = Console()
+    n_running: deque[int] = deque(maxlen=MEMORY)
+
+    def look() -> tuple[Sweep, RenderableType]:
+        sweep = read_sweep(configuration, time.time())
+        n_running.append(len(sweep.of(State.RUNNING)))
+        return sweep, view(sweep, configuration, max(1, *n_running), console.width)
+
+    sweep, seen = look()
+    if not console.is_terminal:
+        console.print(seen)
+        return
+    with Live(seen, console=console, auto_refresh=False) as live:
+        while sweep.unfinished:
+            time.sleep(INTERVAL)
+            sweep, seen = look()
+            live.update(seen, refresh=True)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
+    try:
+        main(options.parse_args())
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        pass
