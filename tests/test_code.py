@@ -1,12 +1,13 @@
 """What a script depends on: a change of code reruns the jobs that use it, and no others."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sweep.code import local_modules
+from sweep.code import code_version, local_modules
 
 SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 
@@ -39,8 +40,41 @@ def test_what_trains_nothing_does_not_depend_on_the_model(script):
     assert "splithistory/model" not in modules_of(script)
 
 
+@pytest.fixture
+def scripts(tmp_path):
+    """A copy of the scripts, to be changed."""
+    shutil.copytree(SCRIPTS, tmp_path / "workflow_scripts")
+    code_version.cache_clear()
+    local_modules.cache_clear()
+    yield tmp_path / "workflow_scripts"
+    code_version.cache_clear()
+    local_modules.cache_clear()
+
+
+def test_the_version_of_code_is_the_same_wherever_it_lies(scripts):
+    (scripts / "pretrain.py").touch()
+    assert code_version(scripts, "pretrain.py") == code_version(SCRIPTS, "pretrain.py")
+
+
+@pytest.mark.parametrize(
+    ("changed", "script", "other"),
+    [
+        ("splithistory/reinforcement.py", "finetune.py", "pretrain.py"),
+        ("finetune.py", "finetune.py", "measure.py"),
+        ("sweep/figures/splithistory.mplstyle", "draw_figures.py", "summarize.py"),
+        ("sweep/report/page.html", "write_report.py", "draw_figures.py"),
+        ("sweep/claims.py", "summarize.py", "measure.py"),
+    ],
+)
+def test_the_version_of_code_changes_with_what_it_runs_and_nothing_else(scripts, changed, script, other):
+    with (scripts / changed).open("a") as file:
+        file.write("# A remark.\n")
+    assert code_version(scripts, script) != code_version(SCRIPTS, script)
+    assert code_version(scripts, other) == code_version(SCRIPTS, other)
+
+
 def test_of_the_rules_scripts_only_drawing_and_the_report_depend_on_the_figures():
-    for script in {path.stem for path in SCRIPTS.glob("*.py")} - {"watch"}:
+    for script in {path.stem for path in SCRIPTS.glob("*.py")} - {"adopt", "verify", "watch"}:
         drawn = any(module.startswith("sweep/figures") for module in modules_of(script))
         assert drawn == (script in ("draw_figures", "write_report"))
 

@@ -106,6 +106,13 @@ def test_the_gallery_shows_every_figure_with_two_sentences():
         assert len(re.findall(r"[^.]\.(?=\s+[A-Z0-9]|$)", text)) >= 2, name
 
 
+def test_the_page_on_reruns_reads_a_tables_metadata(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished.folder)
+    (example,) = blocks("python", (ROOT / "docs" / "reruns.md").read_text())
+    exec(example, {})
+    assert capsys.readouterr().out == "[0, 4]\n"
+
+
 @pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")], ids=lambda page: page.name)
 def test_every_file_that_a_page_names_exists(page):
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())

@@ -236,10 +236,6 @@ CHANGES = {
         {"pretrain": {"warmup_fraction": 0.85, "anneal_fraction": 0.15}},
         EVERYTHING - GENERATE - MEASURE_GENERATOR,
     ),
-    "two seeds of streams, swapped": (
-        {"sequence": {"seed": 3}, "measure": {"seed": 3}},
-        EVERYTHING,
-    ),
     "a size more": (
         {
             "sweep": {"sizes": [*SIZES, "more"]},
