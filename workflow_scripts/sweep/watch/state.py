@@ -217,15 +217,21 @@ def _written(path: Path) -> float | None:
         return None
 
 
+def _text(path: Path) -> str:
+    """What a file holds; nothing if it has gone since it was seen."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
 def _locked_since(folder: Path, outputs: set[str]) -> float | None:
     """When a lock on any of these files was taken; other sweeps may run in the same folder."""
     times = []
     for lock in (folder / ".snakemake" / "locks").glob("*.output.lock"):
-        try:
-            if not outputs.isdisjoint(lock.read_text(encoding="utf-8").splitlines()):
-                times.append(lock.stat().st_mtime)
-        except FileNotFoundError:  # released since it was listed
-            continue
+        taken = _written(lock)
+        if taken is not None and not outputs.isdisjoint(_text(lock).splitlines()):
+            times.append(taken)
     return max(times, default=None)
 
 
@@ -238,7 +244,7 @@ def _progress(job: Job, folder: Path, locked_since: float | None, now: float) ->
         return Progress(job, State.DONE, silence, curve=_curve(job, folder), took=took, left=0.0)
     # Snakemake deletes a job's outputs before it makes them again; the log stays until then.
     of_this_run = written is not None and (locked_since is None or written >= locked_since)
-    text = log.read_text(encoding="utf-8", errors="replace") if of_this_run else ""
+    text = _text(log) if of_this_run else ""
     if not of_this_run or re.search(r"INFO done in .* s$", text.rstrip()):
         return Progress(job, State.WAITING, silence)
     if re.search(r"\d{4}-\d\d-\d\d \S+ ERROR ", text):
@@ -272,8 +278,11 @@ def logged_rows(text: str) -> pd.DataFrame:
 
 def _curve(job: Job, folder: Path) -> pd.DataFrame:
     """The evaluations of a finished training job; empty for any other job."""
-    paths = [folder / path for path in job.outputs if job.rule in TRAINING and "training" in path.parts]
-    return _cached(_table, paths[0], default=pd.DataFrame()) if paths else pd.DataFrame()
+    nothing = pd.DataFrame()
+    if job.rule not in TRAINING:
+        return nothing
+    _, training = job.outputs
+    return _cached(_table, folder / training, default=nothing)
 
 
 def _table(path: Path) -> pd.DataFrame:
