@@ -1,5 +1,6 @@
 """A results folder is checked against its configuration, and taken over where all of it is right."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -184,6 +185,16 @@ def test_verifying_prints_one_table_and_fails_only_if_something_is_wrong(copied)
     for text in ("pretrained/checkpoint", "readable Parquet file", "op_vs_predicted.svg", "missing"):
         assert text in bad.stdout
     assert "Traceback" not in bad.output
+
+
+def test_tables_of_different_versions_are_noted(copied, examined):
+    table = pq.read_table(copied.folder / MEASURED)
+    made_by = metadata_of(table.schema, MEASURED)
+    made_by["versions"] |= {"torch": "2.12.0"}
+    pq.write_table(with_metadata(table, made_by), copied.folder / MEASURED)
+    found = examined()
+    assert found.problems == {}
+    assert re.fullmatch(r"made with more than one version of torch 2\.12\.0, 2\.\S+", found.notes[RESULTS])
 
 
 # Taking over

@@ -293,6 +293,7 @@ EDITS = {
     "config/config.schema.yaml": set(),
     "README.md": set(),
     "envs/requirements.txt": set(),
+    "envs/train.yaml": set(),
 }
 
 

@@ -55,7 +55,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
     """
     found = Examination()
     origins = {table.path: origin(config, results, table) for table in all_tables(results, config["sweep"])}
-    checksums, rows = {}, {}
+    checksums, rows, versions = {}, {}, defaultdict(set)
     for table in all_tables(results, config["sweep"]):
         path = table.path
         if not Path(path).exists():
@@ -69,6 +69,8 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
             found.problems[path].append(str(error).removeprefix(f"{path}: "))
             continue
         checksums[path], rows[path] = checksum(content), content.num_rows
+        for library, version in made_by.get("versions", {}).items():
+            versions[library].add(version)
         made = origins[path]
         found.problems[path] += _origin_problems(path, made_by, made.settings, code_version(scripts, made.script))
         # Inputs come before what is made from them.
@@ -94,7 +96,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
     found.expected = [*origins, *files]
     found.problems = {path: texts for path, texts in found.problems.items() if texts}
     found.current = _current(found, origins)
-    found.notes = dict(_notes(results, origins))
+    found.notes = dict(_notes(results, origins, versions))
     return found
 
 
@@ -175,7 +177,10 @@ def _current(found: Examination, origins: Mapping[str, Origin]) -> list[str]:
     return [path for path in found.expected if path in current]
 
 
-def _notes(results: str, origins: Mapping[str, Origin]) -> Iterator[tuple[str, str]]:
+def _notes(results: str, origins: Mapping[str, Origin], versions: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
+    mixed = [f"{library} {', '.join(sorted(found))}" for library, found in versions.items() if len(found) > 1]
+    if mixed:
+        yield results, f"made with more than one version of {'; '.join(mixed)}"
     for folder in policy_folders(results):
         if f"{folder}/part-0.parquet" not in origins:
             yield str(folder), "not of this configuration; neither read nor deleted"
