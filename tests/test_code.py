@@ -79,6 +79,11 @@ def test_of_the_rules_scripts_only_drawing_and_the_report_depend_on_the_figures(
         assert drawn == (script in ("draw_figures", "write_report"))
 
 
+def test_drawing_depends_on_every_module_of_the_figures():
+    modules = {path.stem for path in (SCRIPTS / "sweep" / "figures").glob("*.py")} - {"texts"}  # read by the report
+    assert modules_of("draw_figures") >= {f"sweep/figures/{name}" for name in modules}
+
+
 IMPORT_EACH = """
 import sys
 for script in sys.argv[1:]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -63,7 +64,7 @@ def change_a_value(path):
     value = table.column(column).to_pylist()
     value[0] = [0.5, *value[0][1:]] if isinstance(value[0], list) else 0.5
     field = table.schema.field(column)
-    pq.write_table(table.set_column(column, field, [value]).cast(table.schema), path)
+    pq.write_table(table.set_column(column, field, pa.array(value, field.type)), path)
 
 
 def make_a_rate_impossible(path):

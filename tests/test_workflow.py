@@ -589,7 +589,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(copied, disk):
     shutil.copytree(copied.results, folder / "tiny")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     remount("ro")
-    override = {"results_dir": str(folder / "tiny"), "measure": {"n_repeats": 3}}
+    override = {"results_dir": str(folder / "tiny"), "measure": {"n_bootstrap": 11}}
     run = copied.snakemake(override=override)
     assert run.status == 1
     assert f"{folder}/tiny cannot be written to" in run.stderr

@@ -19,10 +19,10 @@ from splithistory.seeding import Stream, stream_rng
 from splithistory.self_estimate import self_estimates
 from splithistory.sequence import N_OUTCOMES, Tokens, sample_outcomes
 from sweep import script
-from sweep.chains import read_chains
+from sweep.chains import measured_contexts, read_chains
 from sweep.checkpoints import load_checkpoint
 from sweep.device import select_device
-from sweep.measured import action_rows, bootstrap_rows, measured_contexts, measured_rows, self_estimate_rows
+from sweep.measured import action_rows, bootstrap_rows, measured_rows, self_estimate_rows
 from sweep.provenance import require_made_with
 from sweep.tables import write_table
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from splithistory.network_differential import network_differentials
 from sweep import script
-from sweep.chains import read_chains
+from sweep.chains import measured_contexts, read_chains
 from sweep.checkpoints import load_checkpoint
 from sweep.device import select_device
 from sweep.errors import UserError
-from sweep.measured import measured_contexts
 from sweep.provenance import require_made_with
 from sweep.tables import write_table
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from splithistory.sequence import N_OUTCOMES, Tokens
+from splithistory.seeding import Stream, stream_rng
+from splithistory.sequence import N_OUTCOMES, Tokens, one_window_a_chain
 from sweep.errors import TableError
 from sweep.tables import read_table, write_table
 
@@ -32,3 +33,17 @@ def read_chains(path: Path | str) -> Tokens:
     if not (chains // N_OUTCOMES == np.arange(lengths[0]) % 2).all():
         raise TableError(f"{path}: expected tokens 0..7 at even and 8..15 at odd positions of every chain")
     return chains
+
+
+def measured_contexts(test: Tokens, context_length: int, seed: int) -> Tokens:
+    """The windows that every policy is measured on, one a test chain, each ending just before an odd position.
+
+    Args:
+        test: (n_chains, length) test chains.
+        context_length: tokens a window.
+        seed: of the places in the chains.
+
+    Returns:
+        (n_chains, context_length) tokens.
+    """
+    return one_window_a_chain(test, context_length, stream_rng(seed, Stream.TEST_WINDOWS), target_parity=1).contexts

@@ -4,23 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from splithistory.policy_measurement import Measurement
-from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import N_OUTCOMES, Tokens, one_window_a_chain
+from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import Futures
-
-
-def measured_contexts(test: Tokens, context_length: int, seed: int) -> Tokens:
-    """The windows that every policy is measured on, one a test chain, each ending just before an odd position.
-
-    Args:
-        test: (n_chains, length) test chains.
-        context_length: tokens a window.
-        seed: of the places in the chains.
-
-    Returns:
-        (n_chains, context_length) tokens.
-    """
-    return one_window_a_chain(test, context_length, stream_rng(seed, Stream.TEST_WINDOWS), target_parity=1).contexts
 
 
 def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:

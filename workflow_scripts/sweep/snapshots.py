@@ -1,5 +1,6 @@
 """Snapshots of a training on disk, so that a job that was killed goes on where it was."""
 
+import io
 import logging
 from collections.abc import Callable, Mapping
 from glob import escape
@@ -60,8 +61,10 @@ class FileSnapshots(Snapshots):
 
     def keep(self, state: dict[str, Any]) -> None:
         """Write a state, whole or not at all."""
+        buffer = io.BytesIO()  # torch's own writing to a full disk fails with an error of its own
+        torch.save(state, buffer)
         with replacing(self._path) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(buffer.getbuffer())
         self._report(state["rows"][-1])
 
     def remove(self) -> None:

@@ -81,9 +81,9 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
         ]
     manifest = f"{results}/manifest.parquet"
     _examine_manifest(found, manifest, results, checksums, rows)
-    files = {manifest: ("write_manifest.py", summarizing(config))}
+    files = {path: ("draw_figures.py", drawing(config)) for path in _figures(results, config["sweep"]["tasks"])}
     files |= {f"{results}/report.html": ("write_report.py", drawing(config))}
-    files |= {path: ("draw_figures.py", drawing(config)) for path in _figures(results, config["sweep"]["tasks"])}
+    files |= {manifest: ("write_manifest.py", summarizing(config))}
     for path, (script, settings) in files.items():
         if Path(path).exists():
             made_by = _source(path)
@@ -160,20 +160,20 @@ def _current(found: Examination, origins: Mapping[str, Origin]) -> list[str]:
     jobs: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, made in origins.items():
         jobs[made.script, configuration_hash(made.settings)].append(path)
+    summary = [path for path, made in origins.items() if made.script == _SUMMARY_SCRIPT]
     current: set[str] = set()
-    for (script, _), outputs in jobs.items():
+    for outputs in jobs.values():
         inputs = {source for path in outputs for source in origins[path].inputs.values()}
-        if script == _SUMMARY_SCRIPT:
-            # It is made from all tables, and which ones it saw is known by the manifest alone.
-            inputs = {path for path, made in origins.items() if made.script != _SUMMARY_SCRIPT} - set(outputs)
-            inputs |= {path for path in files if path.endswith("manifest.parquet") and path in wrong}
-        if not wrong.intersection(outputs) and inputs <= current:
+        if outputs != summary and not wrong.intersection(outputs) and inputs <= current:
             current.update(outputs)
-    figures = [path for path in files if "/figures/" in path]
-    if current >= origins.keys() and not wrong.intersection(figures):
-        current.update(figures)
-        if not wrong:
-            current.update(files)
+    # The summary is made from all tables, and which ones it saw is known by the manifest alone.
+    if {*current, *summary} == origins.keys() and not wrong.intersection([*summary, found.expected[-1]]):
+        current.update(summary)
+        figures = [path for path in files if "/figures/" in path]
+        if not wrong.intersection(figures):
+            current.update(figures)
+    if not wrong:
+        current.update(files)
     return [path for path in found.expected if path in current]
 
 

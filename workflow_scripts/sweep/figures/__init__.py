@@ -12,9 +12,21 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # which the import graph reads: it cannot see that `draw` imports these by name
     import pandas as pd
 
+    from sweep.figures import (  # noqa: F401
+        against_parameters,
+        counterfactual,
+        cross_objective,
+        differential,
+        identification,
+        impact,
+        optimization,
+        schematics,
+        self_estimate,
+        training,
+    )
     from sweep.figures.style import CaptionedFigure, FigureStyle
 
 
