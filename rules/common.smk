@@ -1,5 +1,6 @@
 # Shared by all rules: the checked configuration, paths, and what each job depends on.
 
+import gc
 import os
 import re
 import shlex
@@ -23,7 +24,14 @@ from sweep.figures.texts import title_and_caption
 from sweep.files import replacing
 from sweep.lock import take_over
 from sweep.provenance import recorded_hash
-from sweep.layout import all_tables, finetuned_table, pretrained_table, sequence_table, summary_table
+from sweep.layout import (
+    all_tables,
+    finetuned_table,
+    pretrained_table,
+    sequence_table,
+    summarized_tables,
+    summary_table,
+)
 from sweep.stages import (
     drawing,
     finetuning,
@@ -35,6 +43,8 @@ from sweep.stages import (
     pretraining,
     summarizing,
 )
+
+gc.set_threshold(100_000)
 
 try:
     validate(config)
@@ -63,11 +73,6 @@ wildcard_constraints:
 def nearest_folder(path):
     """The path, or the nearest folder around it that exists."""
     return next(folder for folder in [Path(path), *Path(path).absolute().parents] if folder.exists())
-
-
-def every(path):
-    """The path once for each policy (or pretrained model) of the sweep."""
-    return expand(path, size=SIZES, task=TASKS, seed=SEEDS)
 
 
 def seeded(stage):
