@@ -6,12 +6,9 @@ the names and with the metadata of all. Prints a line a step: wall and processor
 """
 
 import argparse
-import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +32,18 @@ SIZES = {f"size{i}": {"d_model": 8 * i, "n_layers": 2, "n_heads": 4, "d_ff": 16 
 TASKS = {
     f"task{i}": {"good": good}
     for i, good in enumerate(
-        [[0], [1], [0, 4], [1, 5], [2, 3, 7], [0, 2, 4, 6], [1, 3, 5, 7], [4, 5, 6, 7], [0, 1, 2, 4, 5], [1, 2, 3, 5, 6, 7]]
+        [
+            [0],
+            [1],
+            [0, 4],
+            [1, 5],
+            [2, 3, 7],
+            [0, 2, 4, 6],
+            [1, 3, 5, 7],
+            [4, 5, 6, 7],
+            [0, 1, 2, 4, 5],
+            [1, 2, 3, 5, 6, 7],
+        ]
     )
 }
 # Rows like those of a sweep at paper scale, from a training of seconds.
@@ -48,6 +56,15 @@ TEMPLATES = {
     "finetune": {"n_steps": 25, "evaluation_interval": 1},
     "measure": PAPER["measure"],
 }
+MEASURED = """
+import resource, subprocess, sys, time
+started = time.perf_counter()
+with open(sys.argv[1], "w") as output:
+    status = subprocess.call(sys.argv[2:], stdout=output, stderr=subprocess.STDOUT)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss)
+sys.exit(status)
+"""
 Templates = dict[tuple[str, str], list[tuple[pa.Table, dict[str, Any]]]]
 
 
@@ -97,9 +114,7 @@ def timed(label: str, command: Sequence[Any], folder: Path) -> None:
         output.seek(0)
         if status:
             sys.exit(f"{label} failed:\n{output.read()[-3000:]}")
-    print(
-        f"{label:<28}{seconds:>9.1f}{used.ru_utime + used.ru_stime:>9.1f}{used.ru_maxrss / 1e6:>8.2f}", flush=True
-    )
+    print(f"{label:<28}{seconds:>9.1f}{used.ru_utime + used.ru_stime:>9.1f}{used.ru_maxrss / 1e6:>8.2f}", flush=True)
 
 
 def finished_templates(folder: Path) -> Templates:

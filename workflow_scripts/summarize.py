@@ -2,15 +2,17 @@
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweep import script
+from sweep.canonical import configuration_hash
 from sweep.claims import claims_table
-from sweep.layout import Table, all_tables, pretrained_keys, pretrained_table, summary_table
+from sweep.layout import Table, pretrained_keys, pretrained_table, summarized_tables, summary_table
 from sweep.provenance import made_otherwise, metadata_of, refuse
 from sweep.stages import origin
 from sweep.summary import (
@@ -28,7 +30,7 @@ from sweep.tables import read_table, write_table
 def main(arguments: argparse.Namespace) -> None:
     settings, results = arguments.settings, arguments.results
     good_sets = {task: entry["good"] for task, entry in settings["tasks"].items()}
-    tables = stacked(settings, results, [table for table in all_tables(results, settings["sweep"]) if table.keys])
+    tables = stacked(settings, results)
     pretrained, finetuned = tables["pretrained"], tables["finetuned"]
     n_parameters = {
         (keys["size"], keys["seed"]): checkpoint_metadata(pretrained_table(results, "checkpoint", **keys))[
@@ -65,26 +67,48 @@ def main(arguments: argparse.Namespace) -> None:
         write_table(frame, f"summary/{name}", summary_table(results, name), made_by)
 
 
-def stacked(settings: Mapping[str, Any], results: str, tables: Iterable[Table]) -> dict[str, dict[str, pd.DataFrame]]:
+def stacked(settings: Mapping[str, Any], results: str) -> dict[str, dict[str, pd.DataFrame]]:
     """All tables of a stage and name in one frame, with their keys; checkpoints apart.
 
     Raises:
         TableError: if one is missing or unreadable, or another configuration made some.
     """
-    frames: dict[str, dict[str, list[pd.DataFrame]]] = defaultdict(lambda: defaultdict(list))
+    tables = defaultdict(list)
+    for table in summarized_tables(results, settings["sweep"]):
+        tables[table.stage, table.name].append(table)
+    hashes: dict[tuple[Any, ...], str] = {}
     problems = []
-    for table in tables:
-        if table.name == "checkpoint":
-            continue
+
+    def content(table: Table) -> pa.Table:
         rows = read_table(table.path, table.schema)
-        expected = origin(settings, results, table).settings
-        problems += made_otherwise(metadata_of(rows.schema, table.path), expected, table.path)
-        frames[table.stage][table.name].append(rows.to_pandas().assign(**table.keys))
+        made_by, made = metadata_of(rows.schema, table.path), origin(settings, results, table)
+        job = (made.script, *table.keys.values())  # its tables have their settings in common
+        if job not in hashes:
+            hashes[job] = configuration_hash(made.settings)
+        if made_by.get("configuration_hash") != hashes[job]:
+            problems.extend(made_otherwise(made_by, made.settings, table.path))
+        return rows.replace_schema_metadata()
+
+    frames: dict[str, dict[str, pd.DataFrame]] = defaultdict(dict)
+    for (stage, name), same in tables.items():
+        if name != "checkpoint":
+            frames[stage][name] = frame_of(same, content)
     refuse(problems)
-    return {
-        stage: {name: pd.concat(parts, ignore_index=True) for name, parts in named.items()}
-        for stage, named in frames.items()
-    }
+    return frames
+
+
+def frame_of(tables: Sequence[Table], content: Callable[[Table], pa.Table]) -> pd.DataFrame:
+    """The rows of tables with their keys. Lists stay with Arrow: as objects they take several times the memory."""
+    pieces, n_rows = [], []
+    for start in range(0, len(tables), 1000):
+        parts = [content(table) for table in tables[start : start + 1000]]
+        n_rows += [part.num_rows for part in parts]
+        pieces.append(pa.concat_tables(parts).combine_chunks())  # small tables take more memory than what they hold
+    frame = pa.concat_tables(pieces).to_pandas(
+        types_mapper=lambda arrow: pd.ArrowDtype(arrow) if pa.types.is_list(arrow) else None
+    )
+    keys = pd.DataFrame([table.keys for table in tables])
+    return frame.assign(**{key: values.repeat(n_rows).to_numpy() for key, values in keys.items()})
 
 
 def checkpoint_metadata(path: str) -> dict[str, Any]:

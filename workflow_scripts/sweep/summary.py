@@ -1,20 +1,27 @@
-"""Summary tables from the tables of all policies: frames in, frames out."""
+"""Summary tables from the tables of all policies: frames in, frames out.
+
+Tens of thousands of policies take seconds, as whole columns are computed at once and grouped by policy after.
+"""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import stats
 
 from splithistory.identification import nearest_objective, rank_good_set, ranks_of_good_set
-from splithistory.information import good_mask, success_probability
+from splithistory.information import good_mask
 from splithistory.policy_measurement import PSEUDOCOUNT
 from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import smooth
-from splithistory.theory import Theory, jensen_gap, theory_of
+from splithistory.theory import jensen_gap, theory_of
 
 KEYS = ["task", "size", "seed"]
+MODEL = ["size", "seed"]
 
 
 def policies_table(
@@ -44,53 +51,51 @@ def policies_table(
     Returns:
         The 'policies' table; `config.yaml`'s order of tasks, sizes and seeds.
     """
-    success = success.set_index(KEYS)
-    pretrained = pretraining.sort_values("step").groupby(["size", "seed"]).last()
-    finetuned = finetuning.sort_values("step").groupby(KEYS).last()
-    actions_of = dict(list(actions.groupby(KEYS)))
-    expected = self_estimates.groupby(KEYS)[["op", "imp"]].mean()
+    split_history = measured[measured["counterfactual"] == "split_history"]
+    exact = split_history[split_history["estimator"] == "exact"]
+    sampled = split_history[split_history["estimator"] == "monte_carlo"]
+    judged = exact.join(_theory_by_own_task(exact, good_sets))
+    means = judged.groupby(KEYS, sort=False).mean(numeric_only=True)
+    study = _smoothed(sampled).join(_theory_by_own_task(_smoothed(sampled), good_sets))
+    study = study.groupby(KEYS).mean(numeric_only=True).loc[means.index]
+    stderr = judged.groupby(KEYS, sort=False)[["op", "imp"]].sem()
+    models = means.index.droplevel("task")
+    pretrained = pretraining.sort_values("step").groupby(MODEL).last().loc[models]
+    finetuned = finetuning.sort_values("step").groupby(KEYS).last().loc[means.index]
+    success = success.set_index(KEYS).loc[means.index]
+    good = _good_masks(means.index.get_level_values("task"), good_sets)  # (P, 8)
+    self_estimated = self_estimates.groupby(KEYS)[["op", "imp"]].mean().loc[means.index]
     identified = identification[identification["measure"] == "op"].set_index(KEYS)["identified_task"]
-    rows = []
-    for keys, repeats in measured[measured["counterfactual"] == "split_history"].groupby(KEYS, sort=False):
-        task, size, seed = keys
-        good = good_mask(good_sets[task], N_OUTCOMES)
-        exact = repeats[repeats["estimator"] == "exact"].sort_values("repeat")
-        sampled = repeats[repeats["estimator"] == "monte_carlo"]
-        reinforced, outcomes = finetuned.loc[keys], success.loc[keys]
-        theory, study = _theory_of(exact, good), _theory_of(_smoothed(sampled), good)
-        outcome, split_history = _distributions(exact)
-        rows.append(
-            {
-                "task": task,
-                "n_good": int(good.sum()),
-                "size": size,
-                "n_parameters": n_parameters[size, seed],
-                "seed": seed,
-                "pretraining_loss": pretrained.loc[(size, seed), "validation_loss"],
-                "maintenance_loss": reinforced["maintenance_loss"],
-                "natural_loss": reinforced["natural_loss"],
-                "off_alphabet_rate": outcomes["off_alphabet_rate"],
-                **_judged(exact, theory),
-                "success_rate_pretrained": outcomes["outcome_counts_pretrained"][good].sum() / outcomes["n_contexts"],
-                "op_stderr": _stderr(exact["op"]),
-                "op_within_good": theory.op_within_good.mean(),
-                "op_within_bad": theory.op_within_bad.mean(),
-                "op_nonuniformity": theory.op_nonuniformity.mean(),
-                "imp_stderr": _stderr(exact["imp"]),
-                "imp_excess_jensen": _jensen_gap(theory, actions_of[keys], good),
-                "op_study": sampled["op"].mean(),
-                "op_predicted_study": study.op_predicted.mean(),
-                "imp_study": sampled["imp"].mean(),
-                "imp_minimum_study": study.imp_minimum.mean(),
-                "op_self": expected.loc[keys, "op"],
-                "imp_self": expected.loc[keys, "imp"],
-                "identified_task": identified.loc[keys],
-                "good_set": np.flatnonzero(good),
-                "outcome_distribution": outcome.mean(axis=0),
-                "counterfactual_distribution": split_history.mean(axis=0),
-            }
+    successes_pretrained = (_array(success["outcome_counts_pretrained"]) * good).sum(axis=1)
+    return (
+        _judged(means)
+        .assign(
+            n_good=good.sum(axis=1),
+            n_parameters=[n_parameters[model] for model in models],
+            pretraining_loss=pretrained["validation_loss"].to_numpy(),
+            maintenance_loss=finetuned["maintenance_loss"],
+            natural_loss=finetuned["natural_loss"],
+            off_alphabet_rate=success["off_alphabet_rate"],
+            success_rate_pretrained=successes_pretrained / success["n_contexts"],
+            op_stderr=stderr["op"],
+            op_within_good=means["op_within_good"],
+            op_within_bad=means["op_within_bad"],
+            op_nonuniformity=means["op_nonuniformity"],
+            imp_stderr=stderr["imp"],
+            imp_excess_jensen=_jensen_gaps(judged, actions, good_sets),
+            op_study=study["op"],
+            op_predicted_study=study["op_predicted"],
+            imp_study=study["imp"],
+            imp_minimum_study=study["imp_minimum"],
+            op_self=self_estimated["op"],
+            imp_self=self_estimated["imp"],
+            identified_task=identified,
+            good_set=[np.flatnonzero(mask) for mask in good],
+            outcome_distribution=list(_mean_distributions(exact, "outcome_distribution", KEYS)),
+            counterfactual_distribution=list(_mean_distributions(exact, "counterfactual_distribution", KEYS)),
         )
-    return pd.DataFrame(rows)
+        .reset_index()
+    )
 
 
 def cross_objective_table(measured: pd.DataFrame, good_sets: Mapping[str, list[int]]) -> pd.DataFrame:
@@ -101,20 +106,13 @@ def cross_objective_table(measured: pd.DataFrame, good_sets: Mapping[str, list[i
         good_sets: the good outcomes of each task.
     """
     exact = measured[(measured["counterfactual"] == "split_history") & (measured["estimator"] == "exact")]
-    return pd.DataFrame(
-        {
-            **dict(zip(KEYS, keys, strict=True)),
-            "evaluated_task": task,
-            "is_training_task": task == keys[0],
-            **{
-                name: value
-                for name, value in _judged(repeats, _theory_of(repeats, good_mask(good, N_OUTCOMES))).items()
-                if name != "imp_minimum_reason"
-            },
-        }
-        for keys, repeats in exact.groupby(KEYS, sort=False)
-        for task, good in good_sets.items()
-    )
+    by_task = []
+    for task, good in good_sets.items():
+        means = exact.join(_theory(exact, good)).groupby(KEYS, sort=False).mean(numeric_only=True)
+        judged = _judged(means).drop(columns="imp_minimum_reason").reset_index()
+        by_task.append(judged.assign(evaluated_task=task, is_training_task=judged["task"] == task))
+    # Each policy with all tasks, in their order.
+    return pd.concat(by_task).sort_index(kind="stable").reset_index(drop=True)
 
 
 def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
@@ -123,17 +121,8 @@ def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
     Args:
         measured: all 'measured' tables with their keys.
     """
-    exact = measured[measured["estimator"] == "exact"]
-    return pd.DataFrame(
-        {
-            **dict(zip([*KEYS, "counterfactual"], keys, strict=True)),
-            "op": repeats["op"].mean(),
-            "op_stderr": _stderr(repeats["op"]),
-            "imp": repeats["imp"].mean(),
-            "imp_stderr": _stderr(repeats["imp"]),
-        }
-        for keys, repeats in exact.groupby([*KEYS, "counterfactual"], sort=False)
-    )
+    exact = measured[measured["estimator"] == "exact"].groupby([*KEYS, "counterfactual"], sort=False)[["op", "imp"]]
+    return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index()
 
 
 def identification_table(
@@ -153,30 +142,30 @@ def identification_table(
         promoted ranks it behind all sets.
     """
     exact = measured[(measured["counterfactual"] == "split_history") & (measured["estimator"] == "exact")]
-    repeats_of, draws_of = dict(list(exact.groupby(KEYS))), dict(list(bootstrap.groupby(KEYS)))
+    judged_by, repeats_of, draws_of = (rows.groupby(KEYS).indices for rows in (cross_objective, exact, bootstrap))
+    (outcomes, split_histories), (outcome_draws, split_history_draws) = _distributions(exact), _distributions(bootstrap)
     chance = {task: len(good) / N_OUTCOMES for task, good in good_sets.items()}
+    judged = {name: column.to_numpy() for name, column in cross_objective.items()} | {
+        "chance": cross_objective["evaluated_task"].map(chance).to_numpy()
+    }
     uniform = np.full(N_OUTCOMES, 1 / N_OUTCOMES)
     rows = []
-    for keys, judged in cross_objective.groupby(KEYS, sort=False):
+    for keys in cross_objective[KEYS].drop_duplicates().itertuples(index=False, name=None):
         good = good_mask(good_sets[keys[0]], N_OUTCOMES)
-        outcome, split_history = _distributions(repeats_of[keys])
-        outcome_draws, split_history_draws = _distributions(draws_of[keys])
+        judges, repeats, draws = judged_by[keys], repeats_of[keys], draws_of[keys]
+        outcome, split_history = outcomes[repeats].mean(axis=0), split_histories[repeats].mean(axis=0)
         for measure, predicted, reference_rate, reference, reference_draws in (
-            ("op", "op_predicted", judged["evaluated_task"].map(chance), uniform, uniform),
-            (
-                "imp",
-                "imp_minimum",
-                judged["success_rate_counterfactual"],
-                split_history.mean(axis=0),
-                split_history_draws,
-            ),
+            ("op", "op_predicted", "chance", uniform, uniform),
+            ("imp", "imp_minimum", "success_rate_counterfactual", split_history, split_history_draws[draws]),
         ):
             nearest = nearest_objective(
-                judged[measure].iloc[0], judged[predicted], (judged["success_rate"] > reference_rate).to_numpy()
+                judged[measure][judges[0]],
+                judged[predicted][judges],
+                judged["success_rate"][judges] > judged[reference_rate][judges],
             )
-            identified = None if nearest is None else judged["evaluated_task"].iloc[nearest]
-            ranking = rank_good_set(outcome.mean(axis=0), reference, good)
-            low, high = np.quantile(ranks_of_good_set(outcome_draws, reference_draws, good), [0.025, 0.975])
+            identified = None if nearest is None else judged["evaluated_task"][judges[nearest]]
+            ranking = rank_good_set(outcome, reference, good)
+            low, high = np.quantile(ranks_of_good_set(outcome_draws[draws], reference_draws, good), [0.025, 0.975])
             rows.append(
                 {
                     **dict(zip(KEYS, keys, strict=True)),
@@ -202,11 +191,9 @@ def actions_table(actions: pd.DataFrame) -> pd.DataFrame:
         actions: all 'actions' tables with their keys.
     """
     n_repeats = actions["repeat"].nunique()
-    grouped = actions.groupby([*KEYS, "action"], sort=False)
-    return grouped.agg(
-        weight=("weight", lambda weights: weights.sum() / n_repeats),
-        outcome_distribution=("outcome_distribution", lambda rows: np.mean(list(rows), axis=0)),
-    ).reset_index()
+    keys = [*KEYS, "action"]
+    table = (actions.groupby(keys, sort=False)["weight"].sum() / n_repeats).reset_index()
+    return table.assign(outcome_distribution=list(_mean_distributions(actions, "outcome_distribution", keys)))
 
 
 def both_stages_table(pretrained: pd.DataFrame, finetuned: pd.DataFrame) -> pd.DataFrame:
@@ -234,65 +221,74 @@ def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _theory_of(repeats: pd.DataFrame, good: np.ndarray) -> Theory:
-    """Theory of one policy's repeats."""
-    return theory_of(*_distributions(repeats), repeats["entropy_counterfactual"].to_numpy(), good)
+def _theory(rows: pd.DataFrame, good_set: list[int]) -> pd.DataFrame:
+    """`Theory` of each row, judged by one good set, as columns."""
+    theory = theory_of(*_distributions(rows), rows["entropy_counterfactual"], good_mask(good_set, N_OUTCOMES))
+    return pd.DataFrame(asdict(theory), index=rows.index)
+
+
+def _theory_by_own_task(rows: pd.DataFrame, good_sets: Mapping[str, list[int]]) -> pd.DataFrame:
+    """`Theory` of each row, judged by the policy's own task."""
+    return pd.concat(_theory(own, good_sets[task]) for task, own in rows.groupby("task"))
+
+
+def _good_masks(tasks: pd.Index | pd.Series, good_sets: Mapping[str, list[int]]) -> np.ndarray:
+    """(R, 8) booleans: the good outcomes of each row's task."""
+    task_of_row, distinct = pd.factorize(tasks)
+    return np.array([good_mask(good_sets[task], N_OUTCOMES) for task in distinct])[task_of_row]
+
+
+def _array(rows: pd.Series) -> np.ndarray:
+    """(R, 8) numbers of a column of lists."""
+    return pc.list_flatten(pa.array(rows)).to_numpy().reshape(-1, N_OUTCOMES)
 
 
 def _distributions(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """(R, 8) F and (R, 8) mean F'|x'' of R rows."""
-    return tuple(np.stack(rows[f"{kind}_distribution"].to_list()) for kind in ("outcome", "counterfactual"))
+    return tuple(_array(rows[f"{kind}_distribution"]) for kind in ("outcome", "counterfactual"))
+
+
+def _mean_distributions(rows: pd.DataFrame, column: str, keys: list[str]) -> np.ndarray:
+    """(G, 8) means over the rows of each group, in the order in which groups first come."""
+    group = rows.groupby(keys, sort=False).ngroup().to_numpy()
+    sums = np.zeros((group.max() + 1, N_OUTCOMES))
+    np.add.at(sums, group, _array(rows[column]))
+    return sums / np.bincount(group)[:, None]
 
 
 def _smoothed(repeats: pd.DataFrame) -> pd.DataFrame:
     """Monte Carlo repeats with the pseudocount that their Imp was computed with."""
-    return repeats.assign(
-        **{
-            column: [
-                smooth(distribution, n, PSEUDOCOUNT)
-                for distribution, n in zip(repeats[column], repeats["n_contexts"], strict=True)
-            ]
-            for column in ("outcome_distribution", "counterfactual_distribution")
-        }
+    n_contexts = repeats["n_contexts"].to_numpy()[:, None]
+    outcome, counterfactual = (list(smooth(rows, n_contexts, PSEUDOCOUNT)) for rows in _distributions(repeats))
+    return repeats.assign(outcome_distribution=outcome, counterfactual_distribution=counterfactual)
+
+
+def _judged(means: pd.DataFrame) -> pd.DataFrame:
+    """Columns that 'policies' and 'cross_objective' share, from means over a policy's repeats."""
+    imp, defined = means["imp"], np.isfinite(means["imp_minimum"])
+    imp_minimum = means["imp_minimum"].where(defined)
+    reason = "infinite: the success rate under F' is 0 or 1 in some repeat"
+    return means[["success_rate", "success_rate_counterfactual", "op", "op_predicted", "imp"]].assign(
+        op_excess=means["op"] - means["op_predicted"],
+        imp_minimum=imp_minimum,
+        imp_minimum_reason=pd.Series(pd.NA, means.index, dtype="string").where(defined, reason),
+        imp_ratio=imp / imp_minimum.where(imp_minimum > 0),
+        imp_excess=imp - imp_minimum,
     )
 
 
-def _judged(repeats: pd.DataFrame, theory: Theory) -> dict[str, Any]:
-    """Columns that 'policies' and 'cross_objective' share: means over a policy's repeats."""
-    op, imp, op_predicted = repeats["op"].mean(), repeats["imp"].mean(), theory.op_predicted.mean()
-    imp_minimum = theory.imp_minimum.mean()
-    defined = np.isfinite(imp_minimum)
-    return {
-        "success_rate": theory.success_rate.mean(),
-        "success_rate_counterfactual": theory.success_rate_counterfactual.mean(),
-        "op": op,
-        "op_predicted": op_predicted,
-        "op_excess": op - op_predicted,
-        "imp": imp,
-        "imp_minimum": imp_minimum if defined else np.nan,
-        "imp_minimum_reason": pd.NA if defined else "infinite: the success rate under F' is 0 or 1 in some repeat",
-        "imp_ratio": imp / imp_minimum if defined and imp_minimum > 0 else np.nan,
-        "imp_excess": imp - imp_minimum if defined else np.nan,
-    }
-
-
-def _jensen_gap(theory: Theory, actions: pd.DataFrame, good: np.ndarray) -> float:
-    """Mean Jensen gap over a policy's repeats, nats."""
-    return np.mean(
-        [
-            jensen_gap(
-                success_rate,
-                rows["weight"].to_numpy(),
-                success_probability(np.stack(rows["outcome_distribution"].to_list()), good),
-            )
-            for success_rate, (_, rows) in zip(theory.success_rate, actions.groupby("repeat"), strict=True)
-        ]
+def _jensen_gaps(judged: pd.DataFrame, actions: pd.DataFrame, good_sets: Mapping[str, list[int]]) -> pd.Series:
+    """Mean Jensen gap over each policy's repeats, nats; null where that of a repeat is."""
+    keys = [*KEYS, "repeat"]
+    weights = actions["weight"].to_numpy()
+    rates = (_array(actions["outcome_distribution"]) * _good_masks(actions["task"], good_sets)).sum(axis=1)
+    actions_of = actions.groupby(keys).indices
+    gaps = judged.set_index(keys)["success_rate"]
+    gaps = pd.Series(
+        [jensen_gap(rate, weights[actions_of[repeat]], rates[actions_of[repeat]]) for repeat, rate in gaps.items()],
+        index=gaps.index,
     )
-
-
-def _stderr(values: pd.Series) -> float:
-    """Standard error of the mean over repeats; null for a single one."""
-    return stats.sem(values) if len(values) > 1 else np.nan
+    return gaps.groupby(KEYS).mean(skipna=False)
 
 
 def _line(x: pd.Series, y: pd.Series) -> dict[str, Any]:

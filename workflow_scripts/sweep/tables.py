@@ -4,6 +4,7 @@ A table is a Parquet file; `provenance` says what its metadata holds.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,7 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
 }
 
 
+@cache
 def arrow_schema(name: str) -> pa.Schema:
     """The Arrow schema of a table, from its pandera schema."""
     return pa.schema([(column, spec.metadata["arrow"]) for column, spec in SCHEMAS[name].columns.items()])
@@ -361,7 +363,8 @@ def read_table(path: Path | str, name: str) -> pa.Table:
     """
     expected = arrow_schema(name)
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        # Small files are read faster without further threads.
+        table = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False).read(use_threads=False)
     except FileNotFoundError:
         raise TableError(f"{path}: no such file; expected a '{name}' table. Rerun snakemake to make it") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
