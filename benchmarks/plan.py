@@ -106,15 +106,13 @@ def snakemake(configuration: Path, *options: str) -> list[Any]:
 
 def timed(label: str, command: Sequence[Any], folder: Path) -> None:
     """Run a command and print what it took; the memory is that of its largest process."""
-    with (folder / "output").open("w+") as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(list(map(str, command)), cwd=folder, stdout=output, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        output.seek(0)
-        if status:
-            sys.exit(f"{label} failed:\n{output.read()[-3000:]}")
-    print(f"{label:<28}{seconds:>9.1f}{used.ru_utime + used.ru_stime:>9.1f}{used.ru_maxrss / 1e6:>8.2f}", flush=True)
+    # By way of a small process: a new one counts as large as what it was forked from.
+    command = [sys.executable, "-ISc", MEASURED, folder / "output", *command]
+    done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{label} failed:\n{(folder / 'output').read_text()[-3000:]}{done.stderr}")
+    wall, cpu, kilobytes = map(float, done.stdout.split())
+    print(f"{label:<28}{wall:>9.1f}{cpu:>9.1f}{kilobytes / 1e6:>8.2f}", flush=True)
 
 
 def finished_templates(folder: Path) -> Templates:
