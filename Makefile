@@ -25,7 +25,7 @@ watch: setup
 	.venv/bin/python workflow_scripts/watch.py $(if $(CONFIG),--configfile $(CONFIG))
 
 test: setup
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(CORES) --dist worksteal
 
 lint: setup
 	.venv/bin/ruff check .

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,13 @@ def kill_group(process):
         os.killpg(process.pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=60)  # the pipe closes with the last process that holds it
     return output
+
+
+def wait_until(condition, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture

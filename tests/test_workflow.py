@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from conftest import ROOT, kill_group
+from conftest import ROOT, kill_group, wait_until
 from splithistory.seeding import SPLITS
 from sweep.figures import figure_names
 from sweep.layout import (
@@ -536,13 +536,6 @@ def test_a_sweep_killed_twenty_times_ends_as_if_undisturbed(workspace, finished)
     assert run.status == 0, run.output
     assert_equal_tables(workspace, finished)
     assert workspace.files() == finished.files()
-
-
-def wait_until(condition, seconds=300):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 # Disks
