@@ -289,6 +289,7 @@ EDITS = {
     "workflow_scripts/splithistory/reinforcement.py": reinforcing_and_measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/sequence.py": EVERYTHING,
+    "workflow_scripts/sweep/tables.py": EVERYTHING,
     "workflow_scripts/sweep/configuration.py": set(),
     "config/config.schema.yaml": set(),
     "README.md": set(),
@@ -305,6 +306,13 @@ def test_an_edit_of_the_code_reruns_what_uses_it(copied, path, jobs):
     run = copied.snakemake("--dry-run")
     assert run.status == 0, run.output
     assert run.jobs == jobs
+
+
+def test_an_edit_that_changes_no_result_can_be_waved_through(copied):
+    with (copied.folder / "workflow_scripts/splithistory/model.py").open("a") as file:
+        file.write("# A remark.\n")
+    assert copied.snakemake("--touch").status == 0
+    assert copied.snakemake("--dry-run").jobs == set()
 
 
 def test_a_clone_elsewhere_with_results_and_records_reruns_nothing(finished, tmp_path):
