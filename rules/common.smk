@@ -111,6 +111,48 @@ def made_otherwise():
     ]
 
 
+# What a job asks a cluster for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks
+# for as much again. On one machine only `device` has an effect.
+
+GPUS = 1 if config["device"] == "cuda" else 0  # of a job that trains or runs a policy
+
+
+def n_weights(size):
+    """Weights in the blocks of a size's policies; what a job needs grows with them."""
+    shape = architecture_settings(config, size)
+    return shape["n_layers"] * shape["d_model"] * (4 * shape["d_model"] + 2 * shape["d_ff"])
+
+
+def asking(amount):
+    """A resource that is the same for all sizes, times the attempt."""
+    return lambda wildcards, attempt: attempt * amount
+
+
+def memory(bytes_per_weight):
+    """MB of a job that holds a policy: for Python, torch and Snakemake, and for each of the policy's weights."""
+    return lambda wildcards, attempt: attempt * (1500 + n_weights(wildcards.size) * bytes_per_weight // 10**6)
+
+
+def training_time(settings_of):
+    """Minutes of a training job: four times those of a server's core, and ten to start and to end.
+
+    `settings_of` gives the training's settings for the job's wildcards.
+    """
+
+    def minutes(wildcards, attempt):
+        settings = settings_of(wildcards)
+        tokens = settings["n_steps"] * settings["batch_size"] * config["sequence"]["context_length"]
+        seconds = tokens * (12e-6 + 1e-10 * n_weights(wildcards.size))
+        return attempt * (10 + round(4 * seconds / 60))
+
+    return minutes
+
+
+def measuring_time(wildcards, attempt):
+    """Minutes of a job that measures a policy."""
+    return attempt * (5 + n_weights(wildcards.size) // 100_000)
+
+
 def figure_file(name, format):
     """A figure's file, marked for `snakemake --report`; its title is read once that is asked for."""
     path = f"{RESULTS}/figures/{name}.{format}"

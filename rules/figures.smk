@@ -17,7 +17,8 @@ rule figures:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=asking(1500),
+        runtime=asking(30),
     params:
         results=subpath(input.generator, ancestor=2),
         folder=subpath(output[0], parent=True),

@@ -13,7 +13,8 @@ rule measure_generator:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=asking(1000),
+        runtime=asking(10),
     params:
         settings=canonical_json(
             {
@@ -49,8 +50,10 @@ rule measure:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(bytes_per_weight=500),
+        runtime=measuring_time,
         device=config["device"],
+        gpu=GPUS,
     params:
         settings=lambda wildcards: canonical_json(
             {
@@ -84,7 +87,8 @@ rule measure_differential:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(bytes_per_weight=1500),
+        runtime=measuring_time,
     params:
         settings=canonical_json(
             {"n_windows": config["measure"]["n_contexts_differential"], "seed": config["measure"]["seed"]}

@@ -19,7 +19,8 @@ rule report:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=asking(1000),
+        runtime=asking(30),
     params:
         results=subpath(output[0], parent=True),
         settings=canonical_json(configuration_that_is_run()),
@@ -43,7 +44,8 @@ rule manifest:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=asking(1000),
+        runtime=asking(30),
     params:
         results=subpath(output[0], parent=True),
         settings=canonical_json({"seeds": SEEDS, "sizes": SIZES, "tasks": TASKS}),

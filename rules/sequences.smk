@@ -16,7 +16,8 @@ rule sequences:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=asking(1000),
+        runtime=asking(10),
     params:
         settings=canonical_json(config["sequence"]),
     message:
