@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,6 +132,26 @@ def wait_until(condition, seconds=300):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def in_background(workspace, *options, **more):
+    """A started command, and later what came of it; killed if the test fails meanwhile."""
+    process = workspace.start(*options, **more)
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(process.communicate)  # a full pipe would stop it
+        try:
+            yield lambda: Run(process.wait(TIMEOUT), reading.result()[0], "")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def forget(workspace, size):
+    """Delete all that follows from a size's pretrained models."""
+    for path in (workspace.results / "finetuned").rglob(f"size={size}"):
+        shutil.rmtree(path)
+    (workspace.results / "manifest.parquet").unlink()
 
 
 @pytest.fixture
