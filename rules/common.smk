@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from base64 import urlsafe_b64encode
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,6 +67,12 @@ wildcard_constraints:
 def nearest_folder(path):
     """The path, or the nearest folder around it that exists."""
     return next(folder for folder in [Path(path), *Path(path).absolute().parents] if folder.exists())
+
+
+def has_record(path):
+    """Whether Snakemake has noted how it made a file; it names its notes so, cut where a name would be too long."""
+    name = urlsafe_b64encode(path.encode()).decode()
+    return Path(".snakemake/metadata", name if len(name) < 255 else f"@{name[:254]}").exists()
 
 
 def every(path):
