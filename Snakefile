@@ -36,7 +36,7 @@ rule all:
     default_target: True
     input:
         # The manifest reads all tables; naming them brings back what was deleted since.
-        [table.path for table in all_tables(RESULTS, config["sweep"])],
+        lambda wildcards: [table.path for table in all_tables(RESULTS, config["sweep"])],
         rules.figures.output,
         rules.report.output,
         rules.manifest.output,

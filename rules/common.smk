@@ -1,5 +1,6 @@
 # Shared by all rules: the checked configuration, paths, and what each job depends on.
 
+import gc
 import os
 import re
 import shlex
@@ -24,7 +25,14 @@ from sweep.figures.texts import title_and_caption
 from sweep.files import replacing
 from sweep.lock import take_over
 from sweep.provenance import recorded_hash
-from sweep.layout import all_tables, finetuned_table, pretrained_table, sequence_table, summary_table
+from sweep.layout import (
+    all_tables,
+    finetuned_table,
+    pretrained_table,
+    sequence_table,
+    summarized_tables,
+    summary_table,
+)
 from sweep.stages import (
     architecture_settings,
     drawing,
@@ -39,6 +47,8 @@ from sweep.stages import (
     pretraining,
     summarizing,
 )
+
+gc.set_threshold(100_000)
 
 try:
     validate(config)
@@ -73,11 +83,6 @@ def has_record(path):
     """Whether Snakemake has noted how it made a file; it names its notes so, cut where a name would be too long."""
     name = urlsafe_b64encode(path.encode()).decode()
     return Path(".snakemake/metadata", name if len(name) < 255 else f"@{name[:254]}").exists()
-
-
-def every(path):
-    """The path once for each policy (or pretrained model) of the sweep."""
-    return expand(path, size=SIZES, task=TASKS, seed=SEEDS)
 
 
 def seeded(stage):

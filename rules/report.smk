@@ -6,7 +6,6 @@ rule report:
     input:
         script=script("write_report.py"),
         figures=rules.figures.output,
-        tables=[table.path for table in all_tables(RESULTS, config["sweep"])],
     output:
         f"{RESULTS}/report.html",
     log:
@@ -32,7 +31,6 @@ rule manifest:
     input:
         script=script("write_manifest.py"),
         report=rules.report.output,
-        tables=[table.path for table in all_tables(RESULTS, config["sweep"])],
     output:
         f"{RESULTS}/manifest.parquet",
     log:

@@ -6,16 +6,7 @@ rule summarize:
     input:
         script=script("summarize.py"),
         generator=rules.measure_generator.output[0],
-        pretraining=every(pretrained_table(RESULTS, "training")),
-        checkpoints=every(pretrained_table(RESULTS, "checkpoint")),
-        finetuning=every(finetuned_table(RESULTS, "training")),
-        success=every(finetuned_table(RESULTS, "success")),
-        measured=every(finetuned_table(RESULTS, "measured")),
-        actions=every(finetuned_table(RESULTS, "actions")),
-        bootstrap=every(finetuned_table(RESULTS, "bootstrap")),
-        self_estimate=every(finetuned_table(RESULTS, "self_estimate")),
-        differential=every(finetuned_table(RESULTS, "differential")),
-        pretrained_differential=every(pretrained_table(RESULTS, "differential")),
+        tables=lambda wildcards: [table.path for table in summarized_tables(RESULTS, config["sweep"])],
     output:
         policies=summary_table(RESULTS, "policies"),
         cross_objective=summary_table(RESULTS, "cross_objective"),

@@ -101,6 +101,13 @@ def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
         yield Table("summary", name, summary_table(results, name))
 
 
+def summarized_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
+    """The tables that a summary is made from: of every policy and pretrained model, but for the policies' checkpoints."""
+    for table in all_tables(results, sweep):
+        if table.keys and (table.stage, table.name) != ("finetuned", "checkpoint"):
+            yield table
+
+
 def policy_folders(results: str) -> list[Path]:
     """Folders of the policies and pretrained models that are there, of whatever configuration."""
     keys = {"pretrained": "size=*/seed=*", "finetuned": "task=*/size=*/seed=*"}

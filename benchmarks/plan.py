@@ -1,0 +1,143 @@
+"""How planning and aggregation grow with the number of policies (`make bench-plan`; docs/scale.md has the figures).
+
+Ten sizes on ten tasks, with 1, 10 and 100 seeds: 100, 1,000 and 10,000 policies. Each plan is a dry-run in an empty
+folder. The tables to aggregate are those of four tiny policies, measured with the paper's settings, over and over under
+the names and with the metadata of all. Prints a line a step: wall and processor seconds, and the most memory at a time.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from splithistory.model import Architecture
+from sweep.canonical import canonical_json, configuration_hash
+from sweep.configuration import load
+from sweep.layout import all_tables
+from sweep.provenance import metadata_of, with_metadata
+from sweep.stages import architecture_settings, drawing, origin, summarizing
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "workflow_scripts"
+PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
+SIZES = {f"size{i}": {"d_model": 8 * i, "n_layers": 2, "n_heads": 4, "d_ff": 16 * i} for i in range(1, 11)}
+TASKS = {
+    f"task{i}": {"good": good}
+    for i, good in enumerate(
+        [[0], [1], [0, 4], [1, 5], [2, 3, 7], [0, 2, 4, 6], [1, 3, 5, 7], [4, 5, 6, 7], [0, 1, 2, 4, 5], [1, 2, 3, 5, 6, 7]]
+    )
+}
+# Rows like those of a sweep at paper scale, from a training of seconds.
+TEMPLATES = {
+    "results_dir": "results",
+    "sweep": {"sizes": ["tiny"], "tasks": ["good2", "good4"], "seeds": [0, 1]},
+    "sequence": {"n_test": PAPER["sequence"]["n_test"]},
+    "tasks": {"good4": {"finetune": {"n_steps": 25}}},
+    "pretrain": {"n_steps": 30, "evaluation_interval": 1},
+    "finetune": {"n_steps": 25, "evaluation_interval": 1},
+    "measure": PAPER["measure"],
+}
+Templates = dict[tuple[str, str], list[tuple[pa.Table, dict[str, Any]]]]
+
+
+def main(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="splithistory-plan-") as folder:
+        templates = None if arguments.only_plan else finished_templates(Path(folder))
+        print(f"{'policies':>8}  {'step':<18}{'wall s':>9}{'CPU s':>9}{'GB':>8}", flush=True)
+        for n_seeds in arguments.seeds:
+            measure(Path(folder, str(n_seeds)), n_seeds, templates)
+
+
+def measure(folder: Path, n_seeds: int, templates: Templates | None) -> None:
+    """Plan one sweep and, given tables, aggregate it."""
+    sweep = {"sizes": list(SIZES), "tasks": list(TASKS), "seeds": list(range(n_seeds))}
+    folder.mkdir()
+    file = folder / "sweep.yaml"
+    file.write_text(yaml.safe_dump({"results_dir": "results", "sweep": sweep, "sizes": SIZES, "tasks": TASKS}))
+    label = f"{n_seeds * len(SIZES) * len(TASKS):>8,}"
+    timed(f"{label}  plan", snakemake(file, "--dry-run", "--quiet"), folder)
+    if templates is None:
+        return
+    config = load([file])
+    write_tables(config, templates, folder)
+    results = folder / "results"
+    for script, settings, options in (
+        ("summarize", summarizing(config), ["--results", results]),
+        ("draw_figures", drawing(config), ["--results", results, "--folder", results / "figures"]),
+        ("write_report", drawing(config), ["--results", results, "--report", results / "report.html"]),
+        ("write_manifest", summarizing(config), ["--results", results, "--manifest", results / "manifest.parquet"]),
+    ):
+        shared = ["--settings", canonical_json(settings), "--code", "0", "--log", folder / f"{script}.log"]
+        timed(f"{label}  {script}", [sys.executable, SCRIPTS / f"{script}.py", *shared, *options], folder)
+
+
+def snakemake(configuration: Path, *options: str) -> list[Any]:
+    profile = ["--snakefile", ROOT / "Snakefile", "--workflow-profile", ROOT / "profiles" / "default"]
+    return [sys.executable, "-m", "snakemake", "--cores", "1", *profile, "--configfile", configuration, *options]
+
+
+def timed(label: str, command: Sequence[Any], folder: Path) -> None:
+    """Run a command and print what it took; the memory is that of its largest process."""
+    with (folder / "output").open("w+") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(list(map(str, command)), cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        output.seek(0)
+        if status:
+            sys.exit(f"{label} failed:\n{output.read()[-3000:]}")
+    print(
+        f"{label:<28}{seconds:>9.1f}{used.ru_utime + used.ru_stime:>9.1f}{used.ru_maxrss / 1e6:>8.2f}", flush=True
+    )
+
+
+def finished_templates(folder: Path) -> Templates:
+    """The tables of four tiny policies, trained and measured now, and their metadata; by stage and name."""
+    file = folder / "templates.yaml"
+    file.write_text(yaml.safe_dump(TEMPLATES))
+    files = [ROOT / "config" / "tiny.yaml", file]
+    done = subprocess.run(
+        list(map(str, [*snakemake(files[0]), files[1], "--quiet"])), cwd=folder, capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(done.stderr[-3000:])
+    templates = defaultdict(list)
+    for table in all_tables(f"{folder}/results", load(files)["sweep"]):
+        content = pq.read_table(table.path, partitioning=None)
+        templates[table.stage, table.name].append((content, metadata_of(content.schema, table.path)))
+    return templates
+
+
+def write_tables(config: dict[str, Any], templates: Templates, folder: Path) -> None:
+    """All tables that the summary and what follows are made from, as if this configuration had made them."""
+    n_parameters = {size: Architecture(**architecture_settings(config, size)).n_parameters for size in SIZES}
+    for i, table in enumerate(all_tables("results", config["sweep"])):
+        if table.stage == "summary" and table.name != "generator":
+            continue
+        same = templates[table.stage, table.name]
+        content, metadata = same[i // 7 % len(same)]
+        settings = origin(config, "results", table).settings
+        metadata = metadata | {"settings": settings, "configuration_hash": configuration_hash(settings)}
+        if table.name == "checkpoint":
+            metadata["n_parameters"] = n_parameters[table.keys["size"]]
+        path = folder / table.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(with_metadata(content, metadata), path, write_page_checksum=True)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seeds", type=int, nargs="+", default=[1, 10, 100], help="numbers of seeds")
+    options.add_argument("--only-plan", action="store_true", help="leave the aggregation out")
+    main(options.parse_args())
