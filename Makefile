@@ -25,7 +25,7 @@ watch: setup
 	.venv/bin/python workflow_scripts/watch.py $(if $(CONFIG),--configfile $(CONFIG))
 
 test: setup .venv/cluster/installed
-	.venv/bin/python -m pytest -n $(CORES) --dist worksteal
+	.venv/bin/python -m pytest -n $(CORES) --dist loadgroup
 
 lint: setup
 	.venv/bin/ruff check .

@@ -12,6 +12,7 @@ from test_workflow import EVERYTHING, RESULTS, SIZES, TASKS, assert_equal_tables
 
 missing = [program for program in PROGRAMS if shutil.which(program) is None]
 pytestmark = [
+    pytest.mark.xdist_group("slurm"),  # one cluster for all
     pytest.mark.skipif(bool(missing), reason=f"Slurm is not installed: no {', '.join(missing)}"),
     pytest.mark.skipif(not PLUGINS.is_dir(), reason=f"no plugins for clusters in {PLUGINS}; `make test` installs them"),
 ]
