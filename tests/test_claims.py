@@ -14,13 +14,16 @@ from sweep.over_models import (
     Estimate,
     jackknife,
     largest,
+    line,
     magnitude,
     mean,
+    moments,
     outward_slopes,
     share,
     simultaneous,
     slope,
     smallest,
+    sums_of_models,
 )
 from sweep.provenance import provenance
 from sweep.tables import SCHEMAS, read_table, write_table
@@ -432,20 +435,35 @@ def test_a_share_has_wilsons_interval(claims):
     np.testing.assert_allclose(row[["value", "low", "high"]].astype(float), [0.75, *expected])
 
 
+def mean_of_sums(sums):
+    return sums[:, 1] / sums[:, 0]
+
+
 def test_the_jackknife_of_a_mean_is_its_standard_error():
-    rng = np.random.default_rng(0)
-    values = pd.DataFrame({"value": rng.normal(size=9)}, index=pd.RangeIndex(9))
-    point = jackknife(lambda rows: rows["value"].mean(), values)
-    assert point == pytest.approx((values["value"].mean(), stats.sem(values["value"]), 8, 9))
+    values = np.random.default_rng(0).normal(size=9)
+    point = jackknife(mean_of_sums, np.column_stack([np.ones(9), values]))
+    assert point == pytest.approx((values.mean(), stats.sem(values), 8, 9))
 
 
 def test_the_jackknife_drops_whole_models():
     """Two rows a model that say the same: as many degrees of freedom and the same error as one row."""
-    rng = np.random.default_rng(0)
-    once = pd.DataFrame({"value": rng.normal(size=9)}, index=pd.RangeIndex(9))
-    twice = pd.concat([once, once])
-    of = [jackknife(lambda rows: rows["value"].mean(), rows) for rows in (once, twice)]
+    terms = np.column_stack([np.ones(9), np.random.default_rng(0).normal(size=9)])
+    once, models = pd.RangeIndex(9), pd.RangeIndex(9).append(pd.RangeIndex(9))
+    of = [
+        jackknife(mean_of_sums, sums_of_models(once, terms)),
+        jackknife(mean_of_sums, sums_of_models(models, np.concatenate([terms, terms]))),
+    ]
     assert of[0] == pytest.approx(of[1])
+
+
+def test_leaving_out_by_sums_equals_fitting_without_the_model():
+    """The slope of a line, also where x is equal for all but one model, without which there is none."""
+    x, y = np.random.default_rng(0).normal(size=(2, 9))
+    without = [np.polyfit(np.delete(x, i), np.delete(y, i), 1)[0] for i in range(9)]
+    point = jackknife(lambda sums: line(sums)[0], moments(x, y))
+    assert point == pytest.approx((np.polyfit(x, y, 1)[0], np.sqrt(8 * np.var(without)), 8, 9))
+    x[1:] = x[1]
+    assert np.isnan(jackknife(lambda sums: line(sums)[0], moments(x - x.mean(), y)).stderr)
 
 
 def test_r_squared_is_about_the_line_that_is_predicted(tables, claims):

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from splithistory.sequence import N_OUTCOMES
 from sweep.over_models import (
@@ -22,13 +21,17 @@ from sweep.over_models import (
     interval,
     jackknife,
     largest,
+    line,
     magnitude,
     mean,
+    moments,
     outward_slopes,
     share,
     simultaneous,
     slope,
     smallest,
+    sums_of_models,
+    variance,
 )
 from sweep.study import IMP_INTERCEPT, IMP_SLOPE
 
@@ -342,7 +345,9 @@ def _every_op_reaches_the_generators(tables: Tables, good_sets: GoodSets) -> Est
 def _op_is_predicted(tables: Tables, good_sets: GoodSets) -> Estimate:
     """Nothing is fitted: the line is y = x."""
     rows = _policies(tables, "op", "op_predicted").set_index(MODEL)
-    return interval(jackknife(_r_squared_about_identity, rows))
+    op = rows["op"] - rows["op"].mean()
+    terms = np.column_stack([np.ones_like(op), op, op**2, (rows["op"] - rows["op_predicted"]) ** 2])
+    return interval(jackknife(_r_squared_about_identity, sums_of_models(rows.index, terms)))
 
 
 @_claim(
@@ -418,7 +423,8 @@ def _imp_falls_with_n_good(tables: Tables, good_sets: GoodSets) -> Estimate:
 )
 def _one_line_has_the_studys_slope(tables: Tables, good_sets: GoodSets) -> Estimate:
     """The line of the study's plume."""
-    return interval(jackknife(lambda rows: _line(rows)[0] - IMP_SLOPE, _impacts(tables)))
+    sums, _ = _impacts(tables)
+    return interval(jackknife(lambda sums: line(sums.sum(axis=1))[0] - IMP_SLOPE, sums))
 
 
 @_claim(
@@ -430,7 +436,13 @@ def _one_line_has_the_studys_slope(tables: Tables, good_sets: GoodSets) -> Estim
 )
 def _one_line_has_the_studys_intercept(tables: Tables, good_sets: GoodSets) -> Estimate:
     """Exact, on 2,000 windows: the study's 200 add about 0.035 to Imp."""
-    return interval(jackknife(lambda rows: _line(rows)[1] - IMP_INTERCEPT, _impacts(tables)))
+    sums, centre = _impacts(tables)
+
+    def excess(sums: np.ndarray) -> np.ndarray:
+        slope, intercept, _ = line(sums.sum(axis=1))
+        return intercept + centre["imp"] - slope * centre["imp_minimum"] - IMP_INTERCEPT
+
+    return interval(jackknife(excess, sums))
 
 
 @_claim(
@@ -443,7 +455,8 @@ def _one_line_has_the_studys_intercept(tables: Tables, good_sets: GoodSets) -> E
 )
 def _a_line_a_task_is_better(tables: Tables, good_sets: GoodSets) -> Estimate:
     """Adjusted for the further slopes and intercepts, which remove some of it by chance."""
-    return interval(jackknife(_removed_by_a_line_a_task, _impacts(tables)))
+    sums, _ = _impacts(tables)
+    return interval(jackknife(_removed_by_a_line_a_task, sums))
 
 
 @_claim(
@@ -550,10 +563,16 @@ def _self_estimated_imp_is_worse(tables: Tables, good_sets: GoodSets) -> Estimat
 )
 def _imp_separates_less(tables: Tables, good_sets: GoodSets) -> Estimate:
     """Pairs without Imp_min are left out of both."""
-    op, imp = _crossed(tables, "op_excess", "imp_excess")
-    if not _wrong_and_right(op):
+    crossed = _crossed(tables, "op_excess", "imp_excess")
+    pairs = _wrong_and_right(crossed[0])
+    # (2 measures, wrong or right, models, pairs); both sides of a measure are taken about one mean
+    excess = np.array([[of[[pair[side] for pair in pairs]] for side in (0, 1)] for of in crossed])
+    known = np.isfinite(excess).all(axis=(0, 1))
+    if not known.any():
         return NOTHING
-    return interval(jackknife(_lead_of_op_in_separation, pd.concat({"op": op, "imp": imp}, axis=1)))
+    centred = np.where(known, excess - np.nanmean(excess, axis=(1, 2, 3), keepdims=True), 0.0)
+    terms = np.stack([np.broadcast_to(known, centred.shape), centred, centred**2], axis=-1)
+    return interval(jackknife(_lead_of_op_in_separation, np.moveaxis(terms, 2, 0).astype(float)))
 
 
 @_claim(
@@ -609,11 +628,12 @@ def _wrong_policies_lie_on_other_lines(tables: Tables, good_sets: GoodSets) -> E
     """Pairs without Imp_min, or with equal ones only, are left out."""
     imp, minimum = _crossed(tables, "imp", "imp_minimum")
     differences = []
-    for wrong, right in _wrong_and_right(imp):
-        models = pd.concat(
-            {"wrong": _impact_of(imp, minimum, wrong), "right": _impact_of(imp, minimum, right)}, axis=1
-        ).dropna()
-        differences.append(jackknife(lambda rows: _line(rows["wrong"])[0] - _line(rows["right"])[0], models))
+    for pair in _wrong_and_right(imp):
+        x, y = (of[list(pair)].to_numpy() for of in (minimum, imp))  # (models, wrong or right)
+        known = np.isfinite(x + y).all(axis=1)
+        if known.any():
+            x, y = (of[known] - of[known].mean(axis=0) for of in (x, y))
+            differences.append(jackknife(lambda sums: -np.diff(line(sums)[0], axis=1)[:, 0], moments(x, y)))
     return smallest([magnitude(difference) for difference in simultaneous(differences)])
 
 
@@ -704,9 +724,16 @@ def _self_shortfall(tables: Tables) -> pd.DataFrame:
     return _by_model(rows, rows["op"] - rows["op_self"], "n_good")
 
 
-def _impacts(tables: Tables) -> pd.DataFrame:
-    """Imp and Imp_min of every policy where both are defined, indexed by model."""
-    return _policies(tables, "imp", "imp_minimum").set_index(MODEL)
+def _impacts(tables: Tables) -> tuple[np.ndarray, pd.Series]:
+    """(models, tasks, 6) sums of `moments` of Imp against Imp_min, both defined, and the means they are taken about."""
+    rows = _policies(tables, "imp", "imp_minimum")
+    centre = rows[["imp", "imp_minimum"]].mean()
+    tasks, distinct = rows["task"].factorize()
+    terms = np.zeros((len(rows), len(distinct), 6))
+    terms[np.arange(len(rows)), tasks] = moments(
+        *(rows[name].to_numpy() - centre[name] for name in ("imp_minimum", "imp"))
+    )
+    return sums_of_models(rows.set_index(MODEL).index, terms), centre
 
 
 def _identified(tables: Tables, measure: str, reduce: str = "min") -> pd.Series:
@@ -739,52 +766,29 @@ def _subset_against_superset(tables: Tables, good_sets: GoodSets) -> tuple[pd.Se
     return lead[known], further_above[known]
 
 
-def _impact_of(imp: pd.DataFrame, minimum: pd.DataFrame, column: tuple[str, str]) -> pd.DataFrame:
-    """Imp and Imp_min of the policies of a task judged by a task, a row a model."""
-    return pd.DataFrame({"imp": imp[column], "imp_minimum": minimum[column]})
+def _removed_by_a_line_a_task(sums: np.ndarray) -> np.ndarray:
+    """Of (m, tasks, 6) sums of `moments`."""
+    of_task = sums[..., 0]
+    n, n_tasks = of_task.sum(axis=1), (of_task > 0).sum(axis=1)
+    separate = np.where(of_task > 0, line(sums)[2], 0.0).sum(axis=1) / (n - 2 * n_tasks)
+    together = line(sums.sum(axis=1))[2] / (n - 2)
+    return np.where((n_tasks > 1) & (n > 2 * n_tasks), 1 - separate / together, np.nan)
 
 
-def _line(rows: pd.DataFrame) -> tuple[float, float]:
-    """Slope and intercept of Imp against Imp_min; NaN where the points do not determine them."""
-    if rows["imp_minimum"].nunique() < 2:
-        return np.nan, np.nan
-    fit = stats.linregress(rows["imp_minimum"], rows["imp"])
-    return fit.slope, fit.intercept
+def _r_squared_about_identity(sums: np.ndarray) -> np.ndarray:
+    """Of (m, 4) sums of 1, Op, Op² and (Op - Op_pred)²."""
+    n, op, op_squared, residual = sums.T
+    return 1 - residual / (variance(n, op, op_squared) * (n - 1))
 
 
-def _squares_about_line(rows: pd.DataFrame) -> float:
-    """Residual sum of squares about the rows' own line."""
-    slope, intercept = _line(rows)
-    return ((rows["imp"] - slope * rows["imp_minimum"] - intercept) ** 2).sum(skipna=False)
+def _lead_of_op_in_separation(sums: np.ndarray) -> np.ndarray:
+    """Mean over pairs of tasks of Cohen's d in Op minus that in Imp.
 
-
-def _removed_by_a_line_a_task(rows: pd.DataFrame) -> float:
-    n, n_tasks = len(rows), rows["task"].nunique()
-    if n_tasks < 2 or n <= 2 * n_tasks:
-        return np.nan
-    separate = sum(_squares_about_line(own) for _, own in rows.groupby("task")) / (n - 2 * n_tasks)
-    return 1 - separate / (_squares_about_line(rows) / (n - 2))
-
-
-def _r_squared_about_identity(rows: pd.DataFrame) -> float:
-    if rows["op"].nunique() < 2:
-        return np.nan
-    total = ((rows["op"] - rows["op"].mean()) ** 2).sum()
-    return 1 - ((rows["op"] - rows["op_predicted"]) ** 2).sum() / total
-
-
-def _lead_of_op_in_separation(excess: pd.DataFrame) -> float:
-    """Mean over pairs of tasks of Cohen's d in Op minus that in Imp."""
-    leads = []
-    for wrong, right in _wrong_and_right(excess["op"]):
-        models = excess[[(name, *column) for name in ("op", "imp") for column in (wrong, right)]].dropna()
-        if len(models) > 1:
-            gap = {name: _cohens_d(models[(name, *wrong)], models[(name, *right)]) for name in ("op", "imp")}
-            leads.append(gap["op"] - gap["imp"])
-    return np.mean(leads) if leads else np.nan
-
-
-def _cohens_d(one: pd.Series, other: pd.Series) -> float:
-    """Difference of means in units of the pooled standard deviation."""
-    pooled = np.sqrt((one.var() + other.var()) / 2)
-    return (one.mean() - other.mean()) / pooled if pooled > 0 else np.nan
+    Args:
+        sums: (m, 2 measures, wrong or right, pairs, 3) sums of 1, x and x² over the models that have all four.
+    """
+    n, x, xx = np.moveaxis(sums, -1, 0)
+    deviation = np.sqrt(variance(n, x, xx).mean(axis=2))
+    gaps = -np.diff(x / n, axis=2)[:, :, 0] / deviation  # (m, 2, pairs)
+    several = n[:, 0, 0] > 1
+    return np.where(several, gaps[:, 0] - gaps[:, 1], 0.0).sum(axis=1) / several.sum(axis=1)

@@ -138,19 +138,73 @@ def _against_size(values: pd.Series, sizes: Sizes) -> tuple[np.ndarray, np.ndarr
     return x[known], y.to_numpy()[known]
 
 
-def jackknife(statistic: Callable[[pd.DataFrame], float], rows: pd.DataFrame) -> Point:
-    """A statistic of many rows with its standard error from leaving out one model at a time.
+def sums_of_models(models: pd.Index, terms: np.ndarray) -> np.ndarray:
+    """What the rows of each model add up to, for `jackknife`.
 
     Args:
-        statistic: of rows; NaN where it cannot be computed.
-        rows: indexed by model, one or more rows a model.
+        models: (N,) model of each row.
+        terms: (N, ...) what is added up, in any shape.
+
+    Returns:
+        (n, ...) sums, the models in the order in which they first come.
     """
-    model_of_row, models = rows.index.factorize()
-    n = len(models)
-    if n < 2:
-        return Point(statistic(rows), np.nan, n - 1, n)
-    without = np.array([statistic(rows[model_of_row != model]) for model in range(n)])
-    return Point(statistic(rows), np.sqrt((n - 1) * without.var()), n - 1, n)
+    model_of_row, distinct = models.factorize()
+    sums = np.zeros((len(distinct), *terms.shape[1:]))
+    np.add.at(sums, model_of_row, terms)
+    return sums
+
+
+def jackknife(statistic: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -> Point:
+    """A statistic of sums over all models, with its standard error from leaving out one model at a time.
+
+    Without a model, the sums are less by what it adds, so that this takes a time in proportion to the models.
+
+    Args:
+        statistic: takes (m, ...) sums to (m,) values, NaN where it cannot be computed.
+        sums: (n, ...) what each model adds, from `sums_of_models`.
+    """
+    n, total = len(sums), sums.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        (value,) = statistic(total[None])
+        if n < 2:
+            return Point(value, np.nan, n - 1, n)
+        without = statistic(total - sums)
+    return Point(value, np.sqrt((n - 1) * without.var()), n - 1, n)
+
+
+def moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(..., 6) terms whose sums give the straight line through points: 1, x, y, x², xy, y².
+
+    Args:
+        x: (...) should be centred, since sums of squares far from 0 lose digits.
+        y: (...) likewise.
+    """
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+
+def line(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The least-squares line from sums of `moments`.
+
+    Args:
+        sums: (..., 6).
+
+    Returns:
+        Slope, intercept and residual sum of squares, (...) each; NaN where the points do not determine them.
+    """
+    n, x, y, xx, xy, yy = np.moveaxis(sums, -1, 0)
+    slope = (xy - x * y / n) / _spread(n, x, xx)
+    return slope, (y - slope * x) / n, np.maximum(yy - y * y / n - slope * (xy - x * y / n), 0)
+
+
+def variance(n: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:
+    """Variance of numbers from their count, sum and sum of squares; NaN where all are equal."""
+    return _spread(n, x, xx) / (n - 1)
+
+
+def _spread(n: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:
+    """Sum of squares about the mean; NaN where it is 0 but for rounding."""
+    spread = xx - x * x / n
+    return np.where(spread > 1e-12 * xx, spread, np.nan)
 
 
 def share(true: pd.Series) -> Estimate:
