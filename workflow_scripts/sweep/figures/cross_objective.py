@@ -89,7 +89,8 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
     caption = (
         f"Measured impact of all policies against the least impact for their success rates judged by {task}, "
         f"{count_text(shown)}. {POINTS_TEXT} {IMP_MINIMUM_TEXT} Dashed: y = x, below which no policy can lie. "
-        f"{unequal_text(axes)}{_no_better_text(shown, shown['success_rate_counterfactual'], 'under the split history')} "
+        f"{unequal_text(axes)}"
+        f"{_no_better_text(shown, shown['success_rate_counterfactual'], 'under the split history')} "
         f"{left_out_text(judged, shown, _IMP_UNDEFINED)}"
     )
     place = f"further above y = x than every policy of {task}"

@@ -46,7 +46,7 @@ def _self_estimate_vs_measured(
     lines = [identity_line(axes)]
     if axes.get_ylim()[0] < 0:
         axes.axhline(0, color=NEUTRAL, linestyle=":", linewidth=0.8, zorder=1)
-        lines.append(Line2D([], [], color=NEUTRAL, linestyle=":", linewidth=0.8, label=f"no {symbol} expected"))
+        lines.append(Line2D([], [], color=NEUTRAL, linestyle=":", linewidth=0.8, label="zero"))
     axes.set(xlabel=f"measured {symbol} (nats)", ylabel=f"self-estimated {symbol} (nats)")
     legend_below(figure, tasks, sizes, lines)
 

@@ -185,22 +185,9 @@ def _label_ends(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: 
     heights = np.minimum(heights, 1 - places[-1:].sum()) + places
     for size, height in zip(order, heights, strict=True):
         shade = style.shade(color, size)
-        axes.annotate(
-            size,
-            ends[size][0],
-            xytext=(1.04, height),
-            textcoords="axes fraction",
-            color=shade,
-            va="center",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": shade,
-                "linewidth": 0.4,
-                "linestyle": ":",
-                "shrinkA": 0,
-                "shrinkB": 0,
-            },
-        )
+        axes.text(1.05, height, size, transform=axes.transAxes, color=shade, va="center")
+        leader = {"arrowstyle": "-", "color": shade, "linewidth": 0.4, "linestyle": ":", "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", ends[size][0], xytext=(1.04, height), textcoords="axes fraction", arrowprops=leader)
 
 
 def _by_step(rows: pd.DataFrame, column: str, size: str) -> Any:
