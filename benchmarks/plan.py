@@ -1,4 +1,4 @@
-"""How planning and aggregation grow with the number of policies (`make bench-plan`; docs/scale.md has the figures).
+"""How planning and aggregation grow with the number of policies.
 
 Ten sizes on ten tasks, with 1, 10 and 100 seeds: 100, 1,000 and 10,000 policies. Each plan is a dry-run in an empty
 folder. The tables to aggregate are those of four tiny policies, measured with the paper's settings, over and over under
@@ -6,7 +6,6 @@ the names and with the metadata of all. Prints a line a step: wall and processor
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -35,7 +34,18 @@ SIZES = {f"size{i}": {"d_model": 8 * i, "n_layers": 2, "n_heads": 4, "d_ff": 16 
 TASKS = {
     f"task{i}": {"good": good}
     for i, good in enumerate(
-        [[0], [1], [0, 4], [1, 5], [2, 3, 7], [0, 2, 4, 6], [1, 3, 5, 7], [4, 5, 6, 7], [0, 1, 2, 4, 5], [1, 2, 3, 5, 6, 7]]
+        [
+            [0],
+            [1],
+            [0, 4],
+            [1, 5],
+            [2, 3, 7],
+            [0, 2, 4, 6],
+            [1, 3, 5, 7],
+            [4, 5, 6, 7],
+            [0, 1, 2, 4, 5],
+            [1, 2, 3, 5, 6, 7],
+        ]
     )
 }
 # Rows like those of a sweep at paper scale, from a training of seconds.
@@ -97,9 +107,7 @@ def timed(label: str, command: Sequence[Any], folder: Path) -> None:
         output.seek(0)
         if status:
             sys.exit(f"{label} failed:\n{output.read()[-3000:]}")
-    print(
-        f"{label:<28}{seconds:>9.1f}{used.ru_utime + used.ru_stime:>9.1f}{used.ru_maxrss / 1e6:>8.2f}", flush=True
-    )
+    print(f"{label:<28}{seconds:>9.1f}{used.ru_utime + used.ru_stime:>9.1f}{used.ru_maxrss / 1e6:>8.2f}", flush=True)
 
 
 def finished_templates(folder: Path) -> Templates:
