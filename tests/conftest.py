@@ -143,7 +143,7 @@ def in_background(workspace, *options, **more):
         try:
             yield lambda: Run(process.wait(TIMEOUT), reading.result()[0], "")
         finally:
-            with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
 
 

@@ -60,8 +60,7 @@ PartitionName=urgent Nodes=ALL PriorityTier=2 PreemptMode=OFF
 MinJobAge=86400
 ReturnToService=2
 KillWait=1
-MessageTimeout=5
-BatchStartTimeout=1
+SlurmdTimeout=5
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
 """
 
@@ -111,21 +110,38 @@ class LoopbackSlurm:
         self.wait_until(lambda: self.try_command("sinfo", "-h", "-o", "%T") in ("idle", "mixed", "allocated"))
 
     def lose_node(self):
+        """Cut the node off, and wait until Slurm gives up on it."""
+        self.kill_node()
+        self.wait_until(lambda: self.try_command("sinfo", "-h", "-o", "%T").startswith("down"))
+
+    def kill_node(self):
         """End the node's daemon and all its jobs without warning, as a power cut would."""
-        steps = [process for process in psutil.process_iter(["name", "cwd"]) if self.is_step(process)]
-        jobs = [process for step in steps for process in step.children(recursive=True)]
+        processes = self.processes()
         self.stop_daemon("slurmd", signal.SIGKILL)
-        for process in [*steps, *jobs]:
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs([*steps, *jobs], timeout=SECONDS)
+        psutil.wait_procs(processes, timeout=SECONDS)
 
-    def is_step(self, process):
-        """Whether a process is one that the node's daemon runs a job's step in; these have its working folder."""
-        return process.info["name"].startswith("slurmstepd") and process.info["cwd"] == str(self.folder)
+    def processes(self, job_id=r"\d+"):
+        """The daemons that run steps of this node's jobs, or of one job, and all processes in these steps.
+
+        Such a daemon has the working folder of the node's daemon, and its title is `slurmstepd: [JOB.STEP]`.
+        """
+        steps = [
+            process
+            for process in psutil.process_iter(["cmdline", "cwd"])
+            if process.info["cwd"] == str(self.folder)
+            and re.match(rf"slurmstepd: \[{job_id}\.", " ".join(process.info["cmdline"] or []))
+        ]
+        found = list(steps)
+        for step in steps:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += step.children(recursive=True)
+        return found
 
     def stop(self):
-        self.lose_node()
+        self.kill_node()
         for name in ("slurmctld", "munged"):
             self.stop_daemon(name, signal.SIGTERM)
 
@@ -185,15 +201,25 @@ class LoopbackSlurm:
         return self.command("scontrol", *arguments)
 
     def hang(self, job):
-        """Stop all processes of a running job where they are."""
-        lines = self.scontrol("listpids", job["JobId"]).splitlines()[1:]
-        for pid in {int(line.split()[0]) for line in lines}:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        """Stop all processes of a running job where they are, once there are some."""
+
+        def programs():
+            return [process for process in self.processes(job["JobId"]) if not name(process).startswith("slurmstepd")]
+
+        self.wait_until(programs)
+        for process in programs():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
 
     def run_out_of_time(self, job):
         """Let a running job's time limit end now."""
         self.scontrol("update", f"JobId={job['JobId']}", f"EndTime={datetime.now():%Y-%m-%dT%H:%M:%S}")
+
+
+def name(process):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.name()
+    return ""
 
 
 def free_ports(number):

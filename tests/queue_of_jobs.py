@@ -68,23 +68,29 @@ def is_taken(slot):
     return True
 
 
+def is_alive(folder):
+    """Whether the process that waits for a job's slot and then runs it is there."""
+    command = Path("/proc", (folder / "pid").read_text(), "cmdline")
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return str(folder) in command.read_text().split("\0")
+    return False
+
+
 def qstatus(arguments):
     """Print whether a job is still to end, or how it ended: without a status, somebody ended it."""
     folder = QUEUE / arguments[0]
-    pid = (folder / "pid").read_text()
-    is_alive = Path("/proc", pid, "cmdline").exists() and str(folder) in Path("/proc", pid, "cmdline").read_text()
-    ended = folder / "exit"
+    alive, ended = is_alive(folder), folder / "exit"
     if ended.exists():
         print("success" if ended.read_text() == "0" else "failed")
     else:
-        print("running" if is_alive else "failed")
+        print("running" if alive else "failed")
 
 
 def qdel(arguments):
     """End jobs and all their processes without warning."""
-    for number in arguments:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(int((QUEUE / number / "pid").read_text()), signal.SIGKILL)
+    for folder in (QUEUE / number for number in arguments):
+        if is_alive(folder):
+            os.killpg(int((folder / "pid").read_text()), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ def test_a_paper_scale_sweep_makes_as_many_submissions_as_the_page_says(queue, w
     assert f"{n_jobs} jobs in {n_single + groups.total()} submissions" in page
 
 
+@pytest.mark.slow
 def test_a_sweep_through_a_queue_is_that_of_one_machine(queue, copied, finished):
     """With a job that somebody ends: it is submitted again, with twice the memory and time."""
     forget(copied, SIZES[0])

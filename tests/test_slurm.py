@@ -5,13 +5,14 @@ from collections import Counter
 
 import pytest
 
-from conftest import ROOT, forget, in_background, wait_until
+from conftest import ROOT, in_background, wait_until
 from loopback_slurm import PLUGINS, PROGRAMS, LoopbackSlurm
 from sweep.layout import pretrained_table
-from test_workflow import EVERYTHING, RESULTS, SIZES, TASKS, assert_equal_tables
+from test_workflow import RESULTS, SIZES, TASKS, assert_equal_tables
 
 missing = [program for program in PROGRAMS if shutil.which(program) is None]
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.xdist_group("slurm"),  # one cluster for all
     pytest.mark.skipif(bool(missing), reason=f"Slurm is not installed: no {', '.join(missing)}"),
     pytest.mark.skipif(not PLUGINS.is_dir(), reason=f"no plugins for clusters in {PLUGINS}; `make test` installs them"),
@@ -45,70 +46,43 @@ def slurm(daemons, monkeypatch):
     return daemons
 
 
-def rule_comment(rule, *wildcards):
-    """What the executor calls a submission in Slurm."""
-    return "_".join(["rule", rule, "wildcards", *map(str, wildcards)])
+def asked_for(job):
+    """MB and minutes of a submission."""
+    hours, minutes, _ = map(int, job["TimeLimit"].split(":"))
+    return int(job["MinMemoryNode"].removesuffix("M")), 60 * hours + minutes
 
 
+# What the executor calls each submission of the tiny sweep: by its rule and wildcards, or its group and rules.
+PRETRAIN = [f"rule_pretrain_wildcards_{size}_0" for size in SIZES]
+FINETUNE = [f"rule_finetune_wildcards_{task}_{size}_0" for task in TASKS for size in SIZES]
 MEASURE = "rule_measure_measure"
 BLOCKS = "rule_blocks_measure_differential_measure_differential_pretrained"
+SEQUENCES = "rule_sequences_sequences"
+ALONE = [f"rule_{rule}" for rule in ("measure_generator", "summarize", "figures", "report", "manifest")]
 
 
-def asked_for(job):
-    """Processors, MB and minutes of a submission, and its partition."""
-    hours, minutes, _ = job["TimeLimit"].split(":")
-    return int(job["NumCPUs"]), job["MinMemoryNode"], 60 * int(hours) + int(minutes), job["Partition"]
+def test_a_sweep_on_slurm_is_that_of_one_machine_whatever_happens_there(slurm, workspace, finished):
+    """A cancelled job, a lost node, jobs over their time and memory, and a preempted one; equal tables in the end."""
 
-
-def test_a_sweep_on_slurm_is_that_of_one_machine(slurm, workspace, finished):
-    """Equal tables, from the submissions that the profile's groups make, with the resources that the rules ask for."""
-    run = workspace.snakemake(*PROFILE)
-    assert run.status == 0, run.output
-    assert_equal_tables(workspace, finished)
-    assert workspace.files() == finished.files()
-
-    jobs = slurm.jobs(workspace.folder)
-    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    assert {job["Comment"]: asked_for(job) for job in jobs} == {
-        "rule_sequences_sequences": (1, "1000M", 3 * 10, "main"),
-        "rule_measure_generator": (1, "1000M", 10, "main"),
-        **{rule_comment("pretrain", size, 0): (1, "1500M", 10, "main") for size in SIZES},
-        **{rule_comment("finetune", task, size, 0): (1, "1500M", 10, "main") for task in TASKS for size in SIZES},
-        MEASURE: (1, "1500M", 4 * 5, "main"),
-        BLOCKS: (1, "1502M", 6 * 5, "main"),
-        "rule_summarize": (1, "2000M", 30, "main"),
-        "rule_figures": (1, "1500M", 30, "main"),
-        "rule_report": (1, "1000M", 30, "main"),
-        "rule_manifest": (1, "1000M", 30, "main"),
-    }
-    assert len(jobs) == 14 < len(EVERYTHING) == 24
-
-
-def test_a_sweep_survives_what_happens_on_a_cluster(slurm, copied, finished):
-    """A cancelled job, a lost node, jobs over their time and memory, a preempted one: the same tables in the end."""
-    size = SIZES[0]
-    forget(copied, size)
-    good2, good4 = (rule_comment("finetune", task, size, 0) for task in TASKS)
-
-    def hang(name, number=1, restarts=0, seconds=0):
-        """The so-manieth submission of a name, once it has run for a while; from then on it hangs."""
+    def hang(name, number=1, restarts=0):
+        """The so-manieth submission of a name, once it runs; from then on it hangs."""
         found = []
 
         def is_running():
-            found[:] = [job for job in slurm.jobs(copied.folder) if job["Comment"].startswith(name)]
-            return len(found) == number and (found[-1]["JobState"], restarts) == ("RUNNING", int(found[-1]["Restarts"]))
+            found[:] = [job for job in slurm.jobs(workspace.folder) if job["Comment"] == name]
+            return len(found) == number and (found[-1]["JobState"], found[-1]["Restarts"]) == ("RUNNING", str(restarts))
 
-        wait_until(lambda: is_running() and found[-1]["RunTime"] >= f"00:00:{seconds:02}")
+        wait_until(is_running)
         slurm.hang(found[-1])
         return found[-1]
 
+    good2, good4 = (f"rule_finetune_wildcards_{task}_{SIZES[0]}_0" for task in TASKS)
     # Measuring takes 700 MB, so that its first attempt has too little.
-    with in_background(copied, *PROFILE, "--set-resources", "measure:mem_mb=attempt * 500") as result:
+    with in_background(workspace, *PROFILE, "--set-resources", "measure:mem_mb=attempt * 500") as result:
         cancelled = hang(good2)
         hang(good4)
         slurm.command("scancel", cancelled["JobId"])
-        # Younger jobs may still be starting, for all that Slurm knows, and are not missed at once.
-        hang(good2, number=2, seconds=8)
+        hang(good2, number=2)
         slurm.lose_node()
         slurm.start_node()
         slurm.run_out_of_time(hang(good4, restarts=1))
@@ -116,30 +90,39 @@ def test_a_sweep_survives_what_happens_on_a_cluster(slurm, copied, finished):
         slurm.command("sbatch", "--partition=urgent", "--cpus-per-task=2", "--mem=100", "-o/dev/null", "--wrap=true")
         run = result()
     assert run.status == 0, run.output
-    assert_equal_tables(copied, finished)
+    assert_equal_tables(workspace, finished)
+    assert workspace.files() == finished.files()
 
-    jobs = slurm.jobs(copied.folder)
-    ends = Counter((job["Comment"].removeprefix("rule_"), job["JobState"], int(job["Restarts"])) for job in jobs)
+    jobs = slurm.jobs(workspace.folder)
+    assert {(job["NumCPUs"], job["Partition"]) for job in jobs} == {("1", "main")}
+    ends = Counter((job["Comment"], job["JobState"], int(job["Restarts"])) for job in jobs)
+    restarted = {good2, "rule_summarize"}
     assert ends == {
-        (good2.removeprefix("rule_"), "CANCELLED", 0): 1,
-        (good2.removeprefix("rule_"), "COMPLETED", 1): 1,
-        (good4.removeprefix("rule_"), "TIMEOUT", 1): 1,
-        (good4.removeprefix("rule_"), "COMPLETED", 0): 1,
-        ("measure_measure", "FAILED", 0): 1,
-        ("measure_measure", "COMPLETED", 0): 1,
-        ("blocks_measure_differential", "COMPLETED", 0): 1,
-        ("summarize", "COMPLETED", 1): 1,
-        ("figures", "COMPLETED", 0): 1,
-        ("report", "COMPLETED", 0): 1,
-        ("manifest", "COMPLETED", 0): 1,
+        **{
+            (name, "COMPLETED", int(name in restarted)): 1
+            for name in [SEQUENCES, *PRETRAIN, *FINETUNE, MEASURE, BLOCKS, *ALONE]
+        },
+        (good2, "CANCELLED", 0): 1,
+        (good4, "TIMEOUT", 1): 1,
+        (MEASURE, "FAILED", 0): 1,
     }
-    first, second = (asked_for(job) for job in jobs if job["Comment"] == good2)
-    assert (first, second) == ((1, "1500M", 10, "main"), (1, "3000M", 20, "main"))
+    assert {job["Comment"]: asked_for(job) for job in jobs if job["JobState"] == "COMPLETED"} == {
+        **{name: (1500, 10) for name in [*PRETRAIN, *FINETUNE]},
+        **dict.fromkeys([good2, good4], (2 * 1500, 2 * 10)),  # second attempts
+        # All four policies, and all six checkpoints, one after the other.
+        MEASURE: (2 * 500, 2 * 4 * 5),
+        BLOCKS: (1502, 6 * 5),
+        SEQUENCES: (1000, 3 * 10),
+        "rule_measure_generator": (1000, 10),
+        "rule_summarize": (2000, 30),
+        "rule_figures": (1500, 30),
+        **dict.fromkeys(["rule_report", "rule_manifest"], (1000, 30)),
+    }
 
 
 def test_a_gpu_is_asked_for_where_the_configuration_has_one(slurm, copied):
     (copied.folder / pretrained_table(RESULTS, "checkpoint", SIZES[0], 0)).unlink()
     copied.snakemake(*PROFILE, "--until", "pretrain", "--retries=0", override={"device": "cuda"})
     (job,) = slurm.jobs(copied.folder)  # which ends well only where there is one
-    assert job["Comment"] == rule_comment("pretrain", SIZES[0], 0)
+    assert job["Comment"] == PRETRAIN[0]
     assert job["TresPerJob"] == "gres:gpu:1"
