@@ -214,9 +214,7 @@ def mean_with_runs(
 
 def _marks_text(rows: pd.DataFrame) -> str:
     """What `task_means` draws, for captions."""
-    points = (
-        "Points are the single runs, with a marker a size; lines join those of a task, of one seed without an error."
-    )
+    points = "Points are single runs, with a marker a size; lines join those of a task. One seed has no error bars."
     if rows["seed"].nunique() > 1:
         points = (
             "Pale points are the single runs, with a marker a size; dashes, joined by lines, are means over seeds and "
