@@ -24,8 +24,8 @@ paper: setup
 watch: setup
 	.venv/bin/python workflow_scripts/watch.py $(if $(CONFIG),--configfile $(CONFIG))
 
-test: setup
-	.venv/bin/python -m pytest
+test: setup .venv/cluster/installed
+	.venv/bin/python -m pytest -n $(CORES) --dist loadgroup
 
 lint: setup
 	.venv/bin/ruff check .
@@ -49,4 +49,10 @@ setup: .venv/installed
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=...")'
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	touch $@
+
+# The plugins for clusters lie where only their tests look: with that of Slurm installed, and Slurm too, every start of
+# Snakemake asks the controller, and waits ten seconds if there is none.
+.venv/cluster/installed: envs/cluster.txt .venv/installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(@D) -r $<
 	touch $@

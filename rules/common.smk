@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+from base64 import urlsafe_b64encode
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,13 +34,16 @@ from sweep.layout import (
     summary_table,
 )
 from sweep.stages import (
+    architecture_settings,
     drawing,
+    finetune_settings,
     finetuning,
     generating,
     measuring,
     measuring_differential,
     measuring_generator,
     origin,
+    pretrain_settings,
     pretraining,
     summarizing,
 )
@@ -75,6 +79,12 @@ def nearest_folder(path):
     return next(folder for folder in [Path(path), *Path(path).absolute().parents] if folder.exists())
 
 
+def has_record(path):
+    """Whether Snakemake has noted how it made a file; it names its notes so, cut where a name would be too long."""
+    name = urlsafe_b64encode(path.encode()).decode()
+    return Path(".snakemake/metadata", name if len(name) < 255 else f"@{name[:254]}").exists()
+
+
 def seeded(stage):
     """The settings of a stage as a parameter of its rule: canonical JSON of just what the job depends on."""
 
@@ -107,6 +117,48 @@ def replaced_checkpoints():
         for path, settings in checkpoints.items()
         if recorded_hash(path) not in (None, configuration_hash(settings))
     ]
+
+
+# What a job asks a cluster for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks
+# for as much again. On one machine only `device` has an effect.
+
+GPUS = 1 if config["device"] == "cuda" else 0  # of a job that trains or runs a policy
+
+
+def n_weights(size):
+    """Weights in the blocks of a size's policies; what a job needs grows with them."""
+    shape = architecture_settings(config, size)
+    return shape["n_layers"] * shape["d_model"] * (4 * shape["d_model"] + 2 * shape["d_ff"])
+
+
+def asking(amount):
+    """A resource that is the same for all sizes, times the attempt."""
+    return lambda wildcards, attempt: attempt * amount
+
+
+def memory(bytes_per_weight):
+    """MB of a job that holds a policy: for Python, torch and Snakemake, and for each of the policy's weights."""
+    return lambda wildcards, attempt: attempt * (1500 + n_weights(wildcards.size) * bytes_per_weight // 10**6)
+
+
+def training_time(settings_of):
+    """Minutes of a training job: four times those of a server's core, and ten to start and to end.
+
+    `settings_of` gives the training's settings for the job's wildcards.
+    """
+
+    def minutes(wildcards, attempt):
+        settings = settings_of(wildcards)
+        tokens = settings["n_steps"] * settings["batch_size"] * config["sequence"]["context_length"]
+        seconds = tokens * (12e-6 + 1e-10 * n_weights(wildcards.size))
+        return attempt * (10 + round(4 * seconds / 60))
+
+    return minutes
+
+
+def measuring_time(wildcards, attempt):
+    """Minutes of a job that measures a policy."""
+    return attempt * (5 + n_weights(wildcards.size) // 100_000)
 
 
 def figure_file(name, format):

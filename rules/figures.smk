@@ -16,7 +16,8 @@ rule figures:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=asking(1500),
+        runtime=asking(30),
     params:
         code=version_of("draw_figures.py"),
         results=subpath(input.generator, ancestor=2),

@@ -19,8 +19,10 @@ rule finetune:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(bytes_per_weight=500),
+        runtime=training_time(lambda wildcards: finetune_settings(config, wildcards.size, wildcards.task)),
         device=config["device"],
+        gpu=GPUS,
     params:
         code=version_of("finetune.py"),
         settings=seeded(finetuning),

@@ -13,7 +13,8 @@ rule measure_generator:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=asking(1000),
+        runtime=asking(10),
     params:
         code=version_of("measure_generator.py"),
         settings=canonical_json(measuring_generator(config)),
@@ -44,8 +45,10 @@ rule measure:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(bytes_per_weight=500),
+        runtime=measuring_time,
         device=config["device"],
+        gpu=GPUS,
     params:
         code=version_of("measure.py"),
         settings=seeded(measuring),
@@ -73,7 +76,8 @@ rule measure_differential:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(bytes_per_weight=1500),
+        runtime=measuring_time,
     params:
         code=version_of("measure_differential.py"),
         settings=seeded(lambda config, **keys: measuring_differential(config, finetuning(config, **keys))),

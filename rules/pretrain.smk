@@ -18,8 +18,10 @@ rule pretrain:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(bytes_per_weight=500),
+        runtime=training_time(lambda wildcards: pretrain_settings(config, wildcards.size)),
         device=config["device"],
+        gpu=GPUS,
     params:
         code=version_of("pretrain.py"),
         settings=seeded(pretraining),

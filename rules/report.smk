@@ -14,7 +14,8 @@ rule report:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=asking(1000),
+        runtime=asking(30),
     params:
         code=version_of("write_report.py"),
         results=subpath(output[0], parent=True),
@@ -38,7 +39,8 @@ rule manifest:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=asking(1000),
+        runtime=asking(30),
     params:
         code=version_of("write_manifest.py"),
         results=subpath(output[0], parent=True),

@@ -15,7 +15,8 @@ rule sequences:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=asking(1000),
+        runtime=asking(10),
     params:
         code=version_of("generate_sequences.py"),
         settings=lambda wildcards: canonical_json(generating(config, wildcards.split)),

@@ -25,7 +25,8 @@ rule summarize:
         "../envs/measure.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=asking(2000),
+        runtime=asking(30),
     params:
         code=version_of("summarize.py"),
         results=subpath(output.policies, ancestor=2),

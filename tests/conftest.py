@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +125,33 @@ def kill_group(process):
         os.killpg(process.pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=60)  # the pipe closes with the last process that holds it
     return output
+
+
+def wait_until(condition, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def in_background(workspace, *options, **more):
+    """A started command, and later what came of it; killed if the test fails meanwhile."""
+    process = workspace.start(*options, **more)
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(process.communicate)  # a full pipe would stop it
+        try:
+            yield lambda: Run(process.wait(TIMEOUT), reading.result()[0], "")
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def forget(workspace, size):
+    """Delete all that follows from a size's pretrained models."""
+    for path in (workspace.results / "finetuned").rglob(f"size={size}"):
+        shutil.rmtree(path)
+    (workspace.results / "manifest.parquet").unlink()
 
 
 @pytest.fixture

@@ -12,14 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 from PIL import Image
 
 from splithistory.information import entropy, kl_divergence, minimum_impact, predicted_optimization
 from sweep.figures import draw, figure_names, required_tables
 from sweep.figures.optimization import explained_about_identity
-from sweep.figures.style import TASK_COLORS, FigureStyle, save, trend, trend_text
+from sweep.figures.style import TASK_COLORS, FigureStyle, legend_below, save, style_context, trend, trend_text
 
 PARAMETERS = {"18k": 18_784, "51k": 51_280, "143k": 143_200, "402k": 402_448}
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
@@ -42,7 +46,6 @@ JUDGED = {
 }
 PER_RUN = {
     "success_vs_parameters": "success_rate",
-    "counterfactual_success_vs_parameters": "success_rate_counterfactual",
     "op_vs_parameters": "op",
     "imp_vs_parameters": "imp",
 }
@@ -345,10 +348,14 @@ def test_nothing_to_judge_is_no_error(name, tables, style):
 
 def test_curve_is_that_of_the_task_that_judges(tables, style):
     axes = draw("cross_op_vs_success_good2", tables, style).figure.axes[0]
-    (curve,) = (line for line in axes.lines if line.get_linestyle() == "-")
-    x, y = curve.get_data()
-    np.testing.assert_allclose(y, predicted_optimization(x, 2 / 8))
-    assert curve.get_color() == style.color("good2")
+    falling, rising = (line for line in axes.lines if line.get_linestyle() == "-")
+    for curve in (falling, rising):
+        x, y = curve.get_data()
+        np.testing.assert_allclose(y, predicted_optimization(x, 2 / 8))
+        assert curve.get_color() == style.color("good2")
+    # Below chance it is the paler.
+    assert falling.get_xdata()[-1] == rising.get_xdata()[0] == 2 / 8
+    assert falling.get_alpha() < rising.get_alpha()
 
 
 def test_titles_of_judged_policies_tell_own_from_others(tables, style):
@@ -356,14 +363,30 @@ def test_titles_of_judged_policies_tell_own_from_others(tables, style):
     own = crossed["is_training_task"]
     crossed["op_excess"] = np.where(own, 0.0, np.where(crossed["seed"] == 0, -0.01, 0.25))
     given = tables | {"cross_objective": crossed}
-    assert (
-        "24 of 32 policies of other tasks lie above the curve" in draw("cross_op_vs_success_good6", given, style).title
-    )
-    assert "0 nats for its own policies and 0.25 nats" in draw("cross_op_vs_predicted_good6", given, style).title
+    for name in ("cross_op_vs_success_good6", "cross_op_vs_predicted_good6"):
+        title = draw(name, given, style).title
+        assert "is 0 for its own policies, −0.010 to 0.25 for good2's and −0.010 to 0.25 for good4's" in title
     crossed["imp_excess"] = np.where(own, 0.1, np.where(crossed["seed"] == 0, 0.05, 0.25))
     assert "24 of 32 policies" in draw("cross_imp_vs_minimum_good6", given, style).title
     crossed["imp_ratio"] = np.where(own, 1.5, 1234.5)
-    assert "1.5 for its own policies and 1,200 for those" in draw("imp_ratio_good6", given, style).title
+    assert "1.5 for its own policies, 1,200 for good2's" in draw("imp_ratio_good6", given, style).title
+
+
+def test_titles_of_judged_policies_give_no_number_between_two_groups(tables, style):
+    crossed = tables["cross_objective"].copy()
+    crossed["imp_ratio"] = crossed["task"].map({"good2": 1.2, "good4": 13.0, "good6": 250.0})
+    crossed.loc[(crossed["task"] == "good6") & (crossed["seed"] < 2), "imp_ratio"] = 20.0
+    title = draw("imp_ratio_good2", tables | {"cross_objective": crossed}, style).title
+    assert title.endswith("Imp / Imp_min is 1.2 for its own policies, 13 for good4's and 20 to 250 for good6's")
+
+
+def test_titles_of_judged_policies_stay_short_with_many_tasks(tables):
+    crossed = tables["cross_objective"]
+    more = [crossed[crossed["task"] == "good6"].assign(task=f"more{number}") for number in range(4)]
+    tasks = [*TASKS, *(f"more{number}" for number in range(4))]
+    given = tables | {"cross_objective": pd.concat([crossed, *more], ignore_index=True)}
+    title = draw("imp_ratio_good2", given, FigureStyle(tasks, PARAMETERS)).title
+    assert re.fullmatch(r"Judged by good2, .* for its own policies and .* for those of 6 other tasks", title)
 
 
 def test_self_estimates_are_compared_on_equal_axes(tables, style):
@@ -450,7 +473,21 @@ def test_differential_shows_both_futures_of_every_model(tables, style):
     panels = itertools.product(("op_median", "imp_median"), ("block", "end"))
     for axes, (column, future) in zip(figure.axes, panels, strict=True):
         assert rounded(drawn_points(axes)[:, 1:]) == rounded(table.loc[table["future"] == future, [column]])
-        assert axes.get_yscale() == ("log" if column == "imp_median" else "linear")
+        assert axes.get_yscale() == ("log" if column == "imp_median" else "asinh")
+        low, high = axes.get_ylim()
+        assert low < table[column].min()
+        assert high > table[column].max()
+
+
+def test_differential_title_counts_quartiles_that_overlap(tables, style):
+    table = tables["differential"]
+    # Four seeds a model before reinforcement at 0 to 3; good2 amid these, good4 above, good6 touching at 2.
+    after = {"good2": 1.0, "good4": 9.0, "good6": 2.0}
+    table = table.assign(
+        op_median=[after.get(task, seed) for task, seed in table[["task", "seed"]].itertuples(index=False)]
+    )
+    title = draw("differential", tables | {"differential": table}, style).title
+    assert "overlap those before in 8 of 12 pairs" in title
 
 
 def test_undefined_differential_measures_are_counted(tables, style):
@@ -477,8 +514,11 @@ def test_identification_counts_policies(tables, style):
             same = rows["identified_task"].isna() if name is None else rows["identified_task"] == name
             assert shown[trained, identified] == (same & (rows["task"] == TASKS[trained])).sum()
     correct = table.groupby("measure")["correct"].sum()
-    assert captioned.title.startswith(f"Op identifies the trained task of {correct['op']} of 48 policies")
-    assert captioned.title.endswith(f"Imp of {correct['imp']}")
+    first = (table["true_set_rank"] == 1).groupby(table["measure"]).sum()
+    assert captioned.title == (
+        f"Among 3 tasks, Op identifies {correct['op']} of 48 policies and Imp {correct['imp']}; among up to 127 good "
+        f"sets, the true one ranks first for {first['op']} and {first['imp']}"
+    )
 
 
 def test_true_good_sets_are_ranked_policy_by_policy(tables, style):
@@ -490,6 +530,10 @@ def test_true_good_sets_are_ranked_policy_by_policy(tables, style):
         ranks = table.loc[table["measure"] == measure, ["true_set_rank"]].dropna()
         assert rounded(drawn_points(axes)[:, 1:]) == rounded(ranks)
         assert axes.get_yscale() == "log"
+    few = table.assign(true_set_rank_high=table["true_set_rank"].astype(float).clip(upper=12))
+    below = draw("identification", tables | {"identification": few}, style).figure.axes[2]
+    assert below.get_yscale() == "linear"
+    assert all(float(tick).is_integer() for tick in below.get_yticks())
 
 
 def test_tasks_may_have_long_names(tables):
@@ -525,8 +569,23 @@ def test_loss_figure_counts_pretrained_models_once(tables, style):
 def test_training_figure_has_a_panel_a_run(tables, style):
     figure = draw("training_runs_good4", tables, style).figure
     assert len(figure.axes) == 2 * 16
-    assert all(len(axes.lines) == 2 for axes in figure.axes)
+    for place, axes in enumerate(figure.axes):
+        chance = [line for line in axes.lines if line.get_linestyle() == "--"]
+        assert [line.get_ydata()[0] for line in chance] == ([0.5] if place // 4 % 2 == 0 else [])
+        assert len(axes.lines) == 2 + len(chance)
     assert len({axes.get_ylim() for axes in figure.axes}) == 2
+
+
+def test_training_summary_names_each_line_beside_its_end(tables, style):
+    figure = draw("training_summary_good4", tables, style).figure
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        names = [text for text in axes.texts if text.get_text()]
+        assert sorted(text.get_text() for text in names) == sorted(PARAMETERS)
+        ends = {line.get_color(): line.get_ydata()[-1] for line in axes.lines if line.get_linestyle() == "-"}
+        heights = [ends[text.get_color()] for text in sorted(names, key=lambda text: text.get_position()[1])]
+        assert heights == sorted(heights)
+        assert all(0 <= text.get_position()[1] <= 1 for text in names)
 
 
 def test_generator_uses_exact_rows(tables, style):
@@ -606,8 +665,8 @@ def test_markers_follow_size_and_colors_the_configured_order():
 @pytest.mark.parametrize(
     ("means", "expected"),
     [
-        ([1, 2, 3], "rises with size"),
-        ([3, 2], "falls with size"),
+        ([1, 2, 3], "rises with size at every step"),
+        ([3, 2], "falls with size at every step"),
         ([3, 1, 2], "is U-shaped in size"),
         ([1, 3, 2], None),
         ([3, 1, 2, 1], None),
@@ -615,18 +674,111 @@ def test_markers_follow_size_and_colors_the_configured_order():
         ([1], None),
     ],
 )
-def test_trend(means, expected):
-    assert trend(pd.Series(means)) == expected
+def test_trend_is_claimed_beyond_the_error_only(means, expected):
+    means = pd.Series(means)
+    assert trend(means, means * 0 + 0.3) == expected
+    # Two standard errors of a difference of one.
+    assert trend(means, means * 0 + 0.36) is None
+    assert trend(means, means * np.nan) is None
 
 
 def test_titles_say_no_more_than_the_data(tables, style):
     policies = tables["policies"].copy()
-    assert trend_text("Op", policies, "op", style) == "Op rises with size on every task"
-    policies.loc[(policies["task"] == "good2") & (policies["size"] == "402k"), "op"] = 0.0
-    assert trend_text("Op", policies, "op", style) == "Op rises with size on 2 of 3 tasks"
-    assert trend_text("Op", policies[policies["size"] == "18k"], "op", style) == "Op at one size"
+    policies["op"] = policies["size"].map({"18k": 0.1, "51k": 0.2, "143k": 0.3, "402k": 0.4}) + 0.01 * policies["seed"]
+
+    def text(rows):
+        return trend_text("Op", " nats", rows, "op", style)
+
+    assert text(policies) == "Mean Op rises with size at every step on every task"
+    assert text(policies[policies["task"] == "good6"]) == "Mean Op rises with size at every step on good6"
+    assert text(policies[policies["size"] == "18k"]).startswith("Mean Op over 1 size: 0.11 nats on good2, ")
     one_seed = policies[policies["seed"] == 0]
-    assert trend_text("Op", one_seed, "op", style).endswith(" (one seed)")
+    assert text(one_seed).startswith("Op over 4 sizes: 0.10 to 0.40 nats on good2, ")
+    assert text(one_seed).endswith(" (one seed)")
+    policies.loc[(policies["task"] == "good2") & (policies["size"] == "402k"), "op"] = 0.0
+    assert text(policies) == "Mean Op rises with size at every step on 2 of 3 tasks"
+
+
+@pytest.mark.parametrize("n_seeds", [1, 4])
+def test_runs_are_full_points_unless_means_are_drawn(n_seeds, style):
+    captioned = draw("op_vs_parameters", make_tables(n_seeds=n_seeds), style)
+    (axes,) = captioned.figure.axes
+    dashes = [line for line in axes.lines if line.get_marker() == "_"]
+    runs = [part.get_alpha() for part in axes.collections if isinstance(part, PathCollection)]
+    assert len(dashes) == (0 if n_seeds == 1 else 3)
+    assert all(alpha == 1.0 if n_seeds == 1 else alpha < 0.5 for alpha in runs)
+    labels = [text.get_text() for text in captioned.figure.legends[0].findobj(Text)]
+    assert ("mean over seeds" in labels) == ("means over seeds" in captioned.caption) == (n_seeds > 1)
+
+
+def test_counterfactual_title_says_where_imp_moves_most(tables, style):
+    table = tables["counterfactuals"].copy()
+    table["op"] = 0.5
+    table["imp"] = 0.3 + np.where(table["counterfactual"] != "pretrained", 0, table["task"].map(TASKS.index) - 1) * 0.1
+    title = draw("counterfactuals", tables | {"counterfactuals": table}, style).title
+    moved = "−0.10 nats on good2, 0 nats on good4 and +0.10 nats on good6"
+    assert title == f"From split history to pretrained model, mean Imp moves by {moved}, mean Op by at most 0"
+
+
+def test_the_policy_that_carries_the_fit_is_named(tables, style):
+    policies = tables["policies"].copy()
+    policies["imp_minimum"] = np.linspace(0.1, 0.2, len(policies))
+    policies["imp"] = 2 * policies["imp_minimum"]
+    policies.loc[7, ["imp_minimum", "imp"]] = [5.0, 0.1]
+    one = policies.loc[7]
+    caption = draw("imp_vs_minimum", tables | {"policies": policies}, style).caption
+    named = f"({one['task']}, {one['size']}, seed {one['seed']})"
+    assert f"Without the policy of largest Imp_min {named} the slope of all is 2.00" in caption
+
+
+def marks_of(artists):
+    """Colours, markers and line styles that artists show, as a legend is to name them."""
+    seen = set()
+    for artist in artists:
+        if isinstance(artist, Patch):
+            seen.add(("color", to_rgba(artist.get_facecolor(), 1)))
+        elif isinstance(artist, PathCollection):
+            seen |= {("color", to_rgba(color, 1)) for color in artist.get_facecolor()}
+        elif isinstance(artist, Line2D) and len(artist.get_xdata()):
+            # A thin solid line in black is an axis.
+            if artist.get_linestyle() != "None" and (artist.get_color(), artist.get_linestyle()) != ("black", "-"):
+                seen.add(("line", artist.get_linestyle()))
+            seen.add(("color", to_rgba(artist.get_color())))
+            if artist.get_marker() not in ("None", "none", None, ""):
+                seen.add(("marker", artist.get_marker()))
+    return seen
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_every_mark_has_a_legend_entry(n_seeds):
+    tables = make_tables(n_seeds=n_seeds)
+    style = FigureStyle.from_policies(TASKS, tables["policies"])
+    for name in (name for name in figure_names(TASKS) if not name.endswith(("good2", "good6"))):
+        figure = draw(name, tables, style).figure
+        drawn = marks_of(artist for axes in figure.axes for artist in (*axes.lines, *axes.collections, *axes.patches))
+        (legend,) = figure.legends
+        entries = legend.findobj(lambda artist: isinstance(artist, Line2D | Patch))
+        beside = (text for axes in figure.axes for text in axes.texts)
+        named = marks_of(entries) | {("color", to_rgba(text.get_color())) for text in beside}
+        # A mean and its bar are named by a cross; separators and zero are parts of the axes.
+        cross = {("marker", "_"), ("line", "-")} if ("marker", "$+$") in named else set()
+        axes_parts = {("color", to_rgba("0.85")), ("color", to_rgba("black"))} | cross
+        assert drawn - axes_parts <= named, (name, drawn - axes_parts - named)
+
+
+def test_legend_rows_are_folded_to_the_width():
+    long, short = ("a label as long as half of the figure", "b")
+    rows = [[Line2D([], [], label=label) for label in labels] for labels in ([short] * 4, [long, long, short])]
+    with style_context():
+        figure = Figure(figsize=(3.5, 3))
+        figure.subplots()
+        legend_below(figure, *rows)
+        figure.draw_without_rendering()
+    (legend,) = figure.legends
+    boxes = [text.get_window_extent() for text in legend.findobj(Text) if text.get_text()]
+    heights = [round(box.y0) for box in boxes]
+    assert sorted(heights.count(height) for height in set(heights)) == [1, 2, 4]
+    assert all(figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 def test_success_under_the_counterfactual_is_said_by_its_distance_from_chance(tables, style):
@@ -635,6 +787,8 @@ def test_success_under_the_counterfactual_is_said_by_its_distance_from_chance(ta
     policies.loc[0, "success_rate_counterfactual"] -= 0.04
     captioned = draw("counterfactual_success_vs_parameters", {"policies": policies}, style)
     assert captioned.title == "Success under F' is at most 0.03 from chance"
+    beyond = policies["success_rate_counterfactual"] - policies["n_good"] / 8
+    assert rounded(drawn_points(captioned.figure)[:, 1:]) == rounded(beyond.to_frame())
 
 
 def test_no_self_estimate_lies_on_the_edge(tables, style):

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import ROOT, TIMEOUT, Run
-from sweep.layout import finetuned_table, pretrained_table, sequence_table, summary_table
+from conftest import ROOT, TIMEOUT, Run, wait_until
+from sweep.layout import finetuned_table, pretrained_table, schema_name, sequence_table, summary_table
 from sweep.provenance import METADATA_KEY, metadata_of, provenance, with_metadata
 from sweep.tables import read_table
 
@@ -32,6 +32,8 @@ class Job:
         outputs: files by option; a whole folder of results where the script takes one.
         made: the output in the finished sweep whose settings the job takes.
         options: the others.
+        log: its log.
+        settings: what differs from the settings in ``made``, of one section.
     """
 
     script: str
@@ -40,9 +42,12 @@ class Job:
     made: Path
     options: dict[str, str]
     log: Path
+    settings: dict = field(default_factory=dict)
 
-    def run(self):
+    def command(self):
         settings = metadata_of(pq.read_schema(self.made), self.made)["settings"]
+        for section, changes in self.settings.items():
+            settings[section] |= changes
         options = {
             "settings": json.dumps(settings),
             "code": "0",
@@ -54,6 +59,10 @@ class Job:
         command = [sys.executable, SCRIPTS / f"{self.script}.py"]
         for option, value in options.items():
             command += [f"--{option}", str(value)]
+        return command
+
+    def run(self):
+        command = self.command()
         done = subprocess.run(command, cwd=self.log.parent, capture_output=True, text=True, timeout=TIMEOUT)
         return Run(done.returncode, done.stdout, done.stderr)
 
@@ -292,3 +301,41 @@ def test_a_job_repeated_by_hand_makes_the_same_table(job_of):
     assert set(contents(folder)) - before == {job.log, *job.outputs.values()}
     assert read_table(job.outputs["checkpoint"], "checkpoint").equals(read_table(job.made, "checkpoint"))
     assert "Traceback" not in job.log.read_text()
+
+
+@pytest.mark.parametrize(("script", "section"), [("pretrain", "pretrain"), ("finetune", "finetune")])
+def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, script, section):
+    job = job_of(script)
+    job.settings = {section: {"n_steps": 1500, "evaluation_interval": 100}}
+    outputs = job.outputs.values()
+    assert job.run().status == 0
+    undisturbed = [read_table(path, schema_of(script, path)) for path in outputs]
+    for path in outputs:
+        path.unlink()
+
+    states = job.options["state"].parent
+    process = subprocess.Popen(job.command(), stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: process.poll() is not None or list(states.glob(f"{job.options['state'].name},*")))
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -9
+    assert not any(path.exists() for path in outputs)
+
+    assert job.run().status == 0
+    for path, expected in zip(outputs, undisturbed, strict=True):
+        table = read_table(path, schema_of(script, path))
+        assert table.equals(expected)
+        made_by, expected_by = metadata_of(table.schema, path), metadata_of(expected.schema, path)
+        assert 100 <= made_by["resumed_at"] < 1500
+        assert expected_by["resumed_at"] == 0
+        for key in ("resumed_at", "seconds"):
+            del made_by[key], expected_by[key]
+        assert made_by == expected_by
+    assert not list(states.glob(f"*{job.options['state'].name},*"))
+
+
+def schema_of(script, path):
+    stage = {"pretrain": "pretrained", "finetune": "finetuned"}[script]
+    return schema_name(stage, path.parent.name)

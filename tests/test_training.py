@@ -503,7 +503,7 @@ class Malicious:
 
 def test_a_state_cannot_execute_code(tmp_path):
     snapshots = FileSnapshots(tmp_path / "state", {})
-    snapshots.keep({"step": Malicious(tmp_path / "executed")})
+    snapshots.keep({"step": Malicious(tmp_path / "executed"), "rows": [{}]})
     assert snapshots.latest() is None
     (path,) = tmp_path.iterdir()
     torch.load(path, weights_only=False)  # as it would be, were it trusted

@@ -213,6 +213,14 @@ def test_a_run_says_that_it_has_no_record_of_the_results(alone, finished):
     assert "make adopt" not in finished.snakemake("--dry-run").stderr
 
 
+def test_it_says_so_too_where_it_has_records_of_another_folder(copied):
+    name = "a long name " * 20  # whose record's name would be too long for a file
+    shutil.copytree(copied.results, copied.folder / name)
+    assert "make adopt" in copied.snakemake("--dry-run", override={"results_dir": name}).stderr
+    copied.snakemake("--touch", "--forceall", override={"results_dir": name})
+    assert "make adopt" not in copied.snakemake("--dry-run", override={"results_dir": name}).stderr
+
+
 def test_results_that_were_adopted_are_not_made_again_unless_something_changes(alone):
     before = {name: content for name, (content, _) in alone.contents().items()}
     adopted = run("adopt", alone)

@@ -25,7 +25,7 @@ def main(arguments: argparse.Namespace) -> None:
         record(found.current[first : first + AT_ONCE], arguments.configfile)
     stale = [path for path in found.expected if path not in set(found.current) and Path(path).exists()]
     for path in stale:
-        os.utime(path, (0, 0))  # older than any input: Snakemake makes it again
+        os.utime(path, (1, 1))  # older than any input, so that Snakemake makes it again; 0 is no time to it
     print(f"{results}: {len(found.current)} files are current and were adopted.")
     if stale:
         print(

@@ -34,7 +34,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk, say: name what could not be written
+        if error.errno and not error.filename:  # a full disk, say
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)

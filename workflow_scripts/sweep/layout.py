@@ -102,7 +102,7 @@ def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def summarized_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
-    """The tables that a summary is made from: all of policies and pretrained models but the policies' checkpoints."""
+    """What a summary is made from: all tables of policies and pretrained models but the checkpoints of policies."""
     for table in all_tables(results, sweep):
         if table.keys and (table.stage, table.name) != ("finetuned", "checkpoint"):
             yield table

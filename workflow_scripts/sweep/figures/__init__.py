@@ -40,8 +40,8 @@ class _Entry:
 
 
 _REGISTRY = {
-    "training_runs": _Entry("training", ("training",), per_task=True),
-    "training_summary": _Entry("training", ("training",), per_task=True),
+    "training_runs": _Entry("training", ("policies", "training"), per_task=True),
+    "training_summary": _Entry("training", ("policies", "training"), per_task=True),
     "loss_vs_parameters": _Entry("against_parameters", ("policies",)),
     "success_vs_parameters": _Entry("against_parameters", ("policies",)),
     "split_history": _Entry("schematics", ("policies", "actions")),

@@ -14,6 +14,7 @@ from splithistory.sequence import N_OUTCOMES
 from sweep.figures.style import (
     NEUTRAL,
     PAGE_WIDTH,
+    TREND_TEXT,
     CaptionedFigure,
     FigureStyle,
     captioned,
@@ -23,15 +24,14 @@ from sweep.figures.style import (
     left_out_text,
     legend_below,
     parameter_axis,
-    task_handles,
+    ranges_text,
+    size_handles,
+    summary_handle,
+    task_lines,
     trend,
     trend_text,
 )
 
-_MARKS = (
-    "Pale points are the single runs, with a marker a size; lines join means over seeds and bars are ± one standard "
-    "error (none for a single seed). Tasks are set apart sideways for legibility."
-)
 _UNDEFINED = "where the measure is undefined"
 
 
@@ -46,21 +46,27 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     before.set_ylabel("cross-entropy (nats)")
     for axes, column in zip(after, ("maintenance_loss", "natural_loss"), strict=True):
         task_means(axes, policies, column, style)
-    titles = ("pretrained, validation chains", "reinforced, its own rollouts", "reinforced, natural chains")
+    titles = ("pretraining loss", "maintenance loss, own rollouts", "natural loss, untouched chains")
     for axes, title in zip((before, *after), titles, strict=True):
         axes.set_title(title)
         parameter_axis(axes, style)
-    legend_below(figure, [_line(NEUTRAL, "before reinforcement"), *_task_lines(policies, style)])
+    legend_below(
+        figure, [_line(NEUTRAL, "before reinforcement"), *task_lines(policies, style)], _run_handles(policies, style)
+    )
 
-    shape = trend(pretrained.groupby("size", observed=True)["pretraining_loss"].mean().reindex(style.sizes))
-    title = f"Mean pretraining loss {shape or 'has no steady trend with size'}; " + trend_text(
-        "mean maintenance loss", policies, "maintenance_loss", style
+    losses = finite_rows(pretrained, "pretraining_loss").groupby("size", observed=True)["pretraining_loss"]
+    means, errors = (values.reindex(style.sizes).dropna() for values in (losses.mean(), losses.sem()))
+    shape = trend(means, errors.reindex(means.index))
+    maintained = finite_rows(policies, "maintenance_loss")
+    title = (
+        f"{trend_text('maintenance loss', ' nats', maintained, 'maintenance_loss', style)}; pretraining loss"
+        f"{' ' + shape if shape else ': ' + ranges_text([('nats', means)])}"
     )
     caption = (
         f"Cross-entropy of next-token predictions against model size, {count_text(policies)} from "
         f"{len(pretrained)} pretrained models. Left: pretraining loss on validation chains. Middle: maintenance loss, "
-        "on the outcomes of the policies' own rollouts. Right: loss at even positions of untouched chains, after "
-        f"reinforcement. {_MARKS} The vertical axes differ. "
+        "on the outcomes of the policies' own rollouts, after reinforcement. Right: natural loss, at even positions of "
+        f"untouched chains, after reinforcement. {_marks_text(policies)} {TREND_TEXT} The vertical axes differ. "
         + left_out_text(
             policies,
             finite_rows(policies, "pretraining_loss", "maintenance_loss", "natural_loss"),
@@ -73,49 +79,47 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
 def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Success rate of each task against parameters, with chance."""
     policies = tables["policies"]
-    return _success_vs_parameters(
-        policies,
-        style,
-        "success_rate",
-        "success rate",
-        trend_text("Mean success", finite_rows(policies, "success_rate"), "success_rate", style),
-        "Success rate on a policy's own task against model size, at temperature 0 on test chains",
-    )
-
-
-def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Success rate of each task under the split history against parameters, with chance."""
-    policies = tables["policies"]
-    # Not its trend: success under F' hardly changes, and the least change has a direction.
-    distance = (policies["success_rate_counterfactual"] - policies["n_good"] / N_OUTCOMES).abs().max()
-    return _success_vs_parameters(
-        policies,
-        style,
-        "success_rate_counterfactual",
-        "success rate under F'",
-        f"Success under F' is at most {distance:.2g} from chance" if distance >= 0 else "Success under F' is undefined",
-        "Success rate on a policy's own task under the split history, F', where its answer is that to another window, "
-        "against model size",
-    )
-
-
-def _success_vs_parameters(
-    policies: pd.DataFrame, style: FigureStyle, column: str, label: str, title: str, description: str
-) -> CaptionedFigure:
-    """A success rate of each task against parameters, with chance."""
     figure = Figure()
     axes = figure.subplots()
-    shown = task_means(axes, policies, column, style)
+    shown = task_means(axes, policies, "success_rate", style)
     chances = good_fractions(policies)
     for task, chance in chances.items():
         axes.axhline(chance, color=style.color(task), linestyle="--", linewidth=0.8, zorder=1)
     parameter_axis(axes, style)
-    axes.set_ylabel(label)
-    legend_below(figure, [*_task_lines(shown, style), _line(NEUTRAL, "chance of each task", "--")])
+    axes.set_ylabel("success rate")
+    chance_lines = tuple(
+        _line(style.color(task), "chance of each task", "--") for task in style.tasks if task in chances
+    )
+    legend_below(figure, task_lines(shown, style), [chance_lines], _run_handles(shown, style))
 
-    above = int((shown[column] > shown["task"].map(chances).astype(float)).sum())
+    above = int((shown["success_rate"] > shown["task"].map(chances).astype(float)).sum())
     caption = (
-        f"{description}, {count_text(shown)}. {_MARKS} Dashed: chance, the share of good outcomes. "
+        "Success rate on a policy's own task against model size, at temperature 0 on test chains, "
+        f"{count_text(shown)}. {_marks_text(shown)} {TREND_TEXT} Dashed: chance, the share of good outcomes. "
+        f"{above} of {len(shown)} policies are above their task's chance. {left_out_text(policies, shown, _UNDEFINED)}"
+    )
+    return captioned(figure, trend_text("success on test chains", "", shown, "success_rate", style), caption)
+
+
+def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
+    """Success rate of each task under the split history, beyond chance, against parameters."""
+    policies = tables["policies"]
+    # Chance is far larger than the distance from it, which would not be seen on an axis of rates.
+    policies = policies.assign(beyond=policies["success_rate_counterfactual"] - policies["n_good"] / N_OUTCOMES)
+    figure = Figure()
+    axes = figure.subplots()
+    shown = task_means(axes, policies, "beyond", style)
+    axes.axhline(0, color=NEUTRAL, linestyle="--", linewidth=0.8, zorder=1)
+    parameter_axis(axes, style)
+    axes.set_ylabel("success rate under F' − chance")
+    legend_below(figure, [*task_lines(shown, style), _line(NEUTRAL, "chance", "--")], _run_handles(shown, style))
+
+    # Not its trend: success under F' hardly changes, and the least change has a direction.
+    distance, above = shown["beyond"].abs().max(), int((shown["beyond"] > 0).sum())
+    title = f"Success under F' is at most {distance:.2g} from chance" if len(shown) else "Success under F' is undefined"
+    caption = (
+        "Success rate on a policy's own task under the split history, F', where its answer is that to another window, "
+        f"less chance, the share of good outcomes, against model size, {count_text(shown)}. {_marks_text(shown)} "
         f"{above} of {len(shown)} policies are above their task's chance. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
@@ -148,16 +152,17 @@ def _measure_vs_parameters(
         axes.axhspan(level - error, level + error, color=NEUTRAL, alpha=0.25, linewidth=0, zorder=0)
     parameter_axis(axes, style)
     axes.set_ylabel(f"{symbol} (nats)")
-    legend_below(figure, [*_task_lines(shown, style), _line(NEUTRAL, "the sequence itself", "--")])
+    generator_line = _line(NEUTRAL, "the sequence's own rule", "--")
+    legend_below(figure, task_lines(shown, style), [generator_line], _run_handles(shown, style))
 
     above = int((shown[column] >= level).sum())
     caption = (
-        f"{name} of each policy by the split-history method against model size, {count_text(shown)}. {_MARKS} "
-        "Dashed: the sequence's own generator taken as the policy, with a band of ± one standard error over "
-        f"{len(own)} repeats. {above} of {len(shown)} policies are at or above it. "
-        f"{left_out_text(policies, shown, _UNDEFINED)}"
+        f"{name} of each policy by the split-history method against model size, {count_text(shown)}. "
+        f"{_marks_text(shown)} {TREND_TEXT} Dashed: the rule that makes the sequence, its generator, taken as the "
+        f"policy, with a band of ± one standard error over {len(own)} repeats. {above} of {len(shown)} policies are at "
+        f"or above it. {left_out_text(policies, shown, _UNDEFINED)}"
     )
-    return captioned(figure, trend_text(f"Mean {symbol}", shown, column, style), caption)
+    return captioned(figure, trend_text(symbol, " nats", shown, column, style), caption)
 
 
 def task_means(axes: Axes, policies: pd.DataFrame, column: str, style: FigureStyle) -> pd.DataFrame:
@@ -176,11 +181,13 @@ def mean_with_runs(
 ) -> None:
     """Mean ± standard error over seeds of each size, joined by a line, with every run behind it.
 
+    A single seed has neither mean nor error: its runs are joined.
+
     Args:
         axes: where to draw; x is the number of parameters.
-        rows: one row a run, with ``size`` and ``column``.
+        rows: one row a run, with ``size``, ``seed`` and ``column``.
         column: what is drawn.
-        color: of the line, the bars and, paler, the runs.
+        color: of the line, the bars and the runs, which are paler where there are means.
         style: gives the sizes' markers and parameter counts.
         offset: factor by which x is moved, to keep lines apart.
     """
@@ -189,17 +196,37 @@ def mean_with_runs(
     means, errors = by_size.mean(), by_size.sem()
     sizes = [size for size in style.sizes if size in means.index]
     x = [style.parameters[size] * offset for size in sizes]
+    over_seeds = bool(errors.notna().any())
     for size, position in zip(sizes, x, strict=True):
         runs = by_size.get_group(size)
         axes.scatter(
-            np.full(len(runs), position), runs, s=13, marker=style.marker(size), color=color, alpha=0.4, linewidth=0
+            np.full(len(runs), position),
+            runs,
+            s=style.marker_size(size, 3.6 if over_seeds else None) ** 2,
+            marker=style.marker(size),
+            color=color,
+            alpha=0.4 if over_seeds else 1.0,
+            linewidth=0,
         )
-    axes.errorbar(x, means[sizes], yerr=errors[sizes], color=color, marker="_", markersize=6, markeredgewidth=1)
+    dash = {"marker": "_", "markersize": 6, "markeredgewidth": 1} if over_seeds else {}
+    axes.errorbar(x, means[sizes], yerr=errors[sizes] if over_seeds else None, color=color, **dash)
 
 
-def _task_lines(rows: pd.DataFrame, style: FigureStyle) -> list[Artist]:
-    """Legend handles of the tasks' lines of means."""
-    return task_handles(rows, style, marker=None, linestyle="-")
+def _marks_text(rows: pd.DataFrame) -> str:
+    """What `task_means` draws, for captions."""
+    points = "Points are single runs, with a marker a size; lines join those of a task. One seed has no error bars."
+    if rows["seed"].nunique() > 1:
+        points = (
+            "Pale points are the single runs, with a marker a size; dashes, joined by lines, are means over seeds and "
+            "bars ± one standard error."
+        )
+    return f"{points} Tasks are set apart sideways for legibility."
+
+
+def _run_handles(rows: pd.DataFrame, style: FigureStyle) -> list[Artist]:
+    """Legend handles of the runs' markers and, where there are several seeds, of their means."""
+    means = [summary_handle("mean over seeds")] if rows["seed"].nunique() > 1 else []
+    return [*size_handles(rows, style), *means]
 
 
 def _line(color: Any, label: str, linestyle: str = "-") -> Artist:

@@ -12,12 +12,15 @@ from sweep.figures.style import (
     captioned,
     count_text,
     finite_rows,
+    joined,
     left_out_text,
     legend_below,
     mean_and_error,
     size_handles,
     strips,
+    summary_handle,
     task_handles,
+    two_digits,
 )
 
 _NAMES = {
@@ -27,6 +30,12 @@ _NAMES = {
     "untrained": "untrained\nmodel",
     "pretrained": "pretrained\nmodel",
 }
+# What a policy is compared with.
+_FUTURES_TEXT = (
+    "The futures to compare with follow the same windows, each answered by the policy's answer to another window "
+    "(split history), always by one fixed token (do nothing), by a token drawn evenly (random token), by the model "
+    "before all training (untrained) or before reinforcement (pretrained)."
+)
 
 
 def counterfactuals(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
@@ -42,21 +51,41 @@ def counterfactuals(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
         strips(axes, shown, "counterfactual", column, names, colors, style, mean_and_error)
         axes.axhline(0, color="black", linewidth=0.6, zorder=1)
         axes.set(ylabel=label, xlabel="counterfactual future")
-    legend_below(figure, task_handles(shown, style), size_handles(shown, style))
+    legend_below(
+        figure, task_handles(shown, style), [*size_handles(shown, style), summary_handle("mean of a task's policies")]
+    )
 
-    means = shown.groupby("counterfactual")["op"].mean().reindex(list(names)).dropna()
-    title = "Op under counterfactual futures"
-    if len(means):
-        (low, least), (high, most) = (
-            (names[key].replace("\n", " "), means[key]) for key in (means.idxmin(), means.idxmax())
-        )
-        title = f"By counterfactual future, mean Op ranges from {least:.2f} nats ({low}) to {most:.2f} ({high})"
     caption = (
-        f"Op (left) and Imp (right) of the policies against each counterfactual future, "
+        "Op (left) and Imp (right) of the policies against each counterfactual future, "
         f"{count_text(shown.drop_duplicates(['task', 'size', 'seed']))}. Pale points are the policies, with a marker a "
-        "size, the smaller sizes to the left; bars are means of a task's policies ± one standard error (none for a "
-        "single policy). Under the split history, Op and Imp are means over the futures F'|x''; the other futures are "
-        "one distribution each. "
+        "size, the smaller sizes to the left; the crosses beside them are means over a task's policies of all sizes "
+        f"and seeds ± one standard error, which spans sizes (none for a single policy). {_FUTURES_TEXT} Under the "
+        "split history, Op and Imp are means over the futures F'|x''; the other futures are one distribution each. "
         + left_out_text(rows, shown, "where Op or Imp is undefined or infinite", "measurement", "measurements")
     )
-    return captioned(figure, title, caption)
+    return captioned(figure, _title(shown, names, style), caption)
+
+
+def _title(shown: pd.DataFrame, names: Mapping[str, str], style: FigureStyle) -> str:
+    """How far Imp, and how far Op, moves from the split history to the future that moves Imp most, task by task."""
+    means = shown.groupby(["counterfactual", "task"])[["op", "imp"]].mean()
+    others = [key for key in names if key != "split_history" and key in means.index]
+    if "split_history" not in means.index or not others:
+        return "Op and Imp under counterfactual futures"
+    # Tasks without a mean under both futures drop out.
+    changes = {key: (means.loc[key] - means.loc["split_history"]).dropna() for key in others}
+    furthest = max(others, key=lambda key: changes[key]["imp"].abs().max() if len(changes[key]) else -1.0)
+    change = changes[furthest]
+    if change.empty:
+        return "Op and Imp under counterfactual futures"
+    tasks = [task for task in style.tasks if task in change.index]
+    if len(tasks) > 4:
+        moved = f"at most {two_digits(change['imp'].abs().max())} nats"
+    else:
+        signed = [f"{'+' if change.at[task, 'imp'] > 0 else ''}{two_digits(change.at[task, 'imp'])}" for task in tasks]
+        moved = joined([f"{number} nats on {task}" for number, task in zip(signed, tasks, strict=True)])
+    name = names[furthest].replace("\n", " ")
+    return (
+        f"From split history to {name}, mean Imp moves by {moved}, "
+        f"mean Op by at most {two_digits(change['op'].abs().max())}"
+    )

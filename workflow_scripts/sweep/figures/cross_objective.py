@@ -8,8 +8,10 @@ from matplotlib.lines import Line2D
 
 from sweep.figures.optimization import THEORY_TEXT, theory_curves
 from sweep.figures.style import (
+    IMP_MINIMUM_TEXT,
     MARKERS_TEXT,
     POINTS_TEXT,
+    PREDICTED_OP_TEXT,
     CaptionedFigure,
     FigureStyle,
     captioned,
@@ -21,7 +23,9 @@ from sweep.figures.style import (
     left_out_text,
     legend_below,
     policy_points,
+    ranges_text,
     readable_log_axis,
+    unequal_text,
 )
 
 _KEYS = ["task", "size", "seed"]
@@ -46,7 +50,7 @@ def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, 
         f"{POINTS_TEXT} Curve: {THEORY_TEXT} {_no_better_text(shown, fraction[task], 'chance')} "
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
-    return captioned(figure, _share_title(shown, task, "op_excess", 0.0, f"above the curve of {task}"), caption)
+    return captioned(figure, _range_title(shown, task, "op_excess", "Op less the curve (nats)", style), caption)
 
 
 def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
@@ -63,10 +67,11 @@ def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle
     chance = good_fractions(tables["policies"])[task]
     caption = (
         f"Measured optimization of all policies against that predicted from their success rate judged by {task}, "
-        f"{count_text(shown)}. {POINTS_TEXT} Dashed: y = x. {_no_better_text(shown, chance, 'chance')} "
+        f"{count_text(shown)}. {POINTS_TEXT} The prediction is {PREDICTED_OP_TEXT} of {task}. Dashed: y = x. "
+        f"{unequal_text(axes)}{_no_better_text(shown, chance, 'chance')} "
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
-    return captioned(figure, _median_title(shown, task, "op_excess", "excess Op", " nats"), caption)
+    return captioned(figure, _range_title(shown, task, "op_excess", "Op less its prediction (nats)", style), caption)
 
 
 def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
@@ -83,7 +88,8 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
     own_most = shown.loc[shown["is_training_task"], "imp_excess"].max()
     caption = (
         f"Measured impact of all policies against the least impact for their success rates judged by {task}, "
-        f"{count_text(shown)}. {POINTS_TEXT} Dashed: y = x, below which no policy can lie. "
+        f"{count_text(shown)}. {POINTS_TEXT} {IMP_MINIMUM_TEXT} Dashed: y = x, below which no policy can lie. "
+        f"{unequal_text(axes)}"
         f"{_no_better_text(shown, shown['success_rate_counterfactual'], 'under the split history')} "
         f"{left_out_text(judged, shown, _IMP_UNDEFINED)}"
     )
@@ -107,10 +113,12 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
 
     caption = (
         f"Measured impact of all policies, divided by the least impact for their success rates judged by {task}, "
-        f"against the latter, {count_text(shown)}. {MARKERS_TEXT} Both axes are logarithmic. Dashed: a ratio of one, "
-        f"below which no policy can lie. {left_out_text(judged, shown, _IMP_UNDEFINED + ', or where it is zero')}"
+        f"against the latter, {count_text(shown)}. {MARKERS_TEXT} {IMP_MINIMUM_TEXT} It is the divisor of the vertical "
+        "axis: where it is nearly zero the ratio is large, however small Imp is. Both axes are logarithmic. Dashed: a "
+        "ratio of one, below which no policy can lie. "
+        f"{left_out_text(judged, shown, _IMP_UNDEFINED + ', or where it is zero')}"
     )
-    return captioned(figure, _median_title(shown, task, "imp_ratio", "ratio Imp/Imp_min"), caption)
+    return captioned(figure, _range_title(shown, task, "imp_ratio", "Imp / Imp_min", style), caption)
 
 
 def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
@@ -126,10 +134,10 @@ def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str
 
     caption = (
         f"Measured impact of all policies beyond the least impact for their success rates judged by {task}, against "
-        f"the latter, {count_text(shown)}. {MARKERS_TEXT} Dashed: zero, below which no policy can lie. "
-        f"{left_out_text(judged, shown, _IMP_UNDEFINED)}"
+        f"the latter, {count_text(shown)}. {MARKERS_TEXT} {IMP_MINIMUM_TEXT} Dashed: zero, below which no policy can "
+        f"lie. {left_out_text(judged, shown, _IMP_UNDEFINED)}"
     )
-    return captioned(figure, _median_title(shown, task, "imp_excess", "excess Imp", " nats"), caption)
+    return captioned(figure, _range_title(shown, task, "imp_excess", "Imp − Imp_min (nats)", style), caption)
 
 
 def _judged_by(task: str, tables: Mapping[str, pd.DataFrame], *errors: str) -> pd.DataFrame:
@@ -154,20 +162,16 @@ def _share_title(shown: pd.DataFrame, task: str, column: str, bound: float, plac
     return f"Judged by {task}, {number} of {len(others)} policies of other tasks lie {place}"
 
 
-def _median_title(shown: pd.DataFrame, task: str, column: str, quantity: str, unit: str = "") -> str:
-    """Medians of a column over the task's own policies and over those of other tasks."""
-    own = shown["is_training_task"].astype(bool)
-    medians = [
-        f"{_two_digits(rows[column].median())}{unit} for {whose}"
-        for rows, whose in ((shown[own], "its own policies"), (shown[~own], "those of other tasks"))
-        if len(rows)
-    ]
-    return f"Judged by {task}, median {quantity} is " + (" and ".join(medians) or "undefined")
-
-
-def _two_digits(value: float) -> str:
-    """A number to two significant digits, never as a power of ten where it is large."""
-    return f"{float(f'{value:.2g}'):,g}"
+def _range_title(shown: pd.DataFrame, task: str, column: str, quantity: str, style: FigureStyle) -> str:
+    """Ranges of a column over the task's own policies and over those of each other task, or of many together."""
+    whose = shown["task"].where(~shown["is_training_task"].astype(bool))  # of other tasks
+    others = [other for other in style.tasks if other in set(whose.dropna())]
+    groups = [("for its own policies", shown.loc[whose.isna(), column])]
+    if len(others) <= 3:
+        groups += [(f"for {other}'s", shown.loc[whose == other, column]) for other in others]
+    else:
+        groups.append((f"for those of {len(others)} other tasks", shown.loc[whose.notna(), column]))
+    return f"Judged by {task}, {quantity} is " + ranges_text(groups)
 
 
 def _no_better_text(shown: pd.DataFrame, reference: float | pd.Series, name: str) -> str:

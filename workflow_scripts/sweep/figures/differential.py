@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from sweep.figures.style import (
     NEUTRAL,
@@ -20,6 +23,7 @@ from sweep.figures.style import (
     readable_log_axis,
     size_handles,
     strips,
+    summary_handle,
     task_handles,
 )
 
@@ -49,31 +53,52 @@ def differential(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
             strips(part, of_future, "place", column, names, colors, style, median_and_quartiles)
         axes[0].axhline(0, color="black", linewidth=0.6, zorder=1)
         axes[0].set_title(title)
+    _signed_log_axis(panels[0, 0], shown["op_median"])
     readable_log_axis(panels[1, 0].yaxis)
     panels[0, 0].set_ylabel("differential Op (nats)")
     panels[1, 0].set_ylabel("differential Imp (nats)")
-    before = Line2D([], [], color=NEUTRAL, marker="o", linestyle="none", label=_BEFORE)
-    legend_below(figure, [before, *task_handles(rows, style)], size_handles(rows, style))
+    before = Patch(color=NEUTRAL, label=_BEFORE)
+    summary = summary_handle("median over models, with quartiles")
+    legend_below(figure, [before, *task_handles(rows, style)], [*size_handles(rows, style), summary])
 
     policies = rows[~pretrained].drop_duplicates(["task", "size", "seed"])
     models = rows[pretrained].drop_duplicates(["size", "seed"])
     caption = (
-        f"Differential Op (above) and Imp (below, on a log axis) of attention and MLP at the last position, "
-        f"{count_text(policies)}, and {len(models)} pretrained models. The past is the residual stream before the "
-        "block; the future is that after the same block (left) or after the last one (right). Pale points are medians "
-        "over the windows of a model, with a marker a size, the smaller sizes to the left; bars are medians over "
-        "models, with quartiles. The study gives these measures as speculative. "
-        f"{rows['n_undefined'].sum():,} of {rows['n_windows'].sum():,} evaluations at a window are undefined. "
-        + left_out_text(rows, shown, "which no window defines or whose Imp is zero", "median", "medians")
+        f"Differential Op (above) and Imp (below) of attention and MLP at the last position, {count_text(policies)}, "
+        f"and {len(models)} pretrained models. The past is the residual stream before the block; the future is that "
+        "after the same block (left) or after the last one (right), the same for the last block. Pale points are "
+        "medians over the windows of a model, with a marker a size, the smaller sizes to the left; the crosses beside "
+        "them are medians over the models of a colour, all sizes and seeds, with quartiles. Op is drawn on an axis "
+        "linear near zero and logarithmic further out, Imp on a logarithmic one. The study gives these measures as "
+        f"speculative. {rows['n_undefined'].sum():,} of {rows['n_windows'].sum():,} evaluations at a window are "
+        "undefined. " + left_out_text(rows, shown, "which no window defines or whose Imp is zero", "median", "medians")
     )
     return captioned(figure, _title(shown[shown["future"] == "end"]), caption)
 
 
+def _signed_log_axis(axes: Axes, values: pd.Series) -> None:
+    """A y axis linear near zero, logarithmic further out: components differ by orders of magnitude, Op also in sign."""
+    typical = values.abs().median()
+    width = typical / 3 if typical > 0 else 1.0
+    axes.set_yscale("asinh", linear_width=width)
+    axes.margins(y=0.08)
+    powers = 10.0 ** np.arange(np.floor(np.log10(width)), np.floor(np.log10(width)) + 6)
+    steps = np.outer(powers, (1, 3)).ravel()
+    steps = steps[steps > width]
+    axes.yaxis.set_major_locator(FixedLocator([*-steps[::-1], 0, *steps]))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
 def _title(rows: pd.DataFrame) -> str:
-    """In how many places the median over policies is above that over pretrained models."""
-    medians = rows.groupby(["place", rows["stage"] == "pretrain"])["op_median"].median().unstack()
-    if medians.isna().any(axis=None) or medians.shape[1] < 2:
+    """In how many strips after reinforcement the quartiles of Op overlap those before."""
+    strips_of = rows.groupby(["place", "group"])["op_median"]
+    low, high = (strips_of.quantile(q).unstack() for q in (0.25, 0.75))
+    tasks = low.columns.drop(_BEFORE, errors="ignore")
+    if _BEFORE not in low or low.isna().any(axis=None) or tasks.empty:
         return "Differential Op and Imp by block and component"
-    higher = int((medians[False] > medians[True]).sum())
-    where = f"{higher} of {len(medians)} components"
-    return f"Median differential Op is higher after reinforcement in {where} (future: after the last block)"
+    overlap = low[tasks].le(high[_BEFORE], axis=0) & high[tasks].ge(low[_BEFORE], axis=0)
+    return (
+        f"Quartiles of differential Op after reinforcement overlap those before in {int(overlap.to_numpy().sum())} of "
+        f"{overlap.size} pairs of task and component (future: after the last block)"
+    )

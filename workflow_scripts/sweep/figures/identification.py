@@ -7,7 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from splithistory.sequence import N_OUTCOMES
 from sweep.figures.style import (
     NEUTRAL,
     PAGE_WIDTH,
@@ -26,6 +28,8 @@ from sweep.figures.style import (
 
 _MEASURES = {"op": "Op", "imp": "Imp"}
 _NONE = "none"
+# Ranks up to here are told apart on a linear axis.
+_FEW_RANKS = 12
 
 
 def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
@@ -43,28 +47,40 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
         below.set_xlabel("trained task")
     # Long names must not take the panels' place.
     figure.set_figheight(figure.get_figheight() + names)
-    readable_log_axis(panels[1, 0].yaxis)
-    panels[1, 0].set_ylim(bottom=0.9)
+    if shown[["true_set_rank", "true_set_rank_high"]].max(axis=None) <= _FEW_RANKS:
+        panels[1, 0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        readable_log_axis(panels[1, 0].yaxis)
+        panels[1, 0].set_ylim(bottom=0.9)
     panels[0, 0].set_ylabel("trained task")
     panels[1, 0].set_ylabel("rank of the true good set")
-    quantiles = Line2D([], [], color=NEUTRAL, linewidth=0.8, label="95% of draws of the windows")
-    legend_below(figure, task_handles(shown, style), [*size_handles(shown, style), quantiles])
+    quantiles = Line2D(
+        [], [], color=NEUTRAL, linewidth=0.8, label="95% of draws of the windows (no line: that rank in all)"
+    )
+    legend_below(figure, task_handles(shown, style), size_handles(shown, style), [quantiles])
 
     correct = rows.groupby("measure")["correct"].sum().reindex(list(_MEASURES), fill_value=0)
     first = (shown["true_set_rank"] == 1).groupby(shown["measure"]).sum().reindex(list(_MEASURES), fill_value=0)
+    most = rows["n_promoted"].max()
     policies = rows.drop_duplicates(["task", "size", "seed"])
     caption = (
         f"The objective of each policy read off its futures, {count_text(policies)}. Above: the task that the policy "
-        "was trained on against the one whose prediction is nearest to its Op (left) or Imp (right); "
-        f"'{_NONE}' where no task is promoted; the darker, the larger the share of a row. Below, on a log axis: rank "
-        f"of the policy's own good set among all promoted ones, at most {rows['n_promoted'].max()}, the best being 1, "
-        "with a marker a size, the smaller sizes to the left; lines span the 2.5% to 97.5% quantiles when the windows "
-        f"are drawn anew. The true set comes first for {first['op']} policies by Op and for {first['imp']} by Imp. "
+        "was trained on against the one whose prediction is nearest to its Op (left) or Imp (right); among the "
+        f"{len(style.tasks)} tasks, '{_NONE}' where none is promoted; the darker, the larger the share of a row. "
+        f"Below: rank of the policy's own good set among all promoted ones, at most {most}, the best being 1, with a "
+        "marker a size, the smaller sizes to the left; lines span the 2.5% to 97.5% quantiles when the windows are "
+        "drawn anew, and where none is seen both equal the rank. A good set is promoted if the policy's outcomes fall "
+        "into it more often than chance (Op) or than under the split history (Imp): of a set and its complement one "
+        f"is, {(2**N_OUTCOMES - 2) // 2} of all sets of {N_OUTCOMES} outcomes unless there are ties. The true set "
+        f"comes first for {first['op']} policies by Op and for {first['imp']} by Imp. "
         + left_out_text(
             rows, shown, "whose true good set is not promoted (in the lower panels only)", "ranking", "rankings"
         )
     )
-    title = f"Op identifies the trained task of {correct['op']} of {len(policies)} policies, Imp of {correct['imp']}"
+    title = (
+        f"Among {len(style.tasks)} tasks, Op identifies {correct['op']} of {len(policies)} policies and Imp "
+        f"{correct['imp']}; among up to {most} good sets, the true one ranks first for {first['op']} and {first['imp']}"
+    )
     return captioned(figure, title, caption)
 
 
@@ -95,5 +111,12 @@ def _ranks(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle)
             x = place + 0.84 * offset
             line = {"color": style.color(task), "zorder": 2}
             axes.plot([x, x], [policy.true_set_rank_low, policy.true_set_rank_high], linewidth=0.8, **line)
-            axes.scatter(x, policy.true_set_rank, s=12, marker=style.marker(policy.size), linewidth=0, **line)
+            axes.scatter(
+                x,
+                policy.true_set_rank,
+                s=style.marker_size(policy.size, 3.6) ** 2,
+                marker=style.marker(policy.size),
+                linewidth=0,
+                **line,
+            )
     return category_axis(axes, tasks)

@@ -8,17 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sweep.figures.style import (
+    IMP_MINIMUM_TEXT,
     NEUTRAL,
     POINTS_TEXT,
     CaptionedFigure,
     FigureStyle,
     captioned,
     count_text,
+    equal_limits,
     finite_rows,
     identity_line,
     left_out_text,
     legend_below,
     policy_points,
+    task_lines,
 )
 from sweep.study import IMP_INTERCEPT, IMP_SLOPE
 
@@ -34,19 +37,23 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     groups = {"all": (shown, NEUTRAL)} | {
         task: (shown[shown["task"] == task], style.color(task)) for task in style.tasks
     }
+    equal_limits(axes)
     identity = identity_line(axes)  # fixes the axes' limits
     (study,) = axes.plot(
         axes.get_xlim(), IMP_INTERCEPT + IMP_SLOPE * np.array(axes.get_xlim()), color=NEUTRAL, linestyle=":", zorder=1
     )
     study.set_label("the study's fit")
     lines = [Line2D([], [], color=NEUTRAL, label="fit of all"), study, identity]
+    fitted = shown[shown["task"].isin(fits.index)]
+    if len(fitted):
+        lines.insert(1, tuple(task_lines(fitted, style, "fit of each task")))
     for group, (rows, color) in groups.items():
         if group in fits.index and len(rows):
             # A line runs over its own points only.
             x = np.array([rows["imp_minimum"].min(), rows["imp_minimum"].max()])
             axes.plot(x, fits.at[group, "intercept"] + fits.at[group, "slope"] * x, color=color, zorder=2)
     axes.set(xlabel="least impact for the success rates, Imp$_{min}$ (nats)", ylabel="Imp (nats)")
-    legend_below(figure, tasks, sizes, lines)
+    legend_below(figure, tasks, sizes, lines[: len(lines) // 2], lines[len(lines) // 2 :])
 
     described = [
         f"{group} {fit.slope:.2f} ± {fit.slope_stderr:.2f} and {fit.intercept:.3f} ± {fit.intercept_stderr:.3f} "
@@ -56,15 +63,30 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     ]
     caption = (
         f"Measured impact against the least impact for the policies' success rates, {count_text(shown)}. {POINTS_TEXT} "
-        "Lines: least-squares fits of all policies (grey) and of each task (its colour); dotted: the study's fit, "
-        f"{IMP_SLOPE} x + {IMP_INTERCEPT}, of measurements on 200 windows; dashed: y = x, below which no "
-        f"policy can lie. Slopes and intercepts ± standard error: {'; '.join(described) or 'no fit is defined'}. "
+        f"{IMP_MINIMUM_TEXT} Lines: least-squares fits of all policies (grey) and of each task (its colour); dotted: "
+        f"the fit of the study of 2024 that this sweep replicates, {IMP_SLOPE} x + {IMP_INTERCEPT}, of measurements on "
+        "200 windows; dashed: y = x, below which no policy can lie. Slopes and intercepts ± standard error: "
+        f"{'; '.join(described) or 'no fit is defined'}. {_furthest_text(shown)}"
         + left_out_text(policies, shown, "where Imp_min is undefined or infinite" + _reasons(policies, shown))
     )
     title = "Imp against Imp_min"
     if "all" in fits.index:
-        title = f"Imp grows {fits.at['all', 'slope']:.2f} times as fast as Imp_min over all policies"
+        slope, error = fits.loc["all", ["slope", "slope_stderr"]]
+        errors = f" ± {error:.2f}" if np.isfinite(error) else ""
+        title = f"Imp against Imp_min has a slope of {slope:.2f}{errors}".replace("-", "−")
+        title += f" over all policies; the study's is {IMP_SLOPE}"
     return captioned(figure, title, caption)
+
+
+def _furthest_text(shown: pd.DataFrame) -> str:
+    """The slope of all policies without the one of largest Imp_min, which may carry it."""
+    furthest = shown["imp_minimum"].astype(float).idxmax() if len(shown) else None
+    rest = shown.drop(index=furthest) if len(shown) else shown
+    if rest["imp_minimum"].nunique() < 2:
+        return ""
+    slope = np.polyfit(rest["imp_minimum"], rest["imp"], 1)[0]
+    task, size, seed = shown.loc[furthest, ["task", "size", "seed"]]
+    return f"Without the policy of largest Imp_min ({task}, {size}, seed {seed}) the slope of all is {slope:.2f}. "
 
 
 def _reasons(policies: pd.DataFrame, shown: pd.DataFrame) -> str:

@@ -10,22 +10,26 @@ from matplotlib.figure import Figure
 from splithistory.information import predicted_optimization
 from sweep.figures.style import (
     POINTS_TEXT,
+    PREDICTED_OP_TEXT,
     CaptionedFigure,
     FigureStyle,
     captioned,
     count_text,
+    equal_limits,
     finite_rows,
     good_fractions,
     identity_line,
     left_out_text,
     legend_below,
     policy_points,
+    range_text,
+    task_lines,
 )
 
 # What `theory_curves` draws, for captions.
 THEORY_TEXT = (
-    "Op expected, at a success rate s, of a policy indifferent within the good outcomes and within the others, "
-    "s ln(s/p) + (1 − s) ln((1 − s)/(1 − p)), with p the share of good outcomes."
+    "Op expected of a policy indifferent within the good outcomes and within the others, "
+    f"{PREDICTED_OP_TEXT}; paler below p, which is chance."
 )
 _UNDEFINED = "where Op or its prediction is undefined"
 
@@ -39,13 +43,16 @@ def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     tasks, sizes = policy_points(axes, shown, "success_rate", "op", style)
     theory_curves(axes, good_fractions(shown), style)
     axes.set(xlabel="success rate", ylabel="Op (nats)")
-    legend_below(figure, tasks, sizes)
+    legend_below(figure, [*tasks, tuple(task_lines(shown, style, "expected for each task"))], sizes)
 
-    distance = (shown["op"] - shown["op_predicted"]).abs()
-    title = f"Half of the policies lie within {distance.median():.2g} nats of their curve"
+    height = shown["op"] - shown["op_predicted"]
+    title = "Op against the curves of theory"
+    if len(shown):
+        title = f"{_above(shown)} of {len(shown)} policies lie above their task's curve, half within "
+        title += f"{height.abs().median():.2g} nats of it"
     caption = (
         f"Measured optimization against success rate, {count_text(shown)}. {POINTS_TEXT} Curves: {THEORY_TEXT} "
-        f"The largest distance of Op from the task's curve is {distance.max():.2g} nats. "
+        f"Op less the task's curve: {range_text(height) if len(shown) else 'undefined'} nats. "
         f"{left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
@@ -58,6 +65,7 @@ def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
     tasks, sizes = policy_points(axes, shown, "op_predicted", "op", style)
+    equal_limits(axes)
     line = identity_line(axes)
     axes.set(xlabel="Op predicted from success rate (nats)", ylabel="measured Op (nats)")
     legend_below(figure, [*tasks, line], sizes)
@@ -66,14 +74,16 @@ def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     if explained is None:
         title, share = "Measured Op against prediction", "undefined"
     else:
-        title = f"The success rate predicts {max(explained, 0):.0%} of the variance of Op"
+        title = f"The success rate predicts {max(explained, 0):.0%} of the variance of Op; "
+        title += f"{_above(shown)} of {len(shown)} policies have more than is predicted"
         share = f"{explained:.3f}".replace("-", "−")
     axes.set_title(f"R² about y = x: {share}, n = {len(shown)}")
-    below = int((shown["op"] < shown["op_predicted"]).sum())
+    difference = shown["op"] - shown["op_predicted"]
     caption = (
         f"Measured optimization against the optimization predicted from the success rate, {count_text(shown)}. "
-        f"{POINTS_TEXT} Dashed: y = x. R² about it, 1 − SS(Op − predicted) / SS(Op − mean), involves no fit. "
-        f"{below} of {len(shown)} policies lie below it. {left_out_text(policies, shown, _UNDEFINED)}"
+        f"{POINTS_TEXT} The prediction is {PREDICTED_OP_TEXT}. Dashed: y = x. "
+        "R² about it, 1 − SS(Op − predicted) / SS(Op − mean), involves no fit. Op less its prediction: "
+        f"{range_text(difference) if len(shown) else 'undefined'} nats. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
 
@@ -90,9 +100,15 @@ def theory_curves(axes: Axes, fractions: pd.Series, style: FigureStyle) -> None:
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     axes.set(xlim=(min(left, fractions.min() - 0.02), min(right, 1.01)), ylim=(min(bottom, -0.01), top))
-    rates = np.linspace(0, 1, 501)
     for task, fraction in fractions.items():
-        axes.plot(rates, predicted_optimization(rates, fraction), color=style.color(task), zorder=2)
+        for rates, alpha in ((np.linspace(0, fraction, 251), 0.35), (np.linspace(fraction, 1, 251), 1.0)):
+            expected = predicted_optimization(rates, fraction)
+            axes.plot(rates, expected, color=style.color(task), alpha=alpha, zorder=2)
+
+
+def _above(shown: pd.DataFrame) -> int:
+    """Number of policies with more Op than their success rate predicts."""
+    return int((shown["op"] > shown["op_predicted"]).sum())
 
 
 def explained_about_identity(predicted: pd.Series, measured: pd.Series) -> float | None:

@@ -59,11 +59,14 @@ def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     legend_below(figure, [*_kinds(style.color(policy["task"])), _mark("mean of all F'|x''"), _even_line()])
 
     change = "lowers" if policy["op"] > 0 else "raises"
-    title = f"Answering each window {change} the entropy of outcomes by {abs(policy['op']):.2f} nats"
+    title = (
+        f"In the policy of highest Op ({policy['task']}, {policy['size']}, seed {policy['seed']}), answering each "
+        f"window {change} the entropy of outcomes by {abs(policy['op']):.2f} nats"
+    )
     caption = (
         f"The split-history method on the policy of highest Op, {policy['task']}, {policy['size']}, seed "
         f"{policy['seed']}; {count_text(policies.loc[[policy.name]])}, chosen from {len(policies)}. Left: the future "
-        "F, where the policy answers each window; horizontal marks: the mean of its futures F'|x'', where the answer "
+        "F, where the policy answers each window; crosses: the mean of its futures F'|x'', where the answer "
         "is that to another window, x''. The others: F'|x'' for its most frequent answers, with the share of windows "
         f"that get each; together they stand for {answers['weight'].sum():.0%} of the windows x''. "
         "Bars are exact probabilities, means over repeats; dashed: all outcomes alike. Op, the mean entropy of F'|x'' "
@@ -87,13 +90,13 @@ def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) ->
     legend_below(figure, _kinds(NEUTRAL), [_even_line()])
 
     measured = [outcome.futures.op for outcome in outcomes]
-    title = f"One score, four outcomes: Op from {min(measured):.2f} to {max(measured):.2f} nats"
+    title = f"One score, four distributions of outcomes: Op from {min(measured):.2f} to {max(measured):.2f} nats"
     caption = (
         f"Four synthetic policies with a success rate of {_SUCCESS_RATE:.2f} on the outcomes "
         f"{', '.join(map(str, _GOOD_SET[:-1]))} and {_GOOD_SET[-1]}: computed, n = 4, no trained policy. Bars: the "
-        "future F; dashed: every F'|x'', in which all outcomes are alike. The score asks for an Op of "
-        f"{outcomes[0].op_predicted:.3f} nats; the excess is what favouritism among the good outcomes or among the "
-        "others adds. Nothing is left out."
+        "future F; dashed: every F'|x'', in which all outcomes are alike; grey, since it is no configured task. The "
+        f"score asks for an Op of {outcomes[0].op_predicted:.3f} nats; the excess is what favouritism among the good "
+        "outcomes or among the others adds. Nothing is left out."
     )
     return captioned(figure, title, caption)
 
@@ -116,7 +119,11 @@ def impact_kinds(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
     _label_outer(panels[None])
     legend_below(
         figure,
-        [Patch(color=_LIGHT, label="original, F'"), Patch(color=NEUTRAL, label="after the impact, F"), _mark("F'")],
+        [
+            Patch(color=_LIGHT, label="F', the original"),
+            Patch(color=NEUTRAL, label="F, after the impact"),
+            _mark("the original again"),
+        ],
     )
 
     title = f"Equal impact, {_IMPACT} nats, can raise the entropy of outcomes or lower it"
@@ -124,7 +131,7 @@ def impact_kinds(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
         "An original distribution of outcomes and two that a policy may turn it into: computed, n = 2, no trained "
         "policy. Each is the original raised to a power and normalised, above one for optimizing and below one for "
         f"flattening impact, such that Imp, KL(F ‖ F'), is {_IMPACT} nats in both. Op, H(F') − H(F), is positive in "
-        "the one and negative in the other. Horizontal marks repeat the original. Nothing is left out."
+        "the one and negative in the other. Crosses repeat the original. Nothing is left out."
     )
     return captioned(figure, title, caption)
 
@@ -148,13 +155,13 @@ def _outcome_bars(axes: Axes, distribution: Floats, good: np.ndarray, color: Any
 
 
 def _marks(axes: Axes, distribution: Floats) -> None:
-    """A second distribution, as horizontal marks over the bars of the first."""
-    axes.scatter(range(len(distribution)), distribution, s=60, marker="_", color="black", linewidth=1.2, zorder=3)
+    """A second distribution, as crosses over the bars of the first."""
+    axes.scatter(range(len(distribution)), distribution, s=16, marker="x", color="black", linewidth=1, zorder=3)
 
 
 def _mark(label: str) -> Artist:
     """Legend handle of `_marks`."""
-    return Line2D([], [], color="black", marker="_", markersize=8, markeredgewidth=1.2, linestyle="none", label=label)
+    return Line2D([], [], color="black", marker="x", markersize=4, markeredgewidth=1, linestyle="none", label=label)
 
 
 def _label_outer(panels: np.ndarray) -> None:

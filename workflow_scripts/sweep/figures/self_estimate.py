@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from sweep.figures.optimization import explained_about_identity
 from sweep.figures.style import (
     MARKERS_TEXT,
+    NEUTRAL,
     CaptionedFigure,
     FigureStyle,
     captioned,
     count_text,
+    equal_limits,
     finite_rows,
     identity_line,
     left_out_text,
@@ -40,15 +42,13 @@ def _self_estimate_vs_measured(
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
     tasks, sizes = policy_points(axes, shown, column, own, style)
-    # One range for both axes, which shows y = x wherever the points lie.
-    values = shown[[column, own]].to_numpy()
-    axes.update_datalim(np.repeat([[values.min()], [values.max()]], 2, axis=1) if len(shown) else np.empty((0, 2)))
-    axes.autoscale_view()
-    ends = (*axes.get_xlim(), *axes.get_ylim())
-    axes.set(xlim=(min(ends), max(ends)), ylim=(min(ends), max(ends)))
-    line = identity_line(axes)
+    equal_limits(axes)
+    lines = [identity_line(axes)]
+    if axes.get_ylim()[0] < 0:
+        axes.axhline(0, color=NEUTRAL, linestyle=":", linewidth=0.8, zorder=1)
+        lines.append(Line2D([], [], color=NEUTRAL, linestyle=":", linewidth=0.8, label="zero"))
     axes.set(xlabel=f"measured {symbol} (nats)", ylabel=f"self-estimated {symbol} (nats)")
-    legend_below(figure, [*tasks, line], sizes)
+    legend_below(figure, tasks, sizes, lines)
 
     explained = explained_about_identity(shown[own], shown[column])
     share = "undefined" if explained is None else f"{explained:.2f}".replace("-", "−")
@@ -60,8 +60,9 @@ def _self_estimate_vs_measured(
     )
     caption = (
         f"Self-estimated {name}, with the policy's own predictions in place of the recurrence, against measured "
-        f"{name}, {count_text(shown)}. {MARKERS_TEXT} Horizontal bars are ± one standard error over repeated "
-        f"measurements. Dashed: y = x. Mean self-estimate less measured {symbol}, nats: "
+        f"{name}, {count_text(shown)}. {MARKERS_TEXT} Horizontal bars, often hidden in the markers, are ± one standard "
+        "error over repeated measurements. Dashed: y = x. R² about it is negative where the estimates are further "
+        f"from what is measured than the mean of what is measured is. Mean self-estimate less measured {symbol}, nats: "
         f"{differences or 'undefined'}. {left_out_text(policies, shown, 'where either is undefined')}"
     )
     return captioned(figure, f"{below} of {len(shown)} policies estimate less {symbol} than is measured", caption)

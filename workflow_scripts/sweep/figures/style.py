@@ -17,10 +17,13 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import LogLocator, NullLocator
 
@@ -31,12 +34,19 @@ from sweep.files import replacing
 # blindness, the first three best (tests/test_figures.py measures it), and all are dark enough to be read on white.
 TASK_COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9", "#332288", "#CC4A00", "#D58FB8", "#5C3300")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", *(f"${letter}$" for letter in string.ascii_uppercase))
+# Factors at which markers cover about as much as a circle does; 1 for the others.
+MARKER_SCALES = {"s": 0.9, "D": 0.9, **dict.fromkeys("^v<>", 1.15)}
 # What belongs to no task: the pretrained model, the sequence's own generator, a fit of all policies.
 NEUTRAL = "#707070"
 
 # What `policy_points` draws, for captions; the latter where the measures have standard errors.
 MARKERS_TEXT = "A point is a policy; its colour is the task it was trained on, its marker its size."
-POINTS_TEXT = f"{MARKERS_TEXT[:-1]}, its bar ± one standard error over repeated measurements."
+POINTS_TEXT = f"{MARKERS_TEXT[:-1]}, its bar, often hidden in it, ± one standard error over repeated measurements."
+# What captions say of the predictions; s is the success rate.
+PREDICTED_OP_TEXT = "s ln(s/p) + (1 − s) ln((1 − s)/(1 − p)), with s the success rate and p the share of good outcomes"
+IMP_MINIMUM_TEXT = (
+    "Imp_min is s ln(s/q) + (1 − s) ln((1 − s)/(1 − q)), with s the success rate and q that under the split history."
+)
 
 COLUMN_WIDTH = 3.5  # inches
 PAGE_WIDTH = 7.1
@@ -82,11 +92,15 @@ class FigureStyle:
         """Marker of a size."""
         return MARKERS[self.sizes.index(size)]
 
+    def marker_size(self, size: str, diameter: float | None = None) -> float:
+        """Matplotlib's size of a size's marker, points, for the area of a circle of ``diameter``."""
+        return (diameter or mpl.rcParams["lines.markersize"]) * MARKER_SCALES.get(self.marker(size), 1.0)
+
     def shade(self, color: Any, size: str) -> tuple[float, ...]:
-        """A tint of ``color``, pale for the smallest size and full for the largest."""
+        """A shade of ``color``: pale for the smallest size, full in the upper middle, dark for the largest."""
         rank = (self.sizes.index(size) + 1) / len(self.sizes)
-        strength = 0.35 + 0.65 * rank
-        return tuple(1 - strength * (1 - np.array(to_rgb(color))))
+        pale, dark = min(1.0, 0.15 + 1.15 * rank), min(1.0, 1.7 - rank)
+        return tuple(dark * (1 - pale * (1 - np.array(to_rgb(color)))))
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,10 @@ def style_context() -> AbstractContextManager[None]:
 
 def captioned(figure: Figure, title: str, caption: str) -> CaptionedFigure:
     """Put the title on the figure, folded to its width, and join it to its caption."""
-    figure.suptitle(folded(title, 0.95 * figure.get_figwidth(), "figure.titlesize"), x=0.01, ha="left")
+    lines = folded(title, 0.95 * figure.get_figwidth(), "figure.titlesize")
+    figure.suptitle(lines.replace("Imp_min", "Imp$_{min}$"), x=0.01, ha="left")
+    # A long title must not take the panels' place.
+    figure.set_figheight(figure.get_figheight() + 0.13 * max(0, lines.count("\n") - 1))
     return CaptionedFigure(figure, title, caption)
 
 
@@ -152,17 +169,34 @@ def parameter_axis(axes: Axes, style: FigureStyle) -> None:
     axes.set_xlabel("parameters")
 
 
-def identity_line(axes: Axes, label: str = "y = x") -> Line2D:
+def equal_limits(axes: Axes) -> None:
+    """One range for both axes, wide enough for all points, so that y = x is a diagonal."""
+    low = min(axes.dataLim.x0, axes.dataLim.y0)
+    high = max(axes.dataLim.x1, axes.dataLim.y1)
+    if low <= high:  # there is data
+        axes.update_datalim([(low, low), (high, high)])
+        axes.autoscale_view()
+    ends = (*axes.get_xlim(), *axes.get_ylim())
+    axes.set(xlim=(min(ends), max(ends)), ylim=(min(ends), max(ends)))
+
+
+def identity_line(axes: Axes) -> Line2D:
     """The line y = x across the axes, whose limits stay what the points made them; returns its legend handle."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    label = "y = x" if axes.get_xlim() == axes.get_ylim() else "y = x (unequal axes)"
     axes.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=0.8, zorder=1)
     return Line2D([], [], color="black", linestyle="--", linewidth=0.8, label=label)
+
+
+def unequal_text(axes: Axes) -> str:
+    """What a caption adds where `identity_line` is no diagonal."""
+    return "" if axes.get_xlim() == axes.get_ylim() else "The axes have unequal scales, so this line is no diagonal. "
 
 
 def policy_points(
     axes: Axes, rows: pd.DataFrame, x: str, y: str, style: FigureStyle
 ) -> tuple[list[Artist], list[Artist]]:
-    """A point a policy, with the task's colour and the size's marker.
+    """A point a policy, with the task's colour and the size's marker, through which others are seen.
 
     Args:
         axes: where to draw.
@@ -186,11 +220,9 @@ def policy_points(
             **errors,
             linestyle="none",
             elinewidth=0.7,
-            marker=style.marker(size),
             color=style.color(task),
-            markeredgecolor="white",
-            markeredgewidth=0.4,
             zorder=3,
+            **_marker(style, size, style.color(task)),
         )
     # Three-digit ticks must not run into each other at column width.
     axes.locator_params(nbins=6)
@@ -207,7 +239,7 @@ def strips(
     style: FigureStyle,
     summary: Callable[[pd.Series], tuple[float, float, float]],
 ) -> None:
-    """Every row a point, a strip of points for each category and, within it, each group; a bar sums up a strip.
+    """Every row a point, a strip of points for each category and, within it, each group; a bar beside it sums it up.
 
     Args:
         axes: where to draw; x becomes an axis of categories.
@@ -227,14 +259,15 @@ def strips(
         left = place + (number - len(colors) / 2) * width
         for rank, size in enumerate(style.sizes):
             points = strip.loc[strip["size"] == size, column]
-            x = np.full(len(points), left + (0.1 + 0.8 * (rank + 0.5) / len(style.sizes)) * width)
-            axes.scatter(x, points, s=9, marker=style.marker(size), color=colors[group], alpha=0.45, linewidth=0)
-        middle = left + width / 2
+            x = np.full(len(points), left + (0.08 + 0.62 * (rank + 0.5) / len(style.sizes)) * width)
+            area = style.marker_size(size, 3.0) ** 2
+            axes.scatter(x, points, s=area, marker=style.marker(size), color=colors[group], alpha=0.55, linewidth=0)
+        beside = left + 0.82 * width
         centre, low, high = summary(strip[column])
-        line = {"color": colors[group], "linewidth": 1.4, "solid_capstyle": "butt", "zorder": 3}
-        axes.plot([middle - 0.4 * width, middle + 0.4 * width], [centre, centre], **line)
+        line = {"color": colors[group], "linewidth": 1.2, "solid_capstyle": "butt", "zorder": 3}
+        axes.plot([beside - 0.11 * width, beside + 0.11 * width], [centre, centre], **line)
         if np.isfinite([low, high]).all():
-            axes.plot([middle, middle], [low, high], **line)
+            axes.plot([beside, beside], [low, high], **line)
     for boundary in range(1, len(names)):
         axes.axvline(boundary - 0.5, color="0.85", linewidth=0.6, zorder=0)
     category_axis(axes, list(names.values()))
@@ -288,36 +321,81 @@ def readable_log_axis(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def task_handles(rows: pd.DataFrame, style: FigureStyle, **line: Any) -> list[Artist]:
-    """Legend handles of the tasks in ``rows``; a dot unless ``line`` says otherwise."""
-    line = {"marker": "o", "linestyle": "none"} | line
+def task_handles(rows: pd.DataFrame, style: FigureStyle) -> list[Artist]:
+    """Legend handles of the tasks in ``rows``: patches, since a marker would be that of a size."""
     present = set(rows["task"])
-    return [Line2D([], [], color=style.color(task), label=task, **line) for task in style.tasks if task in present]
+    return [Patch(color=style.color(task), label=task) for task in style.tasks if task in present]
 
 
-def size_handles(rows: pd.DataFrame, style: FigureStyle, color: Any = NEUTRAL) -> list[Artist]:
+def task_lines(rows: pd.DataFrame, style: FigureStyle, label: str | None = None) -> list[Artist]:
+    """Lines in the colours of the tasks in ``rows``, with their names, or with one label for them all."""
+    present = set(rows["task"])
+    return [
+        Line2D([], [], color=style.color(task), label=label or task, marker="none")
+        for task in style.tasks
+        if task in present
+    ]
+
+
+def size_handles(rows: pd.DataFrame, style: FigureStyle) -> list[Artist]:
     """Legend handles of the sizes in ``rows``."""
     present = set(rows["size"])
     return [
-        Line2D([], [], color=color, marker=style.marker(size), linestyle="none", label=size)
+        Line2D([], [], linestyle="none", label=size, **_marker(style, size, NEUTRAL))
         for size in style.sizes
         if size in present
     ]
 
 
-def legend_below(figure: Figure, *rows: Sequence[Artist]) -> None:
-    """A legend under the axes, where it covers no data, with one kind of thing a row, folded to the figure's width."""
-    for columns in range(max(map(len, rows)), 0, -1):
-        lines = [list(row[start : start + columns]) for row in rows for start in range(0, len(row), columns)]
-        # Matplotlib fills legends column by column; blanks keep each row together.
-        grid = [line + [Line2D([], [], linestyle="none", label=" ")] * (columns - len(line)) for line in lines]
-        by_column = list(zip(*grid, strict=True))
-        # About 0.4 inch a key with its spacing.
-        width = sum(0.4 + LETTER_WIDTH * max(len(str(handle.get_label())) for handle in column) for column in by_column)
-        if width <= figure.get_figwidth():
-            break
-    handles = [handle for column in by_column for handle in column]
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+def _marker(style: FigureStyle, size: str, color: Any) -> dict[str, Any]:
+    """How a size's marker is drawn in a colour: its edge full, its face half transparent."""
+    return {
+        "marker": style.marker(size),
+        "markersize": style.marker_size(size),
+        "markerfacecolor": to_rgba(color, 0.35),
+        "markeredgecolor": color,
+        "markeredgewidth": 0.7,
+    }
+
+
+def summary_handle(label: str) -> Artist:
+    """Legend handle of the bars of `strips`, or of means with errors."""
+    return Line2D([], [], color=NEUTRAL, marker="$+$", linestyle="none", label=label)
+
+
+def legend_below(figure: Figure, *rows: Sequence[Artist | tuple[Artist, ...]]) -> None:
+    """A legend under the axes, where it covers no data, with one kind of thing a row, folded to the figure's width.
+
+    A tuple of artists with one label is one entry.
+    """
+    style = {"frameon": False, "handler_map": {tuple: HandlerTuple(ndivide=None, pad=0.1)}}
+    legend = None
+    for line in itertools.chain.from_iterable(_legend_lines(row, figure.get_figwidth()) for row in rows):
+        entries = {"handles": line, "labels": list(map(_label_of, line)), "ncols": len(line), **style}
+        if legend is None:
+            legend = figure.legend(loc="outside lower center", **entries)
+        else:
+            # Matplotlib has one grid a legend, in which one long label would spread all lines.
+            legend._legend_box.get_children().append(Legend(figure, **entries)._legend_handle_box)
+
+
+def _legend_lines(row: Sequence[Artist | tuple[Artist, ...]], width: float) -> list[list[Artist | tuple[Artist, ...]]]:
+    """A row of legend entries in as many lines as ``width`` inches ask for."""
+    lines: list[list[Artist | tuple[Artist, ...]]] = []
+    room = 0.0
+    for handle in row:
+        needed = 0.4 + LETTER_WIDTH * len(_label_of(handle))  # about, with its key and spacing
+        if needed > room:
+            lines.append([])
+            room = width
+        lines[-1].append(handle)
+        room -= needed
+    return lines
+
+
+def _label_of(handle: Artist | tuple[Artist, ...]) -> str:
+    """Label of a legend entry."""
+    return str((handle[0] if isinstance(handle, tuple) else handle).get_label())
 
 
 def finite_rows(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -349,35 +427,93 @@ def left_out_text(
     return f"Left out: {missing} of {_plural(len(all_rows), singular, plural)}, {reason}."
 
 
-def trend(means: pd.Series) -> str | None:
-    """How means, ordered by size, go with it; None where they neither rise nor fall nor are U-shaped."""
-    steps = np.sign(np.diff(means.dropna().to_numpy(dtype=float)))
-    turns = np.flatnonzero(np.diff(steps))
-    if len(steps) == 0 or 0 in steps:
+def trend(means: pd.Series, errors: pd.Series) -> str | None:
+    """How means, ordered by size, go with it: each step must exceed two standard errors of the difference.
+
+    Args:
+        means: of each size, from the smallest to the largest.
+        errors: their standard errors; undefined where there is one seed, which shows no trend.
+
+    Returns:
+        The trend in words; None where the means neither rise nor fall at every step nor are U-shaped.
+    """
+    steps = np.diff(means.to_numpy(dtype=float))
+    variances = errors.to_numpy(dtype=float) ** 2
+    if len(steps) == 0 or not np.all(np.abs(steps) > 2 * np.sqrt(variances[1:] + variances[:-1])):
         return None
-    if len(turns) == 0:
-        return "rises with size" if steps[0] > 0 else "falls with size"
-    return "is U-shaped in size" if len(turns) == 1 and steps[0] < 0 else None
+    rising = steps > 0
+    if rising.all() or not rising.any():
+        return f"{'rises' if rising[0] else 'falls'} with size at every step"
+    return "is U-shaped in size" if not rising[0] and np.diff(rising).sum() == 1 else None
 
 
-def trend_text(quantity: str, rows: pd.DataFrame, column: str, style: FigureStyle) -> str:
-    """A title that says on how many tasks a quantity's mean rises, falls or is U-shaped with size."""
-    if rows["size"].nunique() < 2:
-        return f"{quantity} at one size"
-    means = rows.groupby(["task", "size"], observed=True)[column].mean().unstack("size")
-    trends = [trend(means.loc[task].reindex(style.sizes)) for task in means.index]
+# What a title's trend is, for captions.
+TREND_TEXT = (
+    "A trend is named where every step between sizes exceeds two standard errors of the difference; "
+    "otherwise, as for a single seed, the least and the largest mean are given."
+)
+
+
+def trend_text(quantity: str, unit: str, rows: pd.DataFrame, column: str, style: FigureStyle) -> str:
+    """On how many tasks a quantity's mean over seeds has which trend; its range on each task where none has any.
+
+    Args:
+        quantity: its name, as in the middle of a sentence.
+        unit: its unit, with a blank before it; empty where there is none.
+        rows: one row a policy.
+        column: its column.
+        style: gives the order of the sizes and tasks.
+    """
+    values = rows.groupby(["task", "size"], observed=True)[column]
+    sizes = [size for size in style.sizes if size in set(rows["size"])]
+    means, errors = (table.unstack("size").reindex(columns=sizes) for table in (values.mean(), values.sem()))
+    trends = [trend(means.loc[task].dropna(), errors.loc[task, means.loc[task].notna()]) for task in means.index]
     # The most frequent trend; the first to occur of equally frequent ones.
     seen = max(filter(None, trends), key=trends.count, default=None)
-    if seen is None:
-        return f"{quantity} has no steady trend with size" + seeds_text(rows)
-    number = trends.count(seen)
-    where = "every task" if number == len(trends) else f"{number} of {len(trends)} tasks"
-    return (f"{quantity} {seen}" if len(trends) == 1 else f"{quantity} {seen} on {where}") + seeds_text(rows)
+    mean = quantity if rows["seed"].nunique() == 1 else f"mean {quantity}"
+    if seen is not None:
+        number = trends.count(seen)
+        where = f"{number} of {len(trends)} tasks" if number < len(trends) else "every task"
+        text = f"{mean} {seen} on {means.index[0] if len(trends) == 1 else where}"
+    else:
+        ranges = [
+            (f"{unit} on {task}".strip(), means.loc[task].dropna()) for task in style.tasks if task in means.index
+        ]
+        if len(ranges) > 4:
+            ranges = [(f"{unit} on {len(ranges)} tasks".strip(), means.stack())]
+        text = f"{mean} over {_plural(len(sizes), 'size')}: {ranges_text(ranges)}" + seeds_text(rows)
+    return text[:1].upper() + text[1:]
 
 
 def seeds_text(rows: pd.DataFrame) -> str:
-    """What a title adds where a trend may be one seed's noise."""
+    """What a title adds where numbers may be one seed's noise."""
     return " (one seed)" if rows["seed"].nunique() == 1 else ""
+
+
+def ranges_text(groups: Sequence[tuple[str, pd.Series]]) -> str:
+    """Least and largest value of each named group: '0.10 to 0.30 on a and 2.0 to 2.5 on b'.
+
+    Ranges, since a median may lie between two clusters, where nothing is.
+    """
+    return joined([f"{range_text(values)} {name}" for name, values in groups if len(values)]) or "undefined"
+
+
+def range_text(values: pd.Series) -> str:
+    """Least and largest value, or the one where they are printed alike."""
+    ends = [two_digits(values.min()), two_digits(values.max())]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def two_digits(value: float) -> str:
+    """A number to two significant digits, never as a power of ten where it is large."""
+    rounded = float(f"{value:.2g}")
+    text = f"{rounded:,.0f}" if abs(rounded) >= 10 else f"{rounded:#.2g}" if rounded else "0"
+    return text.replace("-", "−")
+
+
+def joined(parts: Sequence[str]) -> str:
+    """'a, b and c'."""
+    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
 
 
 def _plural(number: int, singular: str, plural: str | None = None) -> str:

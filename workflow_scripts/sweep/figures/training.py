@@ -3,29 +3,36 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from sweep.figures.style import (
     COLUMN_WIDTH,
     NEUTRAL,
     PAGE_WIDTH,
+    TREND_TEXT,
     CaptionedFigure,
     FigureStyle,
     captioned,
     count_text,
+    good_fractions,
     legend_below,
     readable_log_axis,
-    seeds_text,
-    trend,
+    trend_text,
 )
+
+_CHANCE = {"color": "black", "linestyle": "--", "linewidth": 0.6, "zorder": 1}
+_LENGTH_TEXT = "Runs end at the step that is configured for the task and size."
 
 
 def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Success and losses of each reinforcement run of a task: a column a seed, two rows of axes a size."""
     rows = _finetuning(tables, task)
+    chance = good_fractions(tables["policies"])[task]
     runs = dict(list(rows.groupby(["size", "seed"], observed=True)))
     sizes = [size for size in style.sizes if size in set(rows["size"])]
     seeds = sorted(rows["seed"].unique())
@@ -44,6 +51,7 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
                 continue
             sampled = _curve(success, run, "sampled_success_rate", color=style.color(task), linewidth=0.6, alpha=0.5)
             greedy = _curve(success, run, "success_rate", color=style.color(task))
+            success.axhline(chance, **_CHANCE)
             own = _curve(loss, run, "maintenance_loss", color="black")
             natural = _curve(loss, run, "natural_loss", color="black", linestyle=":")
         panels[2 * place, 0].set_ylabel("success rate")
@@ -55,20 +63,25 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
     for handle, label in (
         (greedy, "success at temperature 0"),
         (sampled, "success, sampled"),
-        (own, "maintenance loss, own rollouts"),
-        (natural, "loss on natural chains"),
+        (own, "maintenance loss (own rollouts)"),
+        (natural, "natural loss (untouched chains)"),
     ):
         handle.set_label(label)
-    legend_below(figure, [greedy, sampled], [own, natural])
+    panels[0, 0].yaxis.set_major_locator(MaxNLocator(4))
+    panels[1, 0].yaxis.set_major_locator(MaxNLocator(4))
+    legend_below(figure, [greedy, sampled], [_chance_handle(chance)], [own, natural])
 
     rising = sum(_gain(run) > 0 for run in runs.values())
     caption = (
         f"Reinforcement on {task}, {count_text(_policies(rows))}: a column a seed, a pair of axes a run, all on "
         "the same scales. Above: success rate, of actions sampled while training (thin) and at temperature 0 on "
-        "validation chains (thick). Below: cross-entropy on even positions of the run's own rollouts (solid) and of "
-        "natural chains (dotted). Pretraining is left out."
+        "validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the run's own rollouts, "
+        f"the maintenance loss (solid), and of untouched chains, the natural loss (dotted). {_LENGTH_TEXT} "
+        "Pretraining is left out."
     )
-    return captioned(figure, f"{task}: success ends above its start in {rising} of {len(runs)} runs", caption)
+    where = f"in {rising} of {len(runs)} runs"
+    title = f"{task}: success ends above its first evaluation, at step {_first_steps(runs)}, {where}"
+    return captioned(figure, title, caption)
 
 
 def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
@@ -78,35 +91,33 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
     figure = Figure(figsize=(PAGE_WIDTH, 4.4))
     panels = figure.subplots(2, 2)
     curves = (
-        (panels[0, 0], pretraining, "validation_loss", NEUTRAL, "pretraining: validation (solid), train (dotted)"),
-        (panels[0, 1], rows, "success_rate", style.color(task), "reinforcement: temperature 0, validation chains"),
-        (panels[1, 0], rows, "maintenance_loss", style.color(task), "reinforcement: own rollouts"),
-        (panels[1, 1], rows, "natural_loss", style.color(task), "reinforcement: natural chains"),
+        (panels[0, 0], pretraining, "validation_loss", NEUTRAL, "pretraining loss, validation chains"),
+        (panels[0, 1], rows, "success_rate", style.color(task), "reinforcement: success, validation chains"),
+        (panels[1, 0], rows, "maintenance_loss", style.color(task), "reinforcement: maintenance loss (own rollouts)"),
+        (panels[1, 1], rows, "natural_loss", style.color(task), "reinforcement: natural loss (untouched chains)"),
     )
     for axes, source, column, color, title in curves:
         _mean_curves(axes, source, column, color, style)
         axes.set(title=title, xlabel="step", ylabel="success rate" if column == "success_rate" else "loss (nats)")
-    _mean_curves(panels[0, 0], pretraining, "train_loss", NEUTRAL, style, linestyle=":")
+    chance = good_fractions(tables["policies"])[task]
+    panels[0, 1].axhline(chance, **_CHANCE)
     readable_log_axis(panels[0, 0].yaxis)
-    legend_below(
-        figure,
-        [
-            Line2D([], [], color=style.shade(style.color(task), size), marker=style.marker(size), label=size)
-            for size in style.sizes
-            if size in set(rows["size"])
-        ],
-    )
+    for axes, source, column, color, _ in curves:
+        _label_ends(axes, source, column, color, style)
+    sizes = [size for size in style.sizes if size in set(rows["size"])]
+    lines = [Line2D([], [], label=size, **_line(style, size, style.color(task))) for size in sizes]
+    legend_below(figure, [*lines, _chance_handle(chance)])
 
-    final = rows.dropna(subset=["success_rate"]).sort_values("step").groupby(["size", "seed"], observed=True).last()
-    direction = trend(final.groupby("size", observed=True)["success_rate"].mean().reindex(style.sizes))
+    final = rows.dropna(subset=["success_rate"]).sort_values("step").groupby(["task", "size", "seed"], observed=True)
     caption = (
         f"Training by size, {count_text(_policies(rows))} on {task}. Lines are means over seeds, bands ± one standard "
-        "error (none for a single seed); the larger the model, the darker its line. Top left: pretraining, which all "
-        "tasks share. The others: reinforcement, with success at temperature 0 on validation chains and cross-entropy "
-        "on even positions of the policies' own rollouts and of natural chains. Single runs are left out; another "
-        "figure shows them."
+        "error (none for a single seed); the larger the model, the darker its line, whose end bears its size. Top "
+        "left: pretraining, which all tasks share. The others: reinforcement, with success at temperature 0 on "
+        "validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, the "
+        f"maintenance loss, and of untouched chains, the natural loss. {_LENGTH_TEXT} {TREND_TEXT} Losses on the "
+        "training chains and single runs are left out; another figure shows the latter."
     )
-    title = f"{task}: mean final success {direction or 'has no steady trend with size'}{seeds_text(rows)}"
+    title = trend_text("final success on validation chains", "", final.last().reset_index(), "success_rate", style)
     return captioned(figure, title, caption)
 
 
@@ -133,21 +144,57 @@ def _curve(axes: Axes, run: pd.DataFrame, column: str, **line: Any) -> Line2D:
     return axes.plot(taken["step"], taken[column], **line)[0]
 
 
-def _mean_curves(
-    axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: FigureStyle, linestyle: str = "-"
-) -> None:
-    """Mean over seeds against step, a line a size, in tints of ``color`` and with the sizes' markers."""
+def _first_steps(runs: Mapping[Any, pd.DataFrame]) -> str:
+    """The steps of the runs' first evaluations: '100', or '0 to 100' where they differ."""
+    first = [run.dropna(subset=["success_rate"])["step"].min() for run in runs.values()]
+    return " to ".join(dict.fromkeys(f"{step:.0f}" for step in (min(first), max(first))))
+
+
+def _chance_handle(chance: float) -> Line2D:
+    """Legend handle of the line of chance."""
+    return Line2D([], [], label=f"chance, {chance:g}", **_CHANCE)
+
+
+def _mean_curves(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: FigureStyle) -> None:
+    """Mean over seeds against step, a line a size, in shades of ``color`` and with the sizes' markers."""
     for place, size in enumerate(style.sizes):
-        by_step = rows[rows["size"] == size].dropna(subset=[column]).groupby("step")[column]
+        by_step = _by_step(rows, column, size)
         means, errors = by_step.mean(), by_step.sem()
-        tint = style.shade(color, size)
+        line = _line(style, size, color)
         # Five markers a line, out of step between sizes so that they do not cover each other.
-        axes.plot(
-            means.index,
-            means,
-            color=tint,
-            linestyle=linestyle,
-            marker=style.marker(size) if linestyle == "-" else None,
-            markevery=(0.04 * place + 0.02, 0.2),
-        )
-        axes.fill_between(means.index, means - errors, means + errors, color=tint, alpha=0.25, linewidth=0)
+        axes.plot(means.index, means, markevery=(0.04 * place + 0.02, 0.2), **line)
+        axes.fill_between(means.index, means - errors, means + errors, color=line["color"], alpha=0.25, linewidth=0)
+
+
+def _label_ends(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: FigureStyle) -> None:
+    """The sizes' names beside the axes at the height of their lines' ends, moved apart; call it when all is drawn."""
+    ends = {}
+    to_axes = axes.transScale + axes.transLimits
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    for size in style.sizes:
+        means = _by_step(rows, column, size).mean()
+        if len(means):
+            end = (means.index[-1], means.iloc[-1])
+            ends[size] = (end, to_axes.transform(end)[1])
+    order = sorted(ends, key=lambda size: ends[size][1])
+    gap = min(0.1, 1 / max(len(order), 1))  # of the axes' height
+    heights = np.array([ends[size][1] for size in order])
+    # Each at least a gap above the last, then all as far down as those at the top ask for.
+    places = gap * np.arange(len(order))
+    heights = np.maximum.accumulate(heights - places)
+    heights = np.minimum(heights, 1 - places[-1:].sum()) + places
+    for size, height in zip(order, heights, strict=True):
+        shade = style.shade(color, size)
+        axes.text(1.05, height, size, transform=axes.transAxes, color=shade, va="center")
+        leader = {"arrowstyle": "-", "color": shade, "linewidth": 0.4, "linestyle": ":", "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", ends[size][0], xytext=(1.04, height), textcoords="axes fraction", arrowprops=leader)
+
+
+def _by_step(rows: pd.DataFrame, column: str, size: str) -> Any:
+    """A column of one size's runs, grouped by step."""
+    return rows[rows["size"] == size].dropna(subset=[column]).groupby("step")[column]
+
+
+def _line(style: FigureStyle, size: str, color: Any) -> dict[str, Any]:
+    """How the line of a size is drawn."""
+    return {"color": style.shade(color, size), "marker": style.marker(size), "markersize": style.marker_size(size, 4.0)}

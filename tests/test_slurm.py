@@ -1,0 +1,128 @@
+"""The sweep on a real Slurm, of one node on this machine, through the profile that users take."""
+
+import shutil
+from collections import Counter
+
+import pytest
+
+from conftest import ROOT, in_background, wait_until
+from loopback_slurm import PLUGINS, PROGRAMS, LoopbackSlurm
+from sweep.layout import pretrained_table
+from test_workflow import RESULTS, SIZES, TASKS, assert_equal_tables
+
+missing = [program for program in PROGRAMS if shutil.which(program) is None]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("slurm"),  # one cluster for all
+    pytest.mark.skipif(bool(missing), reason=f"Slurm is not installed: no {', '.join(missing)}"),
+    pytest.mark.skipif(not PLUGINS.is_dir(), reason=f"no plugins for clusters in {PLUGINS}; `make test` installs them"),
+]
+
+PROFILE = [
+    "--workflow-profile",
+    ROOT / "profiles" / "slurm",
+    # This Slurm has no accounting database, and its jobs take seconds.
+    "--slurm-no-account",
+    "--slurm-status-command=squeue",
+    "--slurm-init-seconds-before-status-checks=1",
+]
+
+
+@pytest.fixture(scope="module")
+def daemons(tmp_path_factory):
+    slurm = LoopbackSlurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        slurm.start()
+        yield slurm
+    finally:
+        slurm.stop()
+
+
+@pytest.fixture
+def slurm(daemons, monkeypatch):
+    """The running Slurm, which commands started in the test see."""
+    for name, value in daemons.environment.items():
+        monkeypatch.setenv(name, value)
+    return daemons
+
+
+def asked_for(job):
+    """MB and minutes of a submission."""
+    hours, minutes, _ = map(int, job["TimeLimit"].split(":"))
+    return int(job["MinMemoryNode"].removesuffix("M")), 60 * hours + minutes
+
+
+# What the executor calls each submission of the tiny sweep: by its rule and wildcards, or its group and rules.
+PRETRAIN = [f"rule_pretrain_wildcards_{size}_0" for size in SIZES]
+FINETUNE = [f"rule_finetune_wildcards_{task}_{size}_0" for task in TASKS for size in SIZES]
+MEASURE = "rule_measure_measure"
+BLOCKS = "rule_blocks_measure_differential_measure_differential_pretrained"
+SEQUENCES = "rule_sequences_sequences"
+ALONE = [f"rule_{rule}" for rule in ("measure_generator", "summarize", "figures", "report", "manifest")]
+
+
+def test_a_sweep_on_slurm_is_that_of_one_machine_whatever_happens_there(slurm, workspace, finished):
+    """A cancelled job, a lost node, jobs over their time and memory, and a preempted one; equal tables in the end."""
+
+    def hang(name, number=1, restarts=0):
+        """The so-manieth submission of a name, once it runs; from then on it hangs."""
+        found = []
+
+        def is_running():
+            found[:] = [job for job in slurm.jobs(workspace.folder) if job["Comment"] == name]
+            return len(found) == number and (found[-1]["JobState"], found[-1]["Restarts"]) == ("RUNNING", str(restarts))
+
+        wait_until(is_running)
+        slurm.hang(found[-1])
+        return found[-1]
+
+    good2, good4 = (f"rule_finetune_wildcards_{task}_{SIZES[0]}_0" for task in TASKS)
+    # Measuring takes 700 MB, so that its first attempt has too little.
+    with in_background(workspace, *PROFILE, "--set-resources", "measure:mem_mb=attempt * 500") as result:
+        cancelled = hang(good2)
+        hang(good4)
+        slurm.command("scancel", cancelled["JobId"])
+        hang(good2, number=2)
+        slurm.lose_node()
+        slurm.start_node()
+        slurm.run_out_of_time(hang(good4, restarts=1))
+        hang("rule_summarize")
+        slurm.command("sbatch", "--partition=urgent", "--cpus-per-task=2", "--mem=100", "-o/dev/null", "--wrap=true")
+        run = result()
+    assert run.status == 0, run.output
+    assert_equal_tables(workspace, finished)
+    assert workspace.files() == finished.files()
+
+    jobs = slurm.jobs(workspace.folder)
+    assert {(job["NumCPUs"], job["Partition"]) for job in jobs} == {("1", "main")}
+    ends = Counter((job["Comment"], job["JobState"], int(job["Restarts"])) for job in jobs)
+    restarted = {good2, "rule_summarize"}
+    assert ends == {
+        **{
+            (name, "COMPLETED", int(name in restarted)): 1
+            for name in [SEQUENCES, *PRETRAIN, *FINETUNE, MEASURE, BLOCKS, *ALONE]
+        },
+        (good2, "CANCELLED", 0): 1,
+        (good4, "TIMEOUT", 1): 1,
+        (MEASURE, "FAILED", 0): 1,
+    }
+    assert {job["Comment"]: asked_for(job) for job in jobs if job["JobState"] == "COMPLETED"} == {
+        **{name: (1500, 10) for name in [*PRETRAIN, *FINETUNE]},
+        **dict.fromkeys([good2, good4], (2 * 1500, 2 * 10)),  # second attempts
+        # All four policies, and all six checkpoints, one after the other.
+        MEASURE: (2 * 500, 2 * 4 * 5),
+        BLOCKS: (1502, 6 * 5),
+        SEQUENCES: (1000, 3 * 10),
+        "rule_measure_generator": (1000, 10),
+        "rule_summarize": (2000, 30),
+        "rule_figures": (1500, 30),
+        **dict.fromkeys(["rule_report", "rule_manifest"], (1000, 30)),
+    }
+
+
+def test_a_gpu_is_asked_for_where_the_configuration_has_one(slurm, copied):
+    (copied.folder / pretrained_table(RESULTS, "checkpoint", SIZES[0], 0)).unlink()
+    copied.snakemake(*PROFILE, "--until", "pretrain", "--retries=0", override={"device": "cuda"})
+    (job,) = slurm.jobs(copied.folder)  # which ends well only where there is one
+    assert job["Comment"] == PRETRAIN[0]
+    assert job["TresPerJob"] == "gres:gpu:1"
