@@ -169,7 +169,7 @@ def initial_policy(architecture: Architecture, seed: int, dropout: float = 0.0) 
         dropout: rate while training; has no influence on the parameters.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # not a GPU's, whose state would be lost
         return Policy(architecture, dropout)
 
 

@@ -201,9 +201,10 @@ class Evaluation:
         success = outcome_probabilities(outcomes, self.noise)[:, self.good].sum(axis=1)  # (n,)
 
         rng = np.random.default_rng(0)
+        logits = mask_logits(predict(policy, self.before_action), self.action_tokens).cpu()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            sampled = sample_actions(mask_logits(predict(policy, self.before_action), self.action_tokens))
+            torch.default_generator.manual_seed(0)  # not a GPU's, whose state belongs to the training
+            sampled = sample_actions(logits)
         rollouts = Windows(
             shifted(self.before_action, sampled), sample_outcomes(self.before_action, sampled, self.noise, rng)
         )
