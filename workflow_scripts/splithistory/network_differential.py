@@ -154,11 +154,11 @@ def _block_jacobians(policy: Policy, index: int, streams: Tensor) -> dict[Future
     """
     block = policy.blocks[index]
     last_in = streams[:, -1]  # (n, d) p
-    last_middle = last_in + block.last_attention(streams)[:, 0]  # between attention and MLP
+    last_middle = last_in + block.last_attention(streams)  # between attention and MLP
     last_out = last_middle + block.mlp(last_middle)
 
     identity = torch.eye(last_in.shape[-1], dtype=last_in.dtype)
-    (attention,) = _window_jacobians(lambda last: block.last_attention(_with_last(streams, last))[:, 0], last_in)
+    (attention,) = _window_jacobians(lambda last: block.last_attention(_with_last(streams, last)), last_in)
     (mlp,) = _window_jacobians(block.mlp, last_middle)
     through_attention, through_mlp = identity + attention, identity + mlp
     after_block = Jacobians(through_mlp @ through_attention, {"attention": through_mlp, "mlp": through_attention})
@@ -171,7 +171,7 @@ def _block_jacobians(policy: Policy, index: int, streams: Tensor) -> dict[Future
         after = _with_last(block(_with_last(streams, last_in)), last_out)
         for later in later_blocks[:-1]:
             after = later(after)
-        return later_blocks[-1].last_position(after)[:, 0]
+        return later_blocks[-1].last_position(after)
 
     by_others, by_last = _window_jacobians(end, last_in, last_out)  # S and G
     at_end = Jacobians(
