@@ -109,7 +109,8 @@ class Block(nn.Module):
 
     def attention(self, projections: Tensor) -> Tensor:
         """(B, T, 3 d) queries, keys and values -> (B, T, d), what attention adds to the residual stream."""
-        q, k, v = projections.unflatten(2, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, T, d / heads)
+        by_head = projections.unflatten(2, (3, self.n_heads, -1))  # (B, T, 3, heads, d / heads)
+        q, k, v = by_head.permute(2, 0, 3, 1, 4)  # each (B, heads, T, d / heads)
         weights = self._weights(q @ k.transpose(-2, -1))  # (B, heads, T, T)
         return self._attended((weights @ v).transpose(1, 2).flatten(2))
 
@@ -119,7 +120,7 @@ class Block(nn.Module):
         With y the normed stream, q·(W_k y + b_k) = (W_kᵀ q)·y + constant, which the softmax ignores; and since the
         weights w sum to 1, Σ w (W_v y + b_v) = W_v (Σ w y) + b_v.
         """
-        batch, _, d = x.shape
+        d = x.shape[-1]
         normed = self.attention_norm(x)
         weight_q, weight_k, weight_v = self.qkv.weight.split(d)
         bias_q, _, bias_v = self.qkv.bias.split(d)
