@@ -9,6 +9,7 @@ from base64 import urlsafe_b64encode
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import yaml
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
@@ -119,8 +120,10 @@ def replaced_checkpoints():
     ]
 
 
-# What a job asks a cluster for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks
-# for as much again. On one machine only `device` has an effect.
+# What a job asks for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks for as
+# much again. On one machine, jobs that run at a time keep to its memory, unless `--resources mem_mb=` says otherwise.
+if workflow.local_exec and workflow.is_main_process and "mem_mb" not in workflow.global_resources:
+    workflow.register_resource("mem_mb", psutil.virtual_memory().total // 10**6)
 
 GPUS = 1 if config["device"] == "cuda" else 0  # of a job that trains or runs a policy
 
@@ -129,6 +132,12 @@ def n_weights(size):
     """Weights in the blocks of a size's policies; what a job needs grows with them."""
     shape = architecture_settings(config, size)
     return shape["n_layers"] * shape["d_model"] * (4 * shape["d_model"] + 2 * shape["d_ff"])
+
+
+def largest_first(stage):
+    """Priority of a job: its stage's, then that of larger policies, so that no long job is left to the end."""
+    largest = max(map(n_weights, SIZES))
+    return lambda wildcards: stage + n_weights(wildcards.size) / (largest + 1)
 
 
 def asking(amount):

@@ -14,7 +14,7 @@ rule finetune:
         log_of("finetune", "task={task}/size={size}/seed={seed}.log"),
     benchmark:
         log_of("finetune", "task={task}/size={size}/seed={seed}.tsv")
-    priority: 5
+    priority: largest_first(5)
     conda:
         "../envs/train.yaml"
     threads: 1

@@ -41,6 +41,7 @@ rule measure:
         log_of("measure", "task={task}/size={size}/seed={seed}.log"),
     benchmark:
         log_of("measure", "task={task}/size={size}/seed={seed}.tsv")
+    priority: largest_first(0)
     conda:
         "../envs/train.yaml"
     threads: 1
@@ -72,6 +73,7 @@ rule measure_differential:
         log_of("measure_differential", "task={task}/size={size}/seed={seed}.log"),
     benchmark:
         log_of("measure_differential", "task={task}/size={size}/seed={seed}.tsv")
+    priority: largest_first(0)
     conda:
         "../envs/train.yaml"
     threads: 1

@@ -13,7 +13,7 @@ rule pretrain:
         log_of("pretrain", "size={size}/seed={seed}.log"),
     benchmark:
         log_of("pretrain", "size={size}/seed={seed}.tsv")
-    priority: 10  # everything else waits for these
+    priority: largest_first(10)  # everything else waits for these
     conda:
         "../envs/train.yaml"
     threads: 1

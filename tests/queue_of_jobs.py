@@ -38,7 +38,7 @@ def qsub(arguments):
     (folder / "request").write_text(json.dumps({"output": str(request.o)} | dict(request.l)))
     with (request.o / f"{number}.log").open("w") as output:
         runner = subprocess.Popen(
-            [sys.executable, __file__, "run", folder, request.script],
+            [sys.executable, Path(__file__).resolve(), "run", folder, request.script],  # not by the name of `qsub`
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -70,8 +70,8 @@ def is_taken(slot):
 
 def is_alive(folder):
     """Whether the process that waits for a job's slot and then runs it is there."""
-    command = Path("/proc", (folder / "pid").read_text(), "cmdline")
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        command = Path("/proc", (folder / "pid").read_text(), "cmdline")
         return str(folder) in command.read_text().split("\0")
     return False
 
@@ -90,7 +90,8 @@ def qdel(arguments):
     """End jobs and all their processes without warning."""
     for folder in (QUEUE / number for number in arguments):
         if is_alive(folder):
-            os.killpg(int((folder / "pid").read_text()), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.killpg(int((folder / "pid").read_text()), signal.SIGKILL)
 
 
 if __name__ == "__main__":

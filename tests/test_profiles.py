@@ -41,12 +41,14 @@ def queue(tmp_path_factory, monkeypatch):
 
 def test_what_is_not_a_sites_own_is_alike_in_all_profiles():
     default, slurm, generic = map(profile, ("default", "slurm", "generic"))
+    assert default.pop("cores") == "all"  # a submission has one
     assert default.items() <= slurm.items()
     assert default.items() <= generic.items()
     own = re.compile("executor|(slurm|cluster-generic)-.+|default-resources|seconds-between-status-checks")
     slurm, generic = ({key: value for key, value in of.items() if not own.fullmatch(key)} for of in (slurm, generic))
     assert slurm == generic
     assert len(slurm) > 8
+    assert slurm["cores"] == 1
 
 
 def test_every_plugin_is_pinned():
@@ -70,7 +72,6 @@ def test_a_paper_scale_sweep_makes_as_many_submissions_as_the_page_says(queue, w
     assert f"{n_jobs} jobs in {n_single + groups.total()} submissions" in page
 
 
-@pytest.mark.slow
 def test_a_sweep_through_a_queue_is_that_of_one_machine(queue, copied, finished):
     """With a job that somebody ends: it is submitted again, with twice the memory and time."""
     forget(copied, SIZES[0])
