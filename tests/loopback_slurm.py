@@ -35,10 +35,10 @@ CredType=cred/munge
 # Credentials are short-lived, since a requeued job waits until its old one has expired.
 AuthInfo=socket={folder}/munge.socket,cred_expire=5
 
-# Two processors, 8 GB and a GPU, whatever the machine has. Jobs are bound to their processors, and killed over their
-# memory.
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 Gres=gpu:1
-GresTypes=gpu
+# Two processors, 8 GB and a GPU, whole or in shares, whatever the machine has. Jobs are bound to their processors, and
+# killed over their memory.
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 Gres=gpu:1,shard:4
+GresTypes=gpu,shard
 SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -78,7 +78,7 @@ class LoopbackSlurm:
             host=self.host, user=getpass.getuser(), folder=folder, controller_port=controller_port, node_port=node_port
         )
         self.configuration.write_text(text)
-        (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
+        (folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=shard Count=4\n")
         for name in ("bin", "spool", "state"):
             (folder / name).mkdir()
         # The plugin takes SLURM_CONF from the environment of its inner srun.
@@ -119,8 +119,7 @@ class LoopbackSlurm:
         processes = self.processes()
         self.stop_daemon("slurmd", signal.SIGKILL)
         for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+            send_signal(process, signal.SIGKILL)
         psutil.wait_procs(processes, timeout=SECONDS)
 
     def processes(self, job_id=r"\d+"):
@@ -208,12 +207,19 @@ class LoopbackSlurm:
 
         self.wait_until(programs)
         for process in programs():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.suspend()
+            send_signal(process, signal.SIGSTOP)
 
     def run_out_of_time(self, job):
         """Let a running job's time limit end now."""
         self.scontrol("update", f"JobId={job['JobId']}", f"EndTime={datetime.now():%Y-%m-%dT%H:%M:%S}")
+
+
+def send_signal(process, number):
+    """Signal one process, if it is still there: never 1, which all others hang on, nor what means many, 0 and below."""
+    if process.pid <= 1:
+        raise ValueError(f"no job's process has number {process.pid}")
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
 
 
 def name(process):
