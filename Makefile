@@ -7,9 +7,10 @@
 # make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
 # make reference  the page on the configuration, from its schema
 # make bench    speed of the hot paths against plain references
+# make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper watch verify adopt reference lint bench setup
+.PHONY: quick test paper watch verify adopt reference lint bench bench-plan bench-device setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -39,8 +40,8 @@ verify adopt: setup
 reference: setup
 	PYTHONPATH=workflow_scripts .venv/bin/python -m sweep.reference > docs/configuration.md
 
-bench: setup
-	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/bench.py
+bench bench-plan bench-device: setup
+	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
 
 setup: .venv/installed
 

@@ -56,6 +56,7 @@ TEMPLATES = {
     "finetune": {"n_steps": 25, "evaluation_interval": 1},
     "measure": PAPER["measure"],
 }
+STEPS = ["plan", "summarize", "draw_figures", "write_report", "write_manifest"]
 MEASURED = """
 import resource, subprocess, sys, time
 started = time.perf_counter()
@@ -70,14 +71,15 @@ Templates = dict[tuple[str, str], list[tuple[pa.Table, dict[str, Any]]]]
 
 def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="splithistory-plan-") as folder:
-        templates = None if arguments.only_plan else finished_templates(Path(folder))
+        steps = STEPS[: STEPS.index(arguments.until) + 1]
+        templates = finished_templates(Path(folder)) if len(steps) > 1 else None
         print(f"{'policies':>8}  {'step':<18}{'wall s':>9}{'CPU s':>9}{'GB':>8}", flush=True)
         for n_seeds in arguments.seeds:
-            measure(Path(folder, str(n_seeds)), n_seeds, templates)
+            measure(Path(folder, str(n_seeds)), n_seeds, steps, templates)
 
 
-def measure(folder: Path, n_seeds: int, templates: Templates | None) -> None:
-    """Plan one sweep and, given tables, aggregate it."""
+def measure(folder: Path, n_seeds: int, steps: Sequence[str], templates: Templates | None) -> None:
+    """Plan one sweep and, given tables, aggregate it as far as the steps go."""
     sweep = {"sizes": list(SIZES), "tasks": list(TASKS), "seeds": list(range(n_seeds))}
     folder.mkdir()
     file = folder / "sweep.yaml"
@@ -89,14 +91,17 @@ def measure(folder: Path, n_seeds: int, templates: Templates | None) -> None:
     config = load([file])
     write_tables(config, templates, folder)
     results = folder / "results"
-    for script, settings, options in (
-        ("summarize", summarizing(config), ["--results", results]),
-        ("draw_figures", drawing(config), ["--results", results, "--folder", results / "figures"]),
-        ("write_report", drawing(config), ["--results", results, "--report", results / "report.html"]),
-        ("write_manifest", summarizing(config), ["--results", results, "--manifest", results / "manifest.parquet"]),
-    ):
+    of_script = {
+        "summarize": (summarizing(config), []),
+        "draw_figures": (drawing(config), ["--folder", results / "figures"]),
+        "write_report": (drawing(config), ["--report", results / "report.html"]),
+        "write_manifest": (summarizing(config), ["--manifest", results / "manifest.parquet"]),
+    }
+    for script in steps[1:]:
+        settings, outputs = of_script[script]
         shared = ["--settings", canonical_json(settings), "--code", "0", "--log", folder / f"{script}.log"]
-        timed(f"{label}  {script}", [sys.executable, SCRIPTS / f"{script}.py", *shared, *options], folder)
+        command = [sys.executable, SCRIPTS / f"{script}.py", *shared, "--results", results, *outputs]
+        timed(f"{label}  {script}", command, folder)
 
 
 def snakemake(configuration: Path, *options: str) -> list[Any]:
@@ -152,5 +157,5 @@ def write_tables(config: dict[str, Any], templates: Templates, folder: Path) -> 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, nargs="+", default=[1, 10, 100], help="numbers of seeds")
-    options.add_argument("--only-plan", action="store_true", help="leave the aggregation out")
+    options.add_argument("--until", choices=STEPS, default=STEPS[-1], help="the last step of each")
     main(options.parse_args())

@@ -576,6 +576,15 @@ def test_training_figure_has_a_panel_a_run(tables, style):
     assert len({axes.get_ylim() for axes in figure.axes}) == 2
 
 
+def test_training_figure_shows_the_first_of_many_seeds_and_says_so(tables, style):
+    training = tables["training"]
+    many = pd.concat([training.assign(seed=training["seed"] + 4 * copy) for copy in range(25)])
+    drawn = draw("training_runs_good4", tables | {"training": many}, style)
+    assert len(drawn.figure.axes) == 2 * 4 * 12
+    assert "a column a seed (the first 12 of 100), " in drawn.caption
+    assert "in 400 of 400 runs" in drawn.title
+
+
 def test_training_summary_names_each_line_beside_its_end(tables, style):
     figure = draw("training_summary_good4", tables, style).figure
     figure.draw_without_rendering()

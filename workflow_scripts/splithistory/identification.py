@@ -57,12 +57,13 @@ def rank_good_set(outcome_distribution: ArrayLike, reference: ArrayLike, good: N
         good: (K,) booleans, the set asked about.
     """
     sets = good_set_pairs(len(good))  # (P, K)
-    success_rates, reference_rates = sets @ np.asarray(outcome_distribution), sets @ np.asarray(reference)  # (P,)
+    outcomes, reference = np.asarray(outcome_distribution), np.asarray(reference)
+    success_rates, reference_rates = sets @ outcomes, sets @ reference  # (P,)
     explained = _explained(success_rates, reference_rates)
     best = int(explained.argmax())
-    (rank,) = ranks_of_good_set([outcome_distribution], reference, good)
+    own = _explained(outcomes @ good, reference @ good)
     return GoodSetRanking(
-        rank=int(rank) if rank <= len(sets) else None,
+        rank=1 + int(_n_better(explained, own)) if outcomes @ good > reference @ good else None,
         n_promoted=int((success_rates != reference_rates).sum()),
         best_set=np.flatnonzero(sets[best] == (success_rates[best] > reference_rates[best])).tolist()
         if explained[best] > 0
@@ -94,9 +95,13 @@ def ranks_of_good_set(
     near = ~(bound <= own)
     explained = np.zeros_like(bound)
     explained[near] = _explained(success_rates[near], reference_rates[near])
-    # Rounding differs between a set and its complement; a tie is no better rank.
-    better = (explained > own * (1 + 1e-12)).sum(axis=1)
-    return np.where(outcomes @ good > references @ good, 1.0 + better, 1.0 + len(sets))
+    return np.where(outcomes @ good > references @ good, 1.0 + _n_better(explained, own), 1.0 + len(sets))
+
+
+def _n_better(explained: Floats, own: Floats) -> NDArray[np.int64]:
+    """(..., P) what sets explain -> (...) number of those that explain more than the own set."""
+    # Rounding differs between a set and its complement, by some 1e-16 nats; a tie is no better rank.
+    return (explained > own * (1 + 1e-12) + 1e-15).sum(axis=-1)
 
 
 def _explained(success_rates: Floats, reference_rates: Floats) -> Floats:

@@ -26,16 +26,18 @@ from sweep.figures.style import (
 )
 
 _CHANCE = {"color": "black", "linestyle": "--", "linewidth": 0.6, "zorder": 1}
+_N_SEEDS_SHOWN = 12  # of a figure with a panel a run; a hundred columns nobody reads
 _LENGTH_TEXT = "Runs end at the step that is configured for the task and size."
 
 
 def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Success and losses of each reinforcement run of a task: a column a seed, two rows of axes a size."""
+    """Success and losses of a task's reinforcement runs: a column a seed, the first ones only; two rows a size."""
     rows = _finetuning(tables, task)
     chance = good_fractions(tables["policies"])[task]
     runs = dict(list(rows.groupby(["size", "seed"], observed=True)))
     sizes = [size for size in style.sizes if size in set(rows["size"])]
-    seeds = sorted(rows["seed"].unique())
+    all_seeds = sorted(rows["seed"].unique())
+    seeds = all_seeds[:_N_SEEDS_SHOWN]
     # Panels keep their size: more runs make a larger figure.
     figure = Figure(figsize=(max(COLUMN_WIDTH, 0.5 + 1.65 * len(seeds)), 0.8 + 1.75 * len(sizes)))
     panels = figure.subplots(2 * len(sizes), len(seeds), sharex=True, squeeze=False)
@@ -72,8 +74,9 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
     legend_below(figure, [greedy, sampled], [_chance_handle(chance)], [own, natural])
 
     rising = sum(_gain(run) > 0 for run in runs.values())
+    which = "" if seeds == all_seeds else f" (the first {len(seeds)} of {len(all_seeds)})"
     caption = (
-        f"Reinforcement on {task}, {count_text(_policies(rows))}: a column a seed, a pair of axes a run, all on "
+        f"Reinforcement on {task}, {count_text(_policies(rows))}: a column a seed{which}, a pair of axes a run, all on "
         "the same scales. Above: success rate, of actions sampled while training (thin) and at temperature 0 on "
         "validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the run's own rollouts, "
         f"the maintenance loss (solid), and of untouched chains, the natural loss (dotted). {_LENGTH_TEXT} "

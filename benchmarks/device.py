@@ -1,0 +1,118 @@
+"""What a training step asks of a device, by size (`make bench-device`; docs/devices.md rests on it).
+
+Counts, on a CPU, the operations that a GPU would start a kernel for and the floating-point operations of matrix
+products in them; and the memory of a model's parameters, gradients, optimizers and what a step keeps for its gradients.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from splithistory.model import Architecture, initial_policy
+from splithistory.pretraining import PretrainSettings, pretrain
+from splithistory.reinforcement import FinetuneSettings, finetune
+from splithistory.sequence import N_OUTCOMES, generate_chains
+from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
+
+CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+N_STEPS = 30  # timed in their second half, then one more is counted
+ALLOCATIONS = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
+
+
+class Kernels(TorchDispatchMode):
+    """Counts operations, also those of backward passes, but views and allocations, which start no kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = function.overloadpacket.__name__
+        self.n += not (function.is_view or name in ALLOCATIONS or name in ("_unsafe_view", "detach"))
+        return function(*args, **(kwargs or {}))
+
+
+@dataclass
+class Probe:
+    """Wraps the steps of a training: times some, then looks into the last."""
+
+    seconds: float = 0.0  # a step
+    n_kernels: int = 0  # a step
+    flop: int = 0  # a step
+    kept: dict[int, int] = field(default_factory=dict)  # bytes that the step's graphs keep, by storage
+
+    def __call__(self, steps: Iterable[int]) -> Iterator[int]:
+        steps = list(steps)
+        half = len(steps) // 2
+        yield from steps[:half]
+        started = time.perf_counter()
+        yield from steps[half:-1]
+        self.seconds = (time.perf_counter() - started) / (len(steps) - 1 - half)
+        flop, kernels = FlopCounterMode(display=False), Kernels()
+        with saved_tensors_hooks(self.keep, lambda tensor: tensor), flop, kernels:
+            yield steps[-1]
+        self.n_kernels, self.flop = kernels.n, flop.get_total_flops()
+
+    def keep(self, tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        self.kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+
+def probe(training: Callable[..., Any]) -> Probe:
+    """What a step of a training takes."""
+    probe = Probe()
+    training(track=probe)
+    return probe
+
+
+def trainings(size: str, chains: np.ndarray) -> dict[str, Callable[..., Any]]:
+    """Pretraining and reinforcement of a size, evaluated on a few windows only."""
+    shape = Architecture(**architecture_settings(CONFIG, size))
+    short = {"n_steps": N_STEPS, "evaluation_interval": N_STEPS + 1}
+    reinforcing = FinetuneSettings.from_mapping(finetune_settings(CONFIG, size, "good4") | short)
+    good = np.arange(N_OUTCOMES) % 2 == 0
+    return {
+        "pretrain": partial(
+            pretrain, shape, PretrainSettings(**pretrain_settings(CONFIG, size) | short), chains, chains[:10], 0
+        ),
+        "finetune": partial(
+            finetune,
+            initial_policy(shape, 0, reinforcing.dropout),
+            reinforcing,
+            good,
+            CONFIG["sequence"]["noise"],
+            chains,
+            chains[:10],
+            0,
+        ),
+    }
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    sequence = CONFIG["sequence"]
+    chains = generate_chains(2000, sequence["chain_length"], sequence["noise"], np.random.default_rng(0))
+    print(f"{'size':<6}{'step of':<10}{'ms':>7}{'kernels':>9}{'GFLOP':>8}{'GFLOP/s':>9}{'MB':>7}")
+    for size in CONFIG["sweep"]["sizes"]:
+        for name, training in trainings(size, chains).items():
+            took = probe(training)
+            gigaflop = took.flop / 1e9
+            print(
+                f"{size:<6}{name:<10}{took.seconds * 1e3:>7.1f}{took.n_kernels:>9}{gigaflop:>8.2f}"
+                f"{gigaflop / took.seconds:>9.1f}{sum(took.kept.values()) / 1e6:>7.0f}"
+            )
+
+
+if __name__ == "__main__":
+    main()
