@@ -1,15 +1,19 @@
 """Speed of the hot paths, as ratios to plain references measured in the same run (`make bench`).
 
-Prints one table: the median seconds of ours and of the reference, the median of their ratios pair by pair, and the
-ratios' range.
+Prints one table, and writes it to results/bench.parquet: the median seconds of ours and of the reference, the median of
+their ratios pair by pair, and the ratios' range. A reference is the textbook's way to the same result; for "of the
+matrix-product rate" it is the time that the operations would take as one large product, so that the ratio is a share;
+for "of own passes", ours is the passes and the reference the whole step, so that the ratio is what a step costs more.
 """
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 import yaml
 from torch import nn
@@ -17,12 +21,40 @@ from torch.nn import functional as F
 
 from splithistory.information import entropy, kl_divergence
 from splithistory.model import Architecture, Policy, initial_policy
+from splithistory.policy_measurement import deterministic_policy
+from splithistory.reinforcement import FinetuneSettings, finetune
 from splithistory.self_estimate import self_estimate
-from splithistory.sequence import MEMORY, MODULUS, N_OUTCOMES, N_TOKENS, Tokens, generate_chains
-from sweep.stages import architecture_settings
+from splithistory.sequence import (
+    MEMORY,
+    MODULUS,
+    N_OUTCOMES,
+    N_TOKENS,
+    Tokens,
+    generate_chains,
+    outcome_of_each_action,
+    outcome_probabilities,
+)
+from splithistory.split_history import compare_futures
+from sweep.stages import architecture_settings, finetune_settings
 
-CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
-N_PAIRS = 5
+ROOT = Path(__file__).parents[1]
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+NOISE = CONFIG["sequence"]["noise"]
+N_PAIRS = 7
+N_STEPS = 10
+BATCH = 256
+
+
+class Comparison(NamedTuple):
+    """A row of the table: seconds are medians, ``ratio`` that of the pairs' ratios."""
+
+    name: str
+    ours_seconds: float
+    reference_seconds: float
+    ratio: float
+    lowest: float
+    highest: float
+    n_pairs: int
 
 
 class StockPolicy(nn.Module):
@@ -43,13 +75,13 @@ class StockPolicy(nn.Module):
         return self.head(self.encoder(self.token_embedding(contexts) + self.position_embedding)[:, -1])
 
 
-def training_steps(policy: nn.Module, n_steps: int = 10) -> Callable[[], None]:
+def training_steps(policy: nn.Module) -> Callable[[], None]:
     """Steps of 256 windows: forward, backward and AdamW."""
     optimizer = torch.optim.AdamW(policy.parameters(), fused=True)
-    contexts, targets = torch.randint(0, N_TOKENS, (256, 20)), torch.randint(0, N_TOKENS, (256,))
+    contexts, targets = random_windows(BATCH, policy)
 
     def run() -> None:
-        for _ in range(n_steps):
+        for _ in range(N_STEPS):
             optimizer.zero_grad()
             F.cross_entropy(policy(contexts), targets).backward()
             optimizer.step()
@@ -57,17 +89,98 @@ def training_steps(policy: nn.Module, n_steps: int = 10) -> Callable[[], None]:
     return run
 
 
-def chains_one_token_at_a_time(n_chains: int, length: int) -> None:
+def random_windows(n: int, policy: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """Contexts and targets; what they are has no influence on the time."""
+    return torch.randint(0, N_TOKENS, (n, len(policy.position_embedding))), torch.randint(0, N_TOKENS, (n,))
+
+
+def n_operations(architecture: Architecture) -> int:
+    """Floating-point operations of the matrix products of a training step, as the last-position architecture has them.
+
+    In the last block, keys and values of every position, and the rest of the last one. A backward pass takes twice as
+    many as a forward pass. Ours skips some of these products, which does not count against it.
+    """
+    d, ff, length = architecture.d_model, architecture.d_ff, architecture.context_length
+    attending, outside = 2 * length * d, 4 * d * d + 2 * d * ff  # multiplications a position
+    earlier = (architecture.n_layers - 1) * length * (outside + attending)
+    last = length * 2 * d * d + 2 * d * d + 2 * d * ff + attending
+    return 3 * 2 * BATCH * (earlier + last + d * N_TOKENS)
+
+
+def matrix_products(n_operations: float) -> Callable[[], None]:
+    """As many operations as products of 1024 x 1024 float32 matrices, up to a whole number of products."""
+    a, b, out = torch.rand(1024, 1024), torch.rand(1024, 1024), torch.empty(1024, 1024)
+
+    def run() -> None:
+        for _ in range(round(n_operations / (2 * 1024**3))):
+            torch.mm(a, b, out=out)
+
+    return run
+
+
+def compare_with_products(name: str, policy: Policy) -> Comparison:
+    """The share of the machine's rate: 20 products beside the steps, scaled to the steps' operations."""
+    products = 20 * 2 * 1024**3
+    return compare(
+        name, training_steps(policy), matrix_products(products), N_STEPS * n_operations(policy.architecture) / products
+    )
+
+
+def compare_reinforcement(name: str, architecture: Architecture, size: str) -> Comparison:
+    """Whole steps (windows, sampling, outcomes, two updates) against their two passes through the policy."""
+    short = {"n_steps": N_STEPS, "evaluation_interval": N_STEPS}
+    settings = FinetuneSettings.from_mapping(finetune_settings(CONFIG, size, "good4") | short)
+    chains = generate_chains(2000, 101, NOISE, np.random.default_rng(0))
+    policy = initial_policy(architecture, 0, settings.dropout)
+    batches = [random_windows(n, policy) for n in (settings.batch_size, settings.maintenance.batch_size)]
+
+    def passes() -> None:
+        policy.train()
+        for _ in range(N_STEPS):
+            for contexts, targets in batches:
+                F.cross_entropy(policy(contexts), targets).backward()
+
+    good = np.arange(N_OUTCOMES) % 2 == 0
+    return compare(name, passes, lambda: finetune(policy, settings, good, NOISE, chains, chains[:2], 0))
+
+
+def next_value(tokens: list[int]) -> int:
     """The recurrence as it is written down, in plain Python."""
+    product = 1
+    for token in tokens[-MEMORY:]:
+        product = product * (token + 1) % MODULUS
+    return product % N_OUTCOMES
+
+
+def chains_one_token_at_a_time(n_chains: int, length: int) -> None:
     rng = np.random.default_rng(0)
     for _ in range(n_chains):
         tokens = [int(rng.integers(N_OUTCOMES)) + N_OUTCOMES * (t % 2) for t in range(MEMORY)]
         for t in range(MEMORY, 64 + length):
-            product = 1
-            for token in tokens[-MEMORY:]:
-                product = product * (token + 1) % MODULUS
-            value = rng.integers(N_OUTCOMES) if rng.random() < 0.02 else product % N_OUTCOMES
+            value = rng.integers(N_OUTCOMES) if rng.random() < NOISE else next_value(tokens)
             tokens.append(int(value) + N_OUTCOMES * (t % 2))
+
+
+def literal_split_history(actions: Tokens, contexts: Tokens) -> tuple[float, float]:
+    """Exact Op and Imp as section 5 of the method words them: every window answered with every window's action."""
+    n = len(contexts)
+    windows, answers = contexts.tolist(), actions.tolist()
+    split_history = np.full((n, N_OUTCOMES), NOISE / N_OUTCOMES)
+    future = np.full(N_OUTCOMES, NOISE / N_OUTCOMES)
+    for other in range(n):
+        for x in range(n):
+            split_history[other, next_value([*windows[x], answers[other]])] += (1 - NOISE) / n
+        future[next_value([*windows[other], answers[other]])] += (1 - NOISE) / n
+    return (
+        float(entropy(split_history).mean() - entropy(future)),
+        float(kl_divergence(future, split_history).mean()),
+    )
+
+
+def split_history(actions: Tokens, contexts: Tokens) -> tuple[float, float]:
+    outcomes = outcome_probabilities(outcome_of_each_action(contexts), NOISE)
+    futures = compare_futures(deterministic_policy(actions), outcomes)
+    return futures.op, futures.imp
 
 
 def literal_self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> tuple[float, float]:
@@ -86,10 +199,22 @@ def literal_self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> 
     )
 
 
-def compare_self_estimates(name: str, architecture: Architecture) -> str:
+def compare_split_histories(n: int) -> Comparison:
+    """``n`` windows, answered with all 16 tokens; equal values are checked."""
+    contexts = generate_chains(n, 21, NOISE, np.random.default_rng(0))[:, 1:]
+    actions = np.arange(n, dtype=np.uint8) % N_TOKENS
+    np.testing.assert_allclose(split_history(actions, contexts), literal_split_history(actions, contexts), atol=1e-12)
+    return compare(
+        f"split history of {n} windows",
+        lambda: split_history(actions, contexts),
+        lambda: literal_split_history(actions, contexts),
+    )
+
+
+def compare_self_estimates(name: str, architecture: Architecture) -> Comparison:
     """200 windows answered with all 16 tokens, 40,000 predictions against 3,200; equal values are checked."""
     policy = initial_policy(architecture, seed=0).eval()
-    contexts = generate_chains(200, 21, 0.02, np.random.default_rng(0))[:, 1:]
+    contexts = generate_chains(200, 21, NOISE, np.random.default_rng(0))[:, 1:]
     actions = np.arange(200, dtype=np.uint8) % N_TOKENS
     estimate = self_estimate(policy, actions, contexts)
     np.testing.assert_allclose((estimate.op, estimate.imp), literal_self_estimate(policy, actions, contexts), atol=1e-6)
@@ -100,15 +225,13 @@ def compare_self_estimates(name: str, architecture: Architecture) -> str:
     )
 
 
-def compare(name: str, ours: Callable[[], object], reference: Callable[[], object], scale: float = 1.0) -> str:
+def compare(name: str, ours: Callable[[], object], reference: Callable[[], object], scale: float = 1.0) -> Comparison:
     """Time the two in turn; ``scale`` is how much more work ours does than the reference."""
     ours(), reference()
     pairs = [(seconds(ours), seconds(reference) * scale) for _ in range(N_PAIRS)]
     ratios = [theirs / mine for mine, theirs in pairs]
-    mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return (
-        f"{name:<34}{mine:>10.3f}{theirs:>12.3f}{statistics.median(ratios):>8.2f}   {min(ratios):.2f}-{max(ratios):.2f}"
-    )
+    medians = (statistics.median(column) for column in (*zip(*pairs, strict=True), ratios))
+    return Comparison(name, *medians, min(ratios), max(ratios), N_PAIRS)
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -117,24 +240,41 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def comparisons() -> Iterator[Comparison]:
+    yield compare(
+        "sequence, 10.1 million tokens",
+        lambda: generate_chains(100_000, 101, NOISE, np.random.default_rng(0)),
+        lambda: chains_one_token_at_a_time(50, 101),
+        scale=100_000 / 50,
+    )
+    sizes = {name: Architecture(**architecture_settings(CONFIG, name)) for name in CONFIG["sizes"]}
+    for name, architecture in sizes.items():
+        ours, encoder = (training_steps(kind(architecture, 0.1)) for kind in (Policy, StockPolicy))
+        yield compare(f"{N_STEPS} training steps, {name}", ours, encoder)
+    for name, architecture in sizes.items():
+        yield compare_with_products(f"of the matrix-product rate, {name}", Policy(architecture, 0.1))
+    for name, architecture in sizes.items():
+        yield compare_reinforcement(f"reinforcement of own passes, {name}", architecture, name)
+    for n in (200, 1000):
+        yield compare_split_histories(n)
+    for name, architecture in sizes.items():
+        yield compare_self_estimates(f"self-estimate of 200 windows, {name}", architecture)
+
+
 def main() -> None:
     torch.set_num_threads(1)
-    print(f"{'one core':<34}{'ours (s)':>10}{'plain (s)':>12}{'ratio':>8}   spread")
-    print(
-        compare(
-            "sequence, 10.1 million tokens",
-            lambda: generate_chains(100_000, 101, 0.02, np.random.default_rng(0)),
-            lambda: chains_one_token_at_a_time(50, 101),
-            scale=100_000 / 50,
+    print(f"{'one core':<36}{'ours (s)':>10}{'reference':>12}{'ratio':>9}   spread")
+    rows = []
+    for row in comparisons():
+        rows.append(row)
+        print(
+            f"{row.name:<36}{row.ours_seconds:>10.4f}{row.reference_seconds:>12.4f}{row.ratio:>9.2f}   "
+            f"{row.lowest:.2f}-{row.highest:.2f}",
+            flush=True,
         )
-    )
-    for name in CONFIG["sizes"]:
-        architecture = Architecture(**architecture_settings(CONFIG, name))
-        ours, stock = (training_steps(kind(architecture, 0.1)) for kind in (Policy, StockPolicy))
-        print(compare(f"10 training steps of 256, {name}", ours, stock))
-    for name in CONFIG["sizes"]:
-        architecture = Architecture(**architecture_settings(CONFIG, name))
-        print(compare_self_estimates(f"self-estimate of 200 windows, {name}", architecture))
+    table = ROOT / "results" / "bench.parquet"
+    table.parent.mkdir(exist_ok=True)
+    pd.DataFrame(rows).to_parquet(table)
 
 
 if __name__ == "__main__":

@@ -173,12 +173,16 @@ class Policy(nn.Module):
             (B, 16) logits of the token after each context.
         """
         *earlier, last = self.blocks
-        table = (self.position_embedding[:, None] + self.token_embedding.weight).flatten(0, 1)  # (T * 16, d)
+        table = self.token_table()
         row = contexts + N_TOKENS * torch.arange(contexts.shape[1], device=contexts.device)  # (B, T)
         x = F.embedding(row, table)  # (B, T, d)
         for index, block in enumerate(earlier):
             x = block(x, F.embedding(row, block.project(table)) if index == 0 else None)
         return self.head(self.final_norm(last.last_position(x)))
+
+    def token_table(self) -> Tensor:
+        """(T * 16, d) what enters the first block: token k at position t in row 16 t + k."""
+        return (self.position_embedding[:, None] + self.token_embedding.weight).flatten(0, 1)
 
 
 def initial_policy(architecture: Architecture, seed: int, dropout: float = 0.0) -> Policy:
