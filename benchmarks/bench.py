@@ -199,15 +199,17 @@ def literal_self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> 
     )
 
 
-def compare_split_histories(n: int) -> Comparison:
-    """``n`` windows, answered with all 16 tokens; equal values are checked."""
-    contexts = generate_chains(n, 21, NOISE, np.random.default_rng(0))[:, 1:]
+def compare_split_histories(n_repeats: int, n: int) -> Comparison:
+    """Repeats on ``n`` windows each, answered with all 16 tokens; equal values are checked."""
     actions = np.arange(n, dtype=np.uint8) % N_TOKENS
-    np.testing.assert_allclose(split_history(actions, contexts), literal_split_history(actions, contexts), atol=1e-12)
+    repeats = generate_chains(n_repeats * n, 21, NOISE, np.random.default_rng(0))[:, 1:].reshape(n_repeats, n, -1)
+    for contexts in repeats:
+        measured = split_history(actions, contexts)
+        np.testing.assert_allclose(measured, literal_split_history(actions, contexts), atol=1e-12)
     return compare(
-        f"split history of {n} windows",
-        lambda: split_history(actions, contexts),
-        lambda: literal_split_history(actions, contexts),
+        f"split history, {n_repeats} x {n} windows",
+        lambda: [split_history(actions, contexts) for contexts in repeats],
+        lambda: [literal_split_history(actions, contexts) for contexts in repeats],
     )
 
 
@@ -255,8 +257,8 @@ def comparisons() -> Iterator[Comparison]:
         yield compare_with_products(f"of the matrix-product rate, {name}", Policy(architecture, 0.1))
     for name, architecture in sizes.items():
         yield compare_reinforcement(f"reinforcement of own passes, {name}", architecture, name)
-    for n in (200, 1000):
-        yield compare_split_histories(n)
+    yield compare_split_histories(CONFIG["measure"]["n_repeats"], CONFIG["measure"]["n_contexts_monte_carlo"])
+    yield compare_split_histories(1, 1000)
     for name, architecture in sizes.items():
         yield compare_self_estimates(f"self-estimate of 200 windows, {name}", architecture)
 
