@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from torch import nn
 
-from splithistory.model import Architecture, Block, Dropout, Policy, initial_policy, predict
+from splithistory.model import Architecture, Block, Dropout, Policy, initial_policy, predict, predict_after_each
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8"))
 SHAPE = ("d_model", "n_layers", "n_heads", "d_ff")
@@ -88,6 +88,20 @@ def test_the_last_position_alone_is_the_last_row_of_the_whole_block():
     block = Block(TINY, dropout=0.0).double()
     stream = torch.randn(5, 20, 8, dtype=torch.float64)
     torch.testing.assert_close(block.last_position(stream), block(stream)[:, -1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_layers", [1, 2, 3])
+@pytest.mark.parametrize("sharpness", [1, 30])  # 30: attention to single positions
+def test_logits_after_each_token_are_those_of_every_window_by_itself(n_layers, sharpness):
+    policy = initial_policy(Architecture(8, n_layers, 2, 12, 20), seed=1).double()
+    with torch.no_grad():
+        for block in policy.blocks:
+            block.qkv.weight.mul_(sharpness)
+    contexts, tokens = contexts_of(30)[:, 1:], np.array([3, 0, 15], dtype=np.uint8)
+    windows = np.concatenate([np.repeat(contexts, 3, axis=0), np.tile(tokens, 30)[:, None]], axis=1)
+    together = predict_after_each(policy.train(), contexts, tokens, batch_size=7)
+    torch.testing.assert_close(together, predict(policy, windows).view(30, 3, 16), rtol=1e-10, atol=1e-10)
+    assert policy.training
 
 
 def test_attention_reaches_every_position():

@@ -6,6 +6,8 @@ query meets every key, so both are compared in the residual stream and no key or
 sees nothing but a token and a position, so its projections are looked up in a table of both.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -109,10 +111,37 @@ class Block(nn.Module):
 
     def attention(self, projections: Tensor) -> Tensor:
         """(B, T, 3 d) queries, keys and values -> (B, T, d), what attention adds to the residual stream."""
-        by_head = projections.unflatten(2, (3, self.n_heads, -1))  # (B, T, 3, heads, d / heads)
-        q, k, v = by_head.permute(2, 0, 3, 1, 4)  # each (B, heads, T, d / heads)
-        weights = self._weights(q @ k.transpose(-2, -1))  # (B, heads, T, T)
+        q, k, v = self._by_head(projections)
+        weights = torch.softmax(self._scaled(q @ k.transpose(-2, -1)), dim=-1)  # (B, heads, T, T)
         return self._attended((weights @ v).transpose(1, 2).flatten(2))
+
+    def attention_of_each(self, shared: Tensor, ends: Tensor) -> Tensor:
+        """What attention adds to windows that have all but their last position in common.
+
+        Over the shared positions and one more, the softmax is a mean of two: of what attention to the shared ones alone
+        gives, computed once, and of the last value, with the weight sigmoid(its score - logsumexp of the shared).
+
+        Args:
+            shared: (n, T - 1, 3 d) projections of the positions in common.
+            ends: (m, 3 d) projections of each last position.
+
+        Returns:
+            (n, m, T, d), for each of the n windows and each last position.
+        """
+        n_shared = shared.shape[1]
+        shared = torch.cat([shared, ends.expand(len(shared), -1, -1)], dim=1)  # (n, T - 1 + m, 3 d)
+        q, k, v = self._by_head(shared)  # each (n, heads, T - 1 + m, d / heads)
+        scores = self._scaled(q @ k.transpose(-2, -1))  # (n, heads, T - 1 + m, T - 1 + m)
+        of_shared, of_ends = scores.split([n_shared, len(ends)], dim=3)
+        attended = torch.softmax(of_shared, dim=-1) @ v[:, :, :n_shared]  # (n, heads, T - 1 + m, d / heads)
+        weight = torch.sigmoid(of_ends - of_shared.logsumexp(dim=-1, keepdim=True))  # (n, heads, T - 1 + m, m)
+        attended = attended.transpose(1, 2)  # (n, T - 1 + m, heads, d / heads)
+        weight = weight.permute(0, 3, 2, 1)[..., None]  # (n, m, T - 1 + m, heads, 1)
+        last_v = v[0, :, n_shared:].transpose(0, 1)  # (m, heads, d / heads)
+        before = torch.lerp(attended[:, None, :n_shared], last_v[:, None], weight[:, :, :n_shared])
+        each = torch.arange(len(ends), device=ends.device)  # a last position attends to itself, no other one
+        own = torch.lerp(attended[:, n_shared:], last_v, weight[:, each, n_shared + each])  # (n, m, heads, d / heads)
+        return self._attended(torch.cat([before, own[:, :, None]], dim=2).flatten(3))
 
     def last_attention(self, x: Tensor) -> Tensor:
         """(B, T, d) residual stream -> (B, d), what attention adds to it at the last position.
@@ -127,7 +156,7 @@ class Block(nn.Module):
         of_heads = (self.n_heads, d // self.n_heads, d)
         q = F.linear(normed[:, -1], weight_q, bias_q).unflatten(1, of_heads[:2])  # (B, heads, d / heads)
         q_in_stream = torch.einsum("bhc,hcd->bhd", q, weight_k.view(of_heads))
-        weights = self._weights(q_in_stream @ normed.transpose(1, 2))  # (B, heads, T)
+        weights = torch.softmax(self._scaled(q_in_stream @ normed.transpose(1, 2)), dim=-1)  # (B, heads, T)
         v = torch.einsum("bhd,hcd->bhc", weights @ normed, weight_v.view(of_heads))
         return self._attended(v.flatten(1) + bias_v)
 
@@ -136,9 +165,13 @@ class Block(nn.Module):
         hidden = self.mlp_dropout(F.relu(self.mlp_in(self.mlp_norm(x)), inplace=True))  # (..., d_ff)
         return self.mlp_out(hidden)
 
-    def _weights(self, scores: Tensor) -> Tensor:
-        """(..., T) products of queries and keys -> (..., T) attention weights, which sum to 1."""
-        return torch.softmax(scores * (self.qkv.in_features / self.n_heads) ** -0.5, dim=-1)
+    def _by_head(self, projections: Tensor) -> Tensor:
+        """(B, T, 3 d) -> (3, B, heads, T, d / heads) queries, keys and values."""
+        return projections.unflatten(2, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+
+    def _scaled(self, products: Tensor) -> Tensor:
+        """Products of queries and keys -> the scores that a softmax turns into attention weights."""
+        return products * (self.qkv.in_features / self.n_heads) ** -0.5
 
     def _attended(self, values: Tensor) -> Tensor:
         """(..., d) weighted values of all heads -> (..., d), what attention adds to the residual stream."""
@@ -172,17 +205,56 @@ class Policy(nn.Module):
         Returns:
             (B, 16) logits of the token after each context.
         """
-        *earlier, last = self.blocks
-        table = self.token_table()
-        row = contexts + N_TOKENS * torch.arange(contexts.shape[1], device=contexts.device)  # (B, T)
-        x = F.embedding(row, table)  # (B, T, d)
-        for index, block in enumerate(earlier):
-            x = block(x, F.embedding(row, block.project(table)) if index == 0 else None)
-        return self.head(self.final_norm(last.last_position(x)))
+        if len(self.blocks) == 1:
+            return self._logits(F.embedding(self._rows(contexts), self._token_table()), self.blocks)
+        table = self._token_table()
+        rows = self._rows(contexts)
+        first, *later = self.blocks
+        return self._logits(first(F.embedding(rows, table), F.embedding(rows, first.project(table))), later)
 
-    def token_table(self) -> Tensor:
+    def after_each(self, contexts: Tensor, tokens: Tensor) -> Tensor:
+        """Next-token logits after each of some tokens, equal to `forward` of every window with every token appended.
+
+        The windows of a context differ in their last token alone, so most of the first block's attention is shared.
+
+        Args:
+            contexts: (n, context_length - 1) integer tokens.
+            tokens: (m,) integer tokens, each of which follows every context.
+
+        Returns:
+            (n, m, 16) logits.
+        """
+        n, m = len(contexts), len(tokens)
+        table = self._token_table()
+        shared, ends = self._rows(contexts), N_TOKENS * contexts.shape[1] + tokens
+        x = torch.cat(
+            [
+                F.embedding(shared, table)[:, None].expand(n, m, -1, -1),
+                F.embedding(ends, table)[None, :, None].expand(n, m, -1, -1),
+            ],
+            dim=2,
+        )  # (n, m, T, d)
+        first, *later = self.blocks
+        if later:
+            projections = first.project(table)
+            x = x + first.attention_of_each(F.embedding(shared, projections), F.embedding(ends, projections))
+            x = x + first.mlp(x)
+        return self._logits(x.flatten(0, 1), later or self.blocks).unflatten(0, (n, m))
+
+    def _rows(self, tokens: Tensor) -> Tensor:
+        """(B, t) tokens of the first t positions -> (B, t) rows of the token table."""
+        return tokens + N_TOKENS * torch.arange(tokens.shape[1], device=tokens.device)
+
+    def _token_table(self) -> Tensor:
         """(T * 16, d) what enters the first block: token k at position t in row 16 t + k."""
         return (self.position_embedding[:, None] + self.token_embedding.weight).flatten(0, 1)
+
+    def _logits(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
+        """(B, T, d) residual stream before the last blocks -> (B, 16) logits."""
+        *earlier, last = blocks
+        for block in earlier:
+            x = block(x)
+        return self.head(self.final_norm(last.last_position(x)))
 
 
 def initial_policy(architecture: Architecture, seed: int, dropout: float = 0.0) -> Policy:
@@ -212,11 +284,38 @@ def predict(policy: Policy, contexts: Tokens, batch_size: int = 256) -> Tensor:
     Returns:
         (n, 16) logits, on the policy's device.
     """
+    with evaluating(policy):
+        return torch.cat([policy(batch) for batch in as_tensor(contexts, policy).split(batch_size)])
+
+
+@torch.no_grad()
+def predict_after_each(policy: Policy, contexts: Tokens, tokens: Tokens, batch_size: int = 256) -> Tensor:
+    """Next-token logits with dropout off, for every context with every one of some tokens appended.
+
+    Args:
+        policy: any policy; its training mode is restored.
+        contexts: (n, context_length - 1) tokens.
+        tokens: (m,) tokens.
+        batch_size: windows a forward pass, up to a whole number of contexts.
+
+    Returns:
+        (n, m, 16) logits, on the policy's device.
+    """
+    with evaluating(policy):
+        ends = as_tensor(tokens, policy)
+        batches = as_tensor(contexts, policy).split(max(1, batch_size // len(tokens)))
+        return torch.cat([policy.after_each(batch, ends) for batch in batches])
+
+
+@contextmanager
+def evaluating(policy: Policy) -> Iterator[None]:
+    """Dropout off inside; the training mode is restored."""
     was_training = policy.training
     policy.eval()
-    logits = torch.cat([policy(batch) for batch in as_tensor(contexts, policy).split(batch_size)])
-    policy.train(was_training)
-    return logits
+    try:
+        yield
+    finally:
+        policy.train(was_training)
 
 
 def as_tensor(tokens: Tokens, policy: Policy) -> Tensor:

@@ -2,7 +2,8 @@
 
 The recurrence's p(f | x, a) gives way to the policy's prediction, at temperature 1, of what follows the window shifted
 by a. The literal algorithm answers every window with every other window's action, n² predictions a repeat; the
-predictions depend on the other window only through its action, so that m distinct actions need n·m.
+predictions depend on the other window only through its action, so that m distinct actions need n·m; and the m windows
+of one x differ in their last token alone, so that they share most of the first block's attention.
 """
 
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from splithistory.information import Floats
-from splithistory.model import Policy, predict
+from splithistory.model import Policy, predict_after_each
 from splithistory.policy_measurement import MeasureSettings
-from splithistory.sequence import Tokens, shifted
+from splithistory.sequence import Tokens
 from splithistory.split_history import Futures, compare_futures
 
 
@@ -59,6 +60,4 @@ def expected_outcomes(policy: Policy, contexts: Tokens, answers: Tokens) -> Floa
     Returns:
         (n, m, 16) probabilities, the softmax at temperature 1.
     """
-    n, m = len(contexts), len(answers)
-    answered = shifted(np.repeat(contexts, m, axis=0), np.tile(answers, n))  # (n * m, context_length)
-    return predict(policy, answered).double().softmax(dim=1).cpu().numpy().reshape(n, m, -1)
+    return predict_after_each(policy, contexts[:, 1:], answers).double().softmax(dim=2).cpu().numpy()
