@@ -1,0 +1,146 @@
+"""When each job of a sweep ran, from the logs and benchmark files beside them, and the picture of it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sweep.figures.style import (
+    COLUMN_WIDTH,
+    NEUTRAL,
+    CaptionedFigure,
+    FigureStyle,
+    captioned,
+    legend_below,
+    task_handles,
+)
+from sweep.report.wording import counted, duration, percent
+
+# The last line of a job's log.
+_DONE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) INFO done in ", re.MULTILINE)
+# A longer time without any job lies between two runs of Snakemake, and is left out.
+_LONGEST_PAUSE = 60.0  # seconds
+# A process ends some tenths of a second after its log's last line.
+_PRECISION = 1.0  # seconds
+_LANE = 0.075  # inches that a line of bars takes
+_TALLEST = 9.0  # inches; beyond it, lines become thinner
+
+
+def recorded_jobs(logs: Path, sweep: Mapping[str, Any]) -> pd.DataFrame:
+    """The finished jobs that have a benchmark file.
+
+    Args:
+        logs: folder of the sweep's logs.
+        sweep: what is run; other sweeps may have used the folder, and their jobs are not counted.
+
+    Returns:
+        A row a job, in the order of rules and keys: ``rule``, ``task``, ``size`` and ``seed`` (text; missing where the
+        rule has none), ``seconds`` of wall time, ``memory`` (peak, MB), and ``end`` (seconds since the epoch). Numbers
+        are NaN where Snakemake or the log says nothing.
+    """
+    rows = []
+    for path in sorted(logs.rglob("*.tsv")):
+        rule, *parts = path.relative_to(logs).with_suffix("").parts
+        keys = dict(part.split("=", 1) for part in parts)
+        if all(value in map(str, sweep.get(f"{key}s", [value])) for key, value in keys.items()):
+            # Snakemake writes NA or a dash where a job ended before it was looked at.
+            seconds, memory = pd.to_numeric(pd.read_csv(path, sep="\t").iloc[-1][["s", "max_rss"]], errors="coerce")
+            rows.append({"rule": rule, **keys, "seconds": seconds, "memory": memory, "end": _end(path)})
+    return pd.DataFrame(rows, columns=["rule", "task", "size", "seed", "seconds", "memory", "end"])
+
+
+def _end(benchmark: Path) -> float:
+    """When a job wrote the last line of its log, seconds since the epoch; NaN if it is not there."""
+    log = benchmark.with_suffix(".log")
+    found = _DONE.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
+    if not found:
+        return np.nan
+    second, milliseconds = found[-1]
+    return datetime.fromisoformat(second).timestamp() + int(milliseconds) / 1000
+
+
+def without_pauses(jobs: pd.DataFrame) -> pd.DataFrame:
+    """The jobs with ``start`` and ``end`` counted from the first start, times between runs of Snakemake left out.
+
+    Args:
+        jobs: with ``end`` and ``seconds``.
+
+    Returns:
+        The jobs in the order of their starts.
+    """
+    jobs = jobs.assign(start=jobs["end"] - jobs["seconds"]).sort_values("start", ignore_index=True)
+    pauses = (jobs["start"] - jobs["end"].cummax().shift()).fillna(0.0)
+    left_out = jobs["start"].min() + pauses.where(pauses > _LONGEST_PAUSE, 0.0).cumsum()
+    return jobs.assign(start=jobs["start"] - left_out, end=jobs["end"] - left_out)
+
+
+def lanes(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
+    """For each job, in the order of starts, the first lane that is free by then."""
+    busy_until: list[float] = []
+    chosen = []
+    for start, end in zip(starts, ends, strict=True):
+        lane = next((lane for lane, until in enumerate(busy_until) if until <= start + _PRECISION), len(busy_until))
+        busy_until[lane : lane + 1] = [end]
+        chosen.append(lane)
+    return chosen
+
+
+def draw_schedule(jobs: pd.DataFrame, style: FigureStyle) -> CaptionedFigure:
+    """A bar a job over time, the jobs of a rule beside each other.
+
+    Args:
+        jobs: from `recorded_jobs`.
+        style: gives the tasks' colours.
+    """
+    known = jobs.dropna(subset=["seconds", "end"])
+    timed = without_pauses(known)
+    rules: Sequence[str] = list(dict.fromkeys(timed["rule"]))  # in the order of their first starts
+    figure = Figure(figsize=(COLUMN_WIDTH, 1.0))
+    axes = figure.subplots()
+    height = 0.0
+    middles = []
+    for rule in rules:
+        rows = timed[timed["rule"] == rule]
+        lane = np.array(lanes(rows["start"], rows["end"]))
+        colors = [style.color(task) if task in style.tasks else NEUTRAL for task in rows["task"]]
+        axes.barh(
+            height + lane + 0.5,
+            (rows["end"] - rows["start"]) / 60,
+            left=rows["start"] / 60,
+            height=0.9,
+            color=colors,
+            edgecolor="white",
+            linewidth=0.3,
+        )
+        n_lanes = max(2, lane.max() + 1)  # room for the rule's name
+        middles.append(height + n_lanes / 2)
+        height += n_lanes
+        axes.axhline(height, color="0.85", linewidth=0.6, zorder=0)
+    axes.set(xlabel="minutes since the first job began", ylim=(max(height, 1), 0))
+    axes.set_yticks(middles, [rule.replace("_", " ") for rule in rules])
+    axes.tick_params(axis="y", length=0)
+    figure.set_figheight(min(1.0 + _LANE * height, _TALLEST))
+    legend_below(figure, task_handles(timed, style))
+    if timed.empty:
+        return captioned(
+            figure, "No job’s time is on record", "The logs and benchmark files of the jobs are not there."
+        )
+    wall = timed["end"].max()
+    at_once = max(lanes(timed["start"], timed["end"])) + 1
+    busy = timed["seconds"].sum() / (at_once * wall)
+    unknown = len(jobs) - len(known)
+    left_out = f", and {counted(unknown, 'job')} whose time is not known" if unknown else ""
+    return captioned(
+        figure,
+        f"{counted(len(timed), 'job')} kept {counted(at_once, 'core')} busy for {percent(busy)} of {duration(wall)}",
+        "A bar is a job, from the start of its process to its end; its colour is the task of its policy, grey where "
+        "it has none. A rule has as many lines as it had jobs at once. The title’s share is the sum of all bars over "
+        f"the whole time and the most jobs at once, of one core each. Times of more than {_LONGEST_PAUSE:.0f} s "
+        "without any job, between runs of Snakemake, are left out; so are the last jobs, which write the report and "
+        f"the manifest{left_out}.",
+    )
