@@ -67,6 +67,10 @@ owner = take_over(Path(".snakemake")) if workflow.is_main_process else None
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     shell.prefix(f'PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; ')
 
+# Without these, glibc gives the activations of each training step back to the system and gets them anew, page by page.
+for threshold in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+    os.environ.setdefault(threshold, str(10**9))
+
 
 wildcard_constraints:
     split="|".join(SPLITS),

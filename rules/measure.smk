@@ -9,6 +9,8 @@ rule measure_generator:
         summary_table(RESULTS, "generator"),
     log:
         log_of("measure_generator") + ".log",
+    benchmark:
+        log_of("measure_generator") + ".tsv"
     conda:
         "../envs/measure.yaml"
     threads: 1

@@ -1,5 +1,5 @@
-# The report, one HTML file with all figures in it, and the manifest: every table of the sweep with a checksum of its
-# values. The manifest is written last.
+# The report, one HTML file with all figures in it, beside it the schedule of the jobs before; and the manifest: every
+# table of the sweep with a checksum of its values. The manifest is written last.
 
 
 rule report:
@@ -7,7 +7,8 @@ rule report:
         script=script("write_report.py"),
         figures=rules.figures.output,
     output:
-        f"{RESULTS}/report.html",
+        report=f"{RESULTS}/report.html",
+        schedule=[f"{RESULTS}/schedule.svg", f"{RESULTS}/schedule.png"],
     log:
         log_of("report") + ".log",
     conda:
@@ -18,19 +19,19 @@ rule report:
         runtime=asking(30),
     params:
         code=version_of("write_report.py"),
-        results=subpath(output[0], parent=True),
+        results=subpath(output.report, parent=True),
         settings=canonical_json(drawing(config)),
     message:
         "Writing the report"
     shell:
         "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
-        " --report {output:q} --log {log:q}"
+        " --report {output.report:q} --log {log:q}"
 
 
 rule manifest:
     input:
         script=script("write_manifest.py"),
-        report=rules.report.output,
+        report=rules.report.output.report,
     output:
         f"{RESULTS}/manifest.parquet",
     log:

@@ -24,12 +24,13 @@ from sweep.errors import TableError, UserError
 from sweep.figures import figure_names, required_tables
 from sweep.figures.texts import title_and_caption
 from sweep.report import illustrations, page
-from sweep.report.illustrations import figure_groups
+from sweep.report.illustrations import figure_groups, illustration
 from sweep.report.making import making
 from sweep.report.results import headline, policies_table, scorecard, sweep_size
 from sweep.report.wording import counted, duration, number
 
 TASKS, SIZES = ["good2", "good4"], ["tiny", "tiny2"]
+NO_JOBS = pd.DataFrame(columns=["rule", "seconds", "memory"])
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
@@ -95,12 +96,13 @@ def document(html):
 
 def test_every_figure_is_in_with_its_title_caption_and_image(document, finished):
     articles = {article["id"]: article["text"] for article in document.all("article") if "id" in article}
-    assert sorted(articles) == sorted(f"figure-{name}" for name in figure_names(TASKS))
+    figures = {name: finished.results / "figures" / f"{name}.svg" for name in figure_names(TASKS)}
+    figures["schedule"] = finished.results / "schedule.svg"
+    assert sorted(articles) == sorted(f"figure-{name}" for name in figures)
     images = {
         around["id"]: image for image in document.all("img") for around in image["within"] if around["tag"] == "article"
     }
-    for name in figure_names(TASKS):
-        svg = finished.results / "figures" / f"{name}.svg"
+    for name, svg in figures.items():
         title, caption = title_and_caption(svg)
         assert title in articles[f"figure-{name}"]
         assert caption in articles[f"figure-{name}"]
@@ -234,10 +236,11 @@ def test_hostile_names_and_captions_stay_text(finished, tmp_path):
         "groups": figure_groups(folder, tasks),
         "policies": policies_table(policies, tasks, SIZES),
         "made_by": "{}",
-        "making": making(folder, [str(folder / "summary" / "policies.parquet")], configuration),
+        "schedule": illustration(folder / "figures" / f"{figure_names(tasks)[0]}.svg"),
+        "making": making(NO_JOBS, [str(folder / "summary" / "policies.parquet")], configuration),
     }
     hostile = Document(page(contents))
-    assert len(hostile.all("img")) == len(figure_names(tasks))
+    assert len(hostile.all("img")) == len(figure_names(tasks)) + 1
     assert len(hostile.all("script")) == 1
     assert not hostile.all("b")
     assert not any(name.startswith("on") for element in hostile.elements for name in element)
@@ -311,22 +314,16 @@ def test_a_spoilt_table_is_named(tmp_path):
     path = tmp_path / "part-0.parquet"
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(TableError, match=re.escape(str(path))):
-        making(tmp_path, [str(path)], {"sweep": {}})
+        making(NO_JOBS, [str(path)], {"sweep": {}})
 
 
-def test_benchmarks_are_of_this_sweep_and_may_be_missing(tmp_path):
-    sweep = {"tasks": ["a"], "sizes": ["s"], "seeds": [0, 1]}
-    assert making(tmp_path, [], {"sweep": sweep})["benchmarks"] == []
-    for name, seconds, memory in [
-        ("finetune/task=a/size=s/seed=0", 100, 50),
-        ("finetune/task=a/size=s/seed=1", 7200, "NA"),
-        ("finetune/task=other/size=s/seed=0", 1e6, 1e6),
-        ("figures", 3.14, "-"),
-    ]:
-        path = tmp_path / "logs" / f"{name}.tsv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t-\t{memory}\n")
-    assert making(tmp_path, [], {"sweep": sweep})["benchmarks"] == [
+def test_time_and_memory_of_each_rule_are_summed_up():
+    assert making(NO_JOBS, [], {"sweep": {}})["benchmarks"] == []
+    jobs = pd.DataFrame(
+        [("figures", 3.14, math.nan), ("finetune", 100, 50), ("finetune", 7200, math.nan)],
+        columns=["rule", "seconds", "memory"],
+    )
+    assert making(jobs, [], {"sweep": {}})["benchmarks"] == [
         {"rule": "figures", "jobs": "1 job", "total": "3.1 s", "longest": "3.1 s", "memory": "–"},
         {"rule": "finetune", "jobs": "2 jobs", "total": "2:01:40 h", "longest": "2:00:00 h", "memory": "50 MB"},
     ]

@@ -1,5 +1,7 @@
 """The schedule of a sweep's jobs: what is read from their logs, and the lanes that they are drawn in."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,7 +58,7 @@ def test_jobs_in_a_lane_do_not_overlap_and_lanes_are_as_few_as_jobs_at_once(jobs
     chosen = lanes(*zip(*spans, strict=True))
     for lane in set(chosen):
         own = [span for span, other in zip(spans, chosen, strict=True) if other == lane]
-        assert all(end <= start + 1.0 for (_, end), (start, _) in zip(own, own[1:], strict=False))
+        assert all(end <= start + 1.0 for (_, end), (start, _) in pairwise(own))
     # A moment counts if no job there begins or ends within the clocks' precision.
     at_once = max(sum(begin <= start and start + 1.0 < end for begin, end in spans) for start, _ in spans)
     assert max(chosen) + 1 == at_once

@@ -105,7 +105,9 @@ def test_a_sweep_makes_every_table_figure_and_log_and_nothing_else(finished_run)
     logs = {f"{RESULTS}/logs/{name}.log" for names in log_names().values() for name in names}
     benchmarks = {path for path in workspace.files() if path.startswith(f"{RESULTS}/logs/") and path.endswith(".tsv")}
     assert len(logs) == len(EVERYTHING)
-    others = {f"{RESULTS}/report.html", f"{RESULTS}/logs/configuration.yaml"}
+    others = {
+        f"{RESULTS}/{name}" for name in ("report.html", "schedule.svg", "schedule.png", "logs/configuration.yaml")
+    }
     assert workspace.files() == tables | figures | others | logs | benchmarks
     assert {path.removesuffix(".tsv") for path in benchmarks} <= {path.removesuffix(".log") for path in logs}
 

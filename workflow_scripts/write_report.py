@@ -1,16 +1,18 @@
-"""Write the report of the sweep: one HTML file with every figure in it."""
+"""Write the report of the sweep, one HTML file with every figure in it, and draw the schedule of its jobs."""
 
 import argparse
 import json
 from pathlib import Path
 
 from sweep import script
+from sweep.figures.style import FigureStyle, save, style_context
 from sweep.files import replacing
 from sweep.layout import all_tables, summary_table
 from sweep.report import page
-from sweep.report.illustrations import figure_groups
+from sweep.report.illustrations import figure_groups, illustration
 from sweep.report.making import making
 from sweep.report.results import headline, policies_table, scorecard, sweep_size
+from sweep.schedule import draw_schedule, recorded_jobs
 from sweep.tables import read_table
 
 
@@ -21,6 +23,11 @@ def main(arguments: argparse.Namespace) -> None:
         read_table(summary_table(results, name), f"summary/{name}").to_pandas()
         for name in ("claims", "identification", "policies")
     )
+    made_by = script.made_by(arguments, packages=["jinja2", "matplotlib"])
+    jobs = recorded_jobs(results / "logs", sweep)
+    with style_context():
+        schedule = draw_schedule(jobs, FigureStyle.from_policies(sweep["tasks"], policies))
+    save(schedule, results / "schedule.svg", results / "schedule.png", configuration["figures"]["png_dpi"], made_by)
     html = page(
         {
             "sweep": sweep_size(policies),
@@ -28,8 +35,9 @@ def main(arguments: argparse.Namespace) -> None:
             "scorecard": scorecard(claims),
             "groups": figure_groups(results, sweep["tasks"]),
             "policies": policies_table(policies, sweep["tasks"], sweep["sizes"]),
-            "made_by": json.dumps(script.made_by(arguments, packages=["jinja2"]), sort_keys=True),
-            "making": making(results, [table.path for table in all_tables(results, sweep)], configuration),
+            "made_by": json.dumps(made_by, sort_keys=True),
+            "schedule": illustration(results / "schedule.svg"),
+            "making": making(jobs, [table.path for table in all_tables(results, sweep)], configuration),
         }
     )
     with replacing(arguments.report) as temporary:

@@ -82,7 +82,8 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
     manifest = f"{results}/manifest.parquet"
     _examine_manifest(found, manifest, results, checksums, rows)
     files = {path: ("draw_figures.py", drawing(config)) for path in _figures(results, config["sweep"]["tasks"])}
-    files |= {f"{results}/report.html": ("write_report.py", drawing(config))}
+    for name in ("schedule.svg", "schedule.png", "report.html"):
+        files[f"{results}/{name}"] = ("write_report.py", drawing(config))
     files |= {manifest: ("write_manifest.py", summarizing(config))}
     for path, (script, settings) in files.items():
         if Path(path).exists():

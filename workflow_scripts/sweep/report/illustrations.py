@@ -39,7 +39,27 @@ def figure_groups(folder: Path, tasks: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _figure(folder: Path, name: str, tasks: Sequence[str]) -> dict[str, Any]:
-    svg, png = (folder / "figures" / f"{name}.{suffix}" for suffix in ("svg", "png"))
+    tables = [
+        {"name": table, "href": quote(summary_table(".", table).removeprefix("./"))}
+        for table in required_tables(name, tasks)
+    ]
+    return illustration(folder / "figures" / f"{name}.svg", "figures/") | {"tables": tables}
+
+
+def illustration(svg: Path, folder: str = "") -> dict[str, Any]:
+    """A figure for the page, from its two files.
+
+    Args:
+        svg: the one; the PNG lies beside it.
+        folder: that they lie in, relative to the report.
+
+    Returns:
+        Name, title, caption, alternative text, image as a data URI with its size, and links to the files.
+
+    Raises:
+        UserError: if a file is missing or not this workflow's.
+    """
+    name, png = svg.stem, svg.with_suffix(".png")
     title, caption = title_and_caption(svg)
     width, height = _size_in_points(svg)
     return {
@@ -51,13 +71,7 @@ def _figure(folder: Path, name: str, tasks: Sequence[str]) -> dict[str, Any]:
         "width": round(width * _PIXELS_PER_POINT),
         "height": round(height * _PIXELS_PER_POINT),
         "wide": width > _WIDE,
-        "tables": [
-            {"name": table, "href": quote(summary_table(".", table).removeprefix("./"))}
-            for table in required_tables(name, tasks)
-        ],
-        "files": [
-            {"name": path.suffix[1:].upper(), "href": quote(path.relative_to(folder).as_posix())} for path in (svg, png)
-        ],
+        "files": [{"name": path.suffix[1:].upper(), "href": quote(folder + path.name)} for path in (svg, png)],
     }
 
 

@@ -1,7 +1,6 @@
 """How a sweep was made: its configuration, the versions that its tables name, time and memory."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,11 +23,11 @@ _Dumper.add_representer(
 )
 
 
-def making(results: Path, tables: Iterable[str], configuration: Mapping[str, Any]) -> dict[str, Any]:
+def making(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that the section shows.
 
     Args:
-        results: folder of the sweep.
+        jobs: from `schedule.recorded_jobs`.
         tables: paths of its tables.
         configuration: merged, restricted to what was run.
 
@@ -39,7 +38,7 @@ def making(results: Path, tables: Iterable[str], configuration: Mapping[str, Any
         "configuration": yaml.dump(configuration, Dumper=_Dumper, default_flow_style=False),
         "hash": configuration_hash(configuration),
         "versions": _versions(tables),
-        "benchmarks": _benchmarks(results / "logs", configuration["sweep"]),
+        "benchmarks": [_benchmark(rule, rows) for rule, rows in jobs.groupby("rule", sort=False)],
     }
 
 
@@ -61,29 +60,13 @@ def _metadata(path: str) -> dict[str, Any]:
     return metadata_of(schema, path)
 
 
-def _benchmarks(logs: Path, sweep: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Time and memory of each rule's jobs, as far as Snakemake noted them."""
-    frames: dict[str, list[pd.DataFrame]] = {}
-    for path in sorted(logs.rglob("*.tsv")):
-        rule, *keys = path.relative_to(logs).with_suffix("").parts
-        if _is_of_sweep(keys, sweep):
-            frames.setdefault(rule, []).append(pd.read_csv(path, sep="\t"))
-    return [_benchmark(rule, pd.concat(rows)) for rule, rows in frames.items()]
-
-
-def _is_of_sweep(keys: Iterable[str], sweep: Mapping[str, Any]) -> bool:
-    """Whether a job's keys ('task=good2', ...) are configured; other sweeps may have used the folder."""
-    values = dict(key.split("=", 1) for key in keys)
-    return all(value in map(str, sweep.get(f"{key}s", [value])) for key, value in values.items())
-
-
 def _benchmark(rule: str, jobs: pd.DataFrame) -> dict[str, str]:
-    # Snakemake writes NA or a dash where a job ended before it was looked at.
-    seconds, memory = (pd.to_numeric(jobs[column], errors="coerce") for column in ("s", "max_rss"))
+    """Time and memory of a rule's jobs, as far as Snakemake noted them."""
+    memory = jobs["memory"].max()
     return {
         "rule": rule,
         "jobs": counted(len(jobs), "job"),
-        "total": duration(seconds.sum()),
-        "longest": duration(seconds.max()),
-        "memory": f"{number(memory.max(), ',.0f')} MB" if memory.notna().any() else MISSING,
+        "total": duration(jobs["seconds"].sum()),
+        "longest": duration(jobs["seconds"].max()),
+        "memory": f"{number(memory, ',.0f')} MB" if pd.notna(memory) else MISSING,
     }

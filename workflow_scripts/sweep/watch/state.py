@@ -178,7 +178,7 @@ def jobs_of(configuration: Mapping[str, Any]) -> list[Job]:
         *(job for rule in _OF_POLICIES for job in one_each(rule)),
         once("summarize", *(summary_table(results, name) for name in SUMMARY_TABLES if name != "generator")),
         once("figures", *(f"{results}/figures/{name}.{suffix}" for name, suffix in figures)),
-        once("report", f"{results}/report.html"),
+        once("report", *(f"{results}/{name}" for name in ("report.html", "schedule.svg", "schedule.png"))),
         once("manifest", f"{results}/manifest.parquet"),
     ]
 
