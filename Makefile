@@ -8,9 +8,10 @@
 # make reference  the page on the configuration, from its schema
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
+# make bench-loops  the workflow against one script with loops
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper watch verify adopt reference lint bench bench-plan bench-device setup
+.PHONY: quick test paper watch verify adopt reference lint bench bench-plan bench-device bench-loops setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -40,7 +41,7 @@ verify adopt: setup
 reference: setup
 	PYTHONPATH=workflow_scripts .venv/bin/python -m sweep.reference > docs/configuration.md
 
-bench bench-plan bench-device: setup
+bench bench-plan bench-device bench-loops: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
 
 setup: .venv/installed

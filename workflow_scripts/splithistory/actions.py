@@ -41,4 +41,9 @@ def best_actions(policy: Policy, contexts: Tokens, action_tokens: ActionTokens) 
     Returns:
         (n,) the likeliest allowed token after each context.
     """
-    return mask_logits(predict(policy, contexts), action_tokens).argmax(dim=1).cpu().numpy().astype(np.uint8)
+    return likeliest(mask_logits(predict(policy, contexts), action_tokens))
+
+
+def likeliest(logits: Tensor) -> Tokens:
+    """(n, 16) logits -> (n,) tokens of the largest."""
+    return logits.argmax(dim=1).cpu().numpy().astype(np.uint8)

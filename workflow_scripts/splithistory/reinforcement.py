@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from splithistory.actions import ActionTokens, best_actions, mask_logits
+from splithistory.actions import ActionTokens, likeliest, mask_logits
 from splithistory.model import Policy, as_tensor, predict
 from splithistory.optimizer import ScheduledAdamW
 from splithistory.pretraining import evaluate
@@ -196,15 +196,14 @@ class Evaluation:
             nats of outcomes after actions sampled at temperature 1; ``natural_loss``, that of even positions of
             untouched chains.
         """
-        chosen = best_actions(policy, self.before_action, self.action_tokens)  # (n,)
-        outcomes = outcome_of_action(self.before_action, chosen)  # (n,)
+        logits = mask_logits(predict(policy, self.before_action), self.action_tokens)  # (n, 16)
+        outcomes = outcome_of_action(self.before_action, likeliest(logits))  # (n,)
         success = outcome_probabilities(outcomes, self.noise)[:, self.good].sum(axis=1)  # (n,)
 
         rng = np.random.default_rng(0)
-        logits = mask_logits(predict(policy, self.before_action), self.action_tokens).cpu()
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)  # not a GPU's, whose state belongs to the training
-            sampled = sample_actions(logits)
+            sampled = sample_actions(logits.cpu())
         rollouts = Windows(
             shifted(self.before_action, sampled), sample_outcomes(self.before_action, sampled, self.noise, rng)
         )

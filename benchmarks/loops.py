@@ -1,0 +1,190 @@
+"""What the workflow costs beside the obvious alternative: one Python script with loops over the same grid.
+
+Runs one size of config.yaml, one seed, on every task, three times: as the loops below do on one core and, beside them,
+as a sweep with `--cores 1` on another; then as a sweep with `--cores 2`. The loops call the functions of the same
+scripts one after another in one process, which imports everything once; they resume nothing and rerun everything.
+All make the same tables, which is checked, and figures and the report. Prints wall times and their ratios.
+"""
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from functools import cache, reduce
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import yaml
+
+from splithistory.seeding import SPLITS
+from sweep.code import code_version
+from sweep.layout import (
+    all_tables,
+    finetuned_table,
+    policy_keys,
+    pretrained_keys,
+    pretrained_table,
+    sequence_table,
+    summary_table,
+)
+from sweep.stages import (
+    drawing,
+    finetuning,
+    generating,
+    measuring,
+    measuring_differential,
+    measuring_generator,
+    pretraining,
+    summarizing,
+)
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "workflow_scripts"
+
+
+def loops(config: dict[str, Any]) -> None:
+    """Everything that the sweep makes, in the order in which one would write it down."""
+    results, sweep = config["results_dir"], config["sweep"]
+    device = config["device"]
+
+    def call(script: str, settings: Any, **paths: Any) -> None:
+        paths = {name: Path(path) if name != "results" else path for name, path in paths.items()}
+        for name, path in paths.items():
+            if name not in ("results", "folder"):
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+        code = cached_version(script)
+        import_module(script).main(Namespace(settings=settings, code=code, device=device, **paths))
+
+    chains = {split: sequence_table(results, split) for split in SPLITS}
+    for split, path in chains.items():
+        call("generate_sequences", generating(config, split), chains=path)
+    learnt = {split: chains[split] for split in ("train", "validation")}
+    test = chains["test"]
+    call("measure_generator", measuring_generator(config), test=test, generator=summary_table(results, "generator"))
+    for keys in pretrained_keys(sweep):
+        table = {name: pretrained_table(results, name, **keys) for name in ("checkpoint", "training", "differential")}
+        settings = pretraining(config, **keys)
+        outputs = {name: table[name] for name in ("checkpoint", "training")}
+        call("pretrain", settings, **learnt, **outputs, state=f"{results}/state/pretrain")
+        call(
+            "measure_differential",
+            measuring_differential(config, settings),
+            checkpoint=table["checkpoint"],
+            test=test,
+            differential=table["differential"],
+        )
+    for keys in policy_keys(sweep):
+        task, size, seed = keys["task"], keys["size"], keys["seed"]
+        pretrained = pretrained_table(results, "checkpoint", size, seed)
+        names = ("checkpoint", "training", "success", "measured", "actions", "bootstrap", "self_estimate")
+        table = {name: finetuned_table(results, name, task, size, seed) for name in (*names, "differential")}
+        settings = finetuning(config, **keys)
+        outputs = {name: table[name] for name in ("checkpoint", "training")}
+        call("finetune", settings, pretrained=pretrained, **learnt, **outputs, state=f"{results}/state/finetune")
+        measures = {name: table[name] for name in names if name != "training"}
+        call("measure", measuring(config, **keys), pretrained=pretrained, test=test, **measures)
+        call(
+            "measure_differential",
+            measuring_differential(config, settings),
+            checkpoint=table["checkpoint"],
+            test=test,
+            differential=table["differential"],
+        )
+    call("summarize", summarizing(config), results=results)
+    call("draw_figures", drawing(config), results=results, folder=f"{results}/figures")
+    import_module("write_report").main(
+        Namespace(
+            settings=drawing(config),
+            code=cached_version("write_report"),
+            results=Path(results),
+            report=Path(results, "report.html"),
+        )
+    )
+
+
+@cache
+def cached_version(script: str) -> str:
+    return code_version(SCRIPTS, f"{script}.py")
+
+
+def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Snakemake's way: key by key, lists whole."""
+    both = {key: merged(first[key], value) for key, value in second.items() if isinstance(first.get(key), dict)}
+    return first | second | both
+
+
+def assert_equal_tables(config: dict[str, Any], folder: Path, other: Path) -> None:
+    for table in all_tables(config["results_dir"], config["sweep"]):
+        ours, theirs = (pq.ParquetFile(place / table.path).read() for place in (folder, other))
+        assert ours.equals(theirs), table.path
+
+
+def timed(*commands: list[str]) -> list[float]:
+    """Wall seconds of commands that start together."""
+    started = time.perf_counter()
+    running = {subprocess.Popen(command, stdout=subprocess.DEVNULL): n for n, command in enumerate(commands)}
+    took = [0.0] * len(commands)
+    while running:
+        pid, status = os.wait()
+        process = next(process for process in running if process.pid == pid)
+        took[running.pop(process)] = time.perf_counter() - started
+        if status:
+            sys.exit(f"{' '.join(process.args)} failed")
+    return took
+
+
+def compare(size: str, configfiles: list[Path]) -> None:
+    chosen = {"results_dir": "results", "sweep": {"sizes": [size], "seeds": [0]}}
+    files = [yaml.safe_load(path.read_text()) for path in (ROOT / "config.yaml", *configfiles)]
+    config = reduce(merged, [*files, chosen])
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = [Path(temporary, name) for name in ("loops", "one", "two")]
+        for folder in folders:
+            folder.mkdir()
+            (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+        def on_core(core: int, *command: object) -> list[str]:
+            return ["taskset", "-c", str(core), *map(str, command)]
+
+        def sweep(folder: Path, n_cores: int) -> list[str]:
+            snakemake = [Path(sys.executable).with_name("snakemake"), "--snakefile", ROOT / "Snakefile", "--quiet"]
+            options = ["--directory", folder, "--configfile", folder / "config.yaml", "--cores", n_cores]
+            return [str(part) for part in (*snakemake, *options)]
+
+        first, second = sorted(os.sched_getaffinity(0))[:2]
+        by_loops, on_one = timed(
+            on_core(first, sys.executable, __file__, "--loops", folders[0]),
+            on_core(second, *sweep(folders[1], 1)),
+        )
+        (on_two,) = timed(sweep(folders[2], 2))
+        for folder in folders[1:]:
+            assert_equal_tables(config, folders[0], folder)
+    print(f"{size}, seed 0, {len(config['sweep']['tasks'])} tasks")
+    print(f"{'':<24}{'wall (s)':>10}{'of the loops':>14}")
+    for name, seconds in (("loops", by_loops), ("sweep, 1 core", on_one), ("sweep, 2 cores", on_two)):
+        print(f"{name:<24}{seconds:>10.1f}{seconds / by_loops:>14.3f}")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--size", default="143k", help="of config.yaml")
+    options.add_argument("--configfile", type=Path, nargs="*", default=[], help="what overrides config.yaml")
+    options.add_argument("--loops", type=Path, help=argparse.SUPPRESS)  # a folder: run the loops there
+    arguments = options.parse_args()
+    if arguments.loops:
+        os.chdir(arguments.loops)
+        logging.basicConfig(filename="log", level=logging.INFO)
+        sys.path.insert(0, str(SCRIPTS))
+        loops(yaml.safe_load(Path("config.yaml").read_text()))
+    else:
+        compare(arguments.size, arguments.configfile)
+
+
+if __name__ == "__main__":
+    main()
