@@ -171,7 +171,7 @@ BAD = [
     ("measure.n_contexts_self_estimate", 2001, "sequence.n_test is 20000", "n_contexts_self_estimate = 10 × 2001"),
     ("measure.n_contexts_differential", 20001, "measure.n_contexts_differential is 20001", "is 20000"),
     ("finetune.maintenance.batch_size", 600, "finetune.maintenance.batch_size is 600", "at most the 256 rollouts"),
-    ("sizes.18k.finetune.batch_size", 16, "finetune.maintenance.batch_size is 64", "of sizes.18k.finetune.batch_size"),
+    ("sizes.18k.finetune.batch_size", 8, "finetune.maintenance.batch_size is 32", "of sizes.18k.finetune.batch_size"),
     (
         "tasks.good2.finetune.maintenance",
         {"batch_size": 1024, "natural_fraction": 0.5},
@@ -180,9 +180,9 @@ BAD = [
     ),
     (
         "pretrain.evaluation_interval",
-        2501,
-        "pretrain.evaluation_interval is 2501",
-        "sizes.402k.pretrain.n_steps, which is 2500",
+        2001,
+        "pretrain.evaluation_interval is 2001",
+        "sizes.402k.pretrain.n_steps, which is 2000",
     ),
     ("sizes.18k.pretrain", {"n_steps": 9}, "pretrain.evaluation_interval is 100", "sizes.18k.pretrain.n_steps"),
     ("tasks.good6.finetune", {"n_steps": 9}, "finetune.evaluation_interval is 100", "tasks.good6.finetune.n_steps"),
