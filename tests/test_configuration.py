@@ -170,11 +170,16 @@ BAD = [
     ("measure.n_contexts_monte_carlo", 2001, "sequence.n_test is 20000", "n_contexts_monte_carlo = 10 × 2001"),
     ("measure.n_contexts_self_estimate", 2001, "sequence.n_test is 20000", "n_contexts_self_estimate = 10 × 2001"),
     ("measure.n_contexts_differential", 20001, "measure.n_contexts_differential is 20001", "is 20000"),
-    ("finetune.maintenance.batch_size", 600, "finetune.maintenance.batch_size is 600", "at most the 256 rollouts"),
+    (
+        "sizes.402k.finetune.maintenance.batch_size",
+        600,
+        "sizes.402k.finetune.maintenance.batch_size is 600",
+        "at most the 256 rollouts",
+    ),
     ("sizes.18k.finetune.batch_size", 8, "finetune.maintenance.batch_size is 32", "of sizes.18k.finetune.batch_size"),
     (
-        "tasks.good2.finetune.maintenance",
-        {"batch_size": 1024, "natural_fraction": 0.5},
+        "tasks.good2.finetune",
+        {"batch_size": 256, "maintenance": {"batch_size": 1024, "natural_fraction": 0.5}},
         "tasks.good2.finetune.maintenance.batch_size is 1024",
         "tasks.good2.finetune.maintenance.natural_fraction = 0.5 leaves 512 to the rollouts",
     ),
@@ -279,7 +284,7 @@ def test_names_may_look_like_anything_that_a_folder_can_be_called():
 
 
 def test_maintenance_may_exceed_the_rollouts_by_its_natural_share():
-    validate(changed({"finetune.maintenance": {"learning_rate": 1e-4, "batch_size": 320, "natural_fraction": 0.2}}))
+    validate(changed({"finetune.maintenance": {"learning_rate": 1e-4, "batch_size": 160, "natural_fraction": 0.2}}))
 
 
 def assert_holds_only_what_differs(override, base):
