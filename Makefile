@@ -5,13 +5,14 @@
 # make lint     style of Python and Snakemake code
 # make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
 # make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
+# make publish  copy what is published of the paper-scale sweep, or that of CONFIG, to docs/replication
 # make reference  the page on the configuration, from its schema
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
-# make bench-loops  the workflow against one script with loops
+# make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper watch verify adopt reference lint bench bench-plan bench-device bench-loops setup
+.PHONY: quick test paper watch verify adopt publish reference lint bench bench-plan bench-device bench-loops bench-cost setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -38,10 +39,13 @@ lint: setup
 verify adopt: setup
 	.venv/bin/python workflow_scripts/$@.py --configfile $(or $(CONFIG),config/quick.yaml)
 
+publish: setup
+	.venv/bin/python workflow_scripts/publish.py $(if $(CONFIG),--configfile $(CONFIG))
+
 reference: setup
 	PYTHONPATH=workflow_scripts .venv/bin/python -m sweep.reference > docs/configuration.md
 
-bench bench-plan bench-device bench-loops: setup
+bench bench-plan bench-device bench-loops bench-cost: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
 
 setup: .venv/installed

@@ -1,0 +1,43 @@
+"""What is published of a sweep."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from conftest import TIMEOUT
+from sweep.layout import SUMMARY_TABLES
+
+
+def publish(workspace, folder):
+    command = [sys.executable, "workflow_scripts/publish.py", "--configfile", "config/tiny.yaml", "--folder", folder]
+    return subprocess.run(command, cwd=workspace.folder, capture_output=True, text=True, timeout=TIMEOUT)
+
+
+def test_a_finished_sweep_is_published_and_takes_the_place_of_an_earlier_one(finished, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.svg").touch()
+    (tmp_path / "README.md").touch()
+    done = publish(finished, tmp_path)
+    assert done.returncode == 0, done.stderr
+    published = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    for name in SUMMARY_TABLES:
+        rows = pd.read_csv(tmp_path / "summary" / f"{name}.csv")
+        assert len(rows) == len(pd.read_parquet(finished.results / "summary" / f"{name}.parquet"))
+    jobs = pd.read_csv(tmp_path / "jobs.csv")
+    assert (jobs["rule"] == "finetune").sum() == 4
+    assert jobs[["seconds", "end"]].notna().all().all()
+    assert {"README.md", "report.html", "schedule.svg", "configuration.yaml", "figures/op_vs_success.svg"} <= published
+    assert "figures/old.svg" not in published
+    assert not any("checkpoint" in path for path in published)
+
+
+@pytest.mark.parametrize("name", ["report.html", "summary/claims.parquet"])
+def test_an_unfinished_sweep_is_not_published(copied, name):
+    (copied.results / name).unlink()
+    folder = copied.folder / "published"
+    done = publish(copied, folder)
+    assert done.returncode == 1
+    assert f"error: results/tiny is not finished: 1 files are missing, such as {name}" in done.stderr
+    assert not folder.exists()

@@ -1,0 +1,57 @@
+"""Copy what is published of a finished sweep: figures, report, tables, configuration, and what each job took.
+
+Of the tables, all summaries (CSV beside the Parquet) and, of each policy, what docs/tutorial.md reads. What an earlier
+sweep left in the folder is removed, but for its README.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import yaml
+
+from sweep.configuration import load
+from sweep.errors import UserError
+from sweep.figures import figure_names
+from sweep.layout import SUMMARY_TABLES, finetuned_table, policy_keys, summary_table
+from sweep.schedule import recorded_jobs
+from sweep.tables import read_table
+
+OF_POLICIES = ("measured", "bootstrap")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    config, folder = load(arguments.configfile), arguments.folder
+    results, sweep = Path(config["results_dir"]), config["sweep"]
+    files = [
+        *(f"figures/{name}.svg" for name in figure_names(sweep["tasks"])),
+        "schedule.svg",
+        "report.html",
+        *(summary_table(".", name) for name in SUMMARY_TABLES),
+        *(finetuned_table(".", name, **keys) for keys in policy_keys(sweep) for name in OF_POLICIES),
+    ]
+    files = [path.removeprefix("./") for path in files]
+    if missing := [path for path in files if not (results / path).exists()]:
+        raise UserError(f"{results} is not finished: {len(missing)} files are missing, such as {missing[0]}")
+    for old in ("figures", "summary", "finetuned"):
+        shutil.rmtree(folder / old, ignore_errors=True)
+    for path in files:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(results / path, folder / path)
+    for name in SUMMARY_TABLES:
+        table = read_table(summary_table(str(folder), name), f"summary/{name}")
+        table.to_pandas().to_csv(folder / "summary" / f"{name}.csv", index=False)
+    recorded_jobs(results / "logs", sweep).to_csv(folder / "jobs.csv", index=False)
+    (folder / "configuration.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    print(f"{len(files)} files of {results} are in {folder}.")
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
+    options.add_argument("--folder", type=Path, default=Path("docs/replication"), help="where to publish it")
+    try:
+        main(options.parse_args())
+    except UserError as error:
+        sys.exit(f"error: {error}")
