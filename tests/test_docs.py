@@ -71,6 +71,33 @@ def test_the_page_on_a_policy_of_ones_own_prints_what_it_says(capsys):
     assert len(said) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "title", "row"),
+    [
+        (
+            "pretraining",
+            "## Pretraining",
+            "{size} | {batch_size} | {learning_rate:g} | {dropout:g} | {n_steps:,} | {core_seconds:.0f} | "
+            "{seconds_to_030:.0f} | {validation_loss:.3f}",
+        ),
+        (
+            "reinforcement",
+            "## Cheaper reinforcement",
+            "{task} | {size} | {n_steps:,} | {batch_size} | {learning_rate:g} / {maintenance_learning_rate:g} "
+            "({maintenance_batch_size}) | {core_seconds:.0f} | {success_rate:.3f} | {natural_loss:.2f} | "
+            "{maintenance_loss:.2f} | {reinforcement_loss:.2f}",
+        ),
+    ],
+)
+def test_the_tables_of_trials_are_those_of_the_files(name, title, row):
+    page = (ROOT / "docs" / "tuning.md").read_text()
+    _, _, section = page.partition(title)
+    shown = re.findall(r"^\| (\w*\d+k? \|.*) \|$", section.partition("\n## ")[0], re.MULTILINE)
+    trials = pd.read_csv(ROOT / "docs" / "tuning" / f"{name}.csv").to_dict("records")
+    assert len(shown) >= 8
+    assert set(shown) <= {row.format_map(trial).replace("| nan |", "| – |") for trial in trials}
+
+
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 
 
