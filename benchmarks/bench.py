@@ -3,10 +3,13 @@
 Prints one table, and writes it to results/bench.parquet: the median seconds of ours and of the reference, the median of
 their ratios pair by pair, and the ratios' range. A reference is the textbook's way to the same result; for "of the
 matrix-product rate" it is the time that the operations would take as one large product, so that the ratio is a share;
-for "of own passes", ours is the passes and the reference the whole step, so that the ratio is what a step costs more.
+for "of own passes", ours is the passes and the reference the whole step, so that the ratio is what a step costs more; a
+job's start is that of Python with all that it imports, beside one that imports torch alone.
 """
 
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -227,6 +230,11 @@ def compare_self_estimates(name: str, architecture: Architecture) -> Comparison:
     )
 
 
+def start(*command: str) -> Callable[[], None]:
+    """A new Python that runs a command."""
+    return lambda: subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+
+
 def compare(name: str, ours: Callable[[], object], reference: Callable[[], object], scale: float = 1.0) -> Comparison:
     """Time the two in turn; ``scale`` is how much more work ours does than the reference."""
     ours(), reference()
@@ -261,6 +269,11 @@ def comparisons() -> Iterator[Comparison]:
     yield compare_split_histories(1, 1000)
     for name, architecture in sizes.items():
         yield compare_self_estimates(f"self-estimate of 200 windows, {name}", architecture)
+    yield compare(
+        "start of a job, of torch's import",
+        start(str(ROOT / "workflow_scripts" / "measure.py"), "--help"),
+        start("-c", "import torch"),
+    )
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""What a job costs against the number of parameters, from the time and memory that Snakemake noted in a finished sweep.
+"""What a job costs against the number of parameters, from the time and memory that Snakemake noted in a sweep.
 
-Fits power laws, prints them with what the next size up would cost, and draws docs/performance/cost.svg and .png.
-Training is counted per 1,000 steps of the batch that config.yaml sets, the other jobs as they are.
-`make bench-cost` reads docs/replication.
+Reads jobs.csv and configuration.yaml, which `make publish` writes, in docs/performance or the folder given. Fits power
+laws, prints them with what the next size up would cost, and draws cost.svg and cost.png there. Training is counted per
+1,000 steps, the other jobs as they are.
 """
 
 import argparse
@@ -14,8 +14,9 @@ import yaml
 from matplotlib.figure import Figure
 from scipy.stats import linregress
 
+from splithistory.model import Architecture, initial_policy
 from sweep.figures.style import COLUMN_WIDTH, MARKERS, readable_log_axis, style_context
-from sweep.stages import finetune_settings, pretrain_settings
+from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 
 ROOT = Path(__file__).parents[1]
 SECONDS, MEMORY = "seconds", "memory"
@@ -33,9 +34,10 @@ def costs(folder: Path) -> pd.DataFrame:
     """A row a job of the rules that hold a policy: ``rule``, ``size``, ``n_parameters``, ``seconds``, ``memory``."""
     config = yaml.safe_load((folder / "configuration.yaml").read_text())
     jobs = pd.read_csv(folder / "jobs.csv")
-    policies = pd.read_parquet(folder / "summary" / "policies.parquet")
     jobs = jobs[jobs["rule"].isin(LABELS)].copy()
-    jobs["n_parameters"] = jobs["size"].map(policies.groupby("size")["n_parameters"].first())
+    shapes = {size: Architecture(**architecture_settings(config, size)) for size in jobs["size"].unique()}
+    counts = {size: sum(p.numel() for p in initial_policy(shape, 0).parameters()) for size, shape in shapes.items()}
+    jobs["n_parameters"] = jobs["size"].map(counts)
 
     def thousands_of_steps(job: pd.Series) -> float:
         if job["rule"] == "pretrain":
@@ -86,16 +88,15 @@ def draw(jobs: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--folder", type=Path, default=ROOT / "docs" / "replication")
-    jobs = costs(options.parse_args().folder)
+    options.add_argument("--folder", type=Path, default=ROOT / "docs" / "performance")
+    folder = options.parse_args().folder
+    jobs = costs(folder)
     fitted = fits(jobs)
     print(fitted.drop(columns="intercept").to_string(index=False, float_format="{:.2f}".format))
-    stem = ROOT / "docs" / "performance" / "cost"
-    stem.parent.mkdir(exist_ok=True)
     with style_context():
         figure = draw(jobs, fitted)
-        figure.savefig(f"{stem}.svg", metadata={"Date": None})
-        figure.savefig(f"{stem}.png", dpi=200)
+        figure.savefig(folder / "cost.svg", metadata={"Date": None})
+        figure.savefig(folder / "cost.png", dpi=200)
 
 
 if __name__ == "__main__":
