@@ -21,7 +21,6 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import jacrev
 
 from splithistory.differential import Differential, measure_differential
 from splithistory.information import Floats
@@ -194,8 +193,13 @@ def _window_jacobians(function: Callable[..., Tensor], *inputs: Tensor) -> tuple
     Returns:
         (n, d, d) Jacobians, one an input.
     """
-    of_sum = jacrev(lambda *xs: function(*xs).sum(dim=0), argnums=tuple(range(len(inputs))))(*inputs)
-    return tuple(jacobian.transpose(0, 1) for jacobian in of_sum)  # each (d, n, d) before
+    # torch.func.jacrev does the same, after importing torch's compiler for a second and more.
+    points = [values.detach().requires_grad_() for values in inputs]
+    with torch.enable_grad():
+        of_sum = function(*points).sum(dim=0)  # (d,)
+    basis = torch.eye(len(of_sum), dtype=of_sum.dtype)
+    jacobians = torch.autograd.grad(of_sum, points, basis, is_grads_batched=True)
+    return tuple(jacobian.transpose(0, 1) for jacobian in jacobians)  # each (d, n, d) before
 
 
 def _with_last(streams: Tensor, last: Tensor) -> Tensor:
