@@ -1,21 +1,23 @@
 """What a job costs against the number of parameters, from the time and memory that Snakemake noted in a sweep.
 
-Reads jobs.csv and configuration.yaml, which `make publish` writes, in docs/performance or the folder given. Fits power
-laws, prints them with what the next size up would cost, and draws cost.svg and cost.png there. Training is counted per
-1,000 steps, the other jobs as they are.
+Reads jobs.csv and configuration.yaml, which `make publish` writes, in docs/performance or the folder given. Fits a
+constant and a power law, prints them with what the next size up would cost, and draws cost.svg and cost.png there.
+Training is counted per 1,000 steps, the other jobs as they are.
 """
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
-from scipy.stats import linregress
+from matplotlib.lines import Line2D
+from scipy.optimize import curve_fit
 
 from splithistory.model import Architecture, initial_policy
-from sweep.figures.style import COLUMN_WIDTH, MARKERS, readable_log_axis, style_context
+from sweep.figures.style import COLUMN_WIDTH, MARKERS, legend_below, readable_log_axis, style_context
 from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 
 ROOT = Path(__file__).parents[1]
@@ -50,39 +52,53 @@ def costs(folder: Path) -> pd.DataFrame:
     return jobs
 
 
+def cost(n_parameters: np.ndarray, start: float, per_100k: float, exponent: float) -> np.ndarray:
+    """What a job takes without a policy, and what grows with the policy."""
+    return start + per_100k * (n_parameters / 1e5) ** exponent
+
+
 def fits(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Of each rule and quantity the exponent with its standard error, and the fit at the next size up."""
+    """Of each quantity and rule the parameters of `cost`, fitted to logarithms, and the cost of the next size up."""
     rows = []
-    for quantity in (SECONDS, MEMORY):
-        for rule in LABELS:
-            known = jobs[(jobs["rule"] == rule) & jobs[quantity].gt(0)]
-            fit = linregress(np.log(known["n_parameters"]), np.log(known[quantity]))
-            n_next = NEXT * known["n_parameters"].max()
-            at_next = np.exp(fit.intercept + fit.slope * np.log(n_next))
-            rows.append((quantity, rule, fit.slope, fit.stderr, fit.intercept, round(n_next), at_next, len(known)))
-    columns = ["quantity", "rule", "exponent", "stderr", "intercept", "n_next", "at_next", "n"]
+    for quantity, rule in product((SECONDS, MEMORY), LABELS):
+        known = jobs[(jobs["rule"] == rule) & jobs[quantity].gt(0)]
+        smallest = known[quantity].min()
+        found, _ = curve_fit(
+            lambda n, *parameters: np.log(cost(n, *parameters)),
+            known["n_parameters"].to_numpy(float),
+            np.log(known[quantity]),
+            p0=(smallest / 2, smallest / 2, 1.0),
+            bounds=([0, 0, 0.5], [smallest, np.inf, 1.5]),
+        )
+        n_next = round(NEXT * known["n_parameters"].max())
+        rows.append((quantity, rule, *found, n_next, cost(n_next, *found), len(known)))
+    columns = ["quantity", "rule", "start", "per_100k", "exponent", "n_next", "at_next", "n"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def draw(jobs: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     """Seconds and memory of every job, with the fits up to the next size."""
-    figure = Figure(figsize=(COLUMN_WIDTH, 4.6))
+    figure = Figure(figsize=(COLUMN_WIDTH, 4.0))
     panels = figure.subplots(2, sharex=True)
     for axes, quantity, unit in zip(panels, (SECONDS, MEMORY), ("seconds", "peak memory (MB)"), strict=True):
         for rule, color, marker in zip(LABELS, COLORS, MARKERS, strict=False):
             rows = jobs[jobs["rule"] == rule]
-            fit = fitted[(fitted["quantity"] == quantity) & (fitted["rule"] == rule)].iloc[0]
+            ((*parameters, n_next),) = fitted.loc[
+                (fitted["quantity"] == quantity) & (fitted["rule"] == rule), ["start", "per_100k", "exponent", "n_next"]
+            ].to_numpy()
+            n = np.geomspace(rows["n_parameters"].min(), n_next)
             axes.plot(rows["n_parameters"], rows[quantity], marker, color=color, markersize=3, alpha=0.6)
-            line = np.array([rows["n_parameters"].min(), fit["n_next"]])
-            label = f"{LABELS[rule]}: exponent {fit['exponent']:.2f} ± {fit['stderr']:.2f}"
-            axes.plot(line, np.exp(fit["intercept"]) * line ** fit["exponent"], color=color, label=label)
+            axes.plot(n, cost(n, *parameters), color=color)
         axes.set_ylabel(unit)
         readable_log_axis(axes.yaxis)
-        # Below the panel's points there is no room for four lines of text.
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
     readable_log_axis(panels[-1].xaxis)
-    panels[-1].xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k")
+    panels[-1].xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value < 1e6 else f"{value / 1e6:g}M")
     panels[-1].set_xlabel("parameters")
+    handles = [
+        Line2D([], [], color=color, marker=marker, markersize=3, label=label)
+        for label, color, marker in zip(LABELS.values(), COLORS, MARKERS, strict=False)
+    ]
+    legend_below(figure, handles)
     return figure
 
 
@@ -92,7 +108,7 @@ def main() -> None:
     folder = options.parse_args().folder
     jobs = costs(folder)
     fitted = fits(jobs)
-    print(fitted.drop(columns="intercept").to_string(index=False, float_format="{:.2f}".format))
+    print(fitted.to_string(index=False, float_format="{:.2f}".format))
     with style_context():
         figure = draw(jobs, fitted)
         figure.savefig(folder / "cost.svg", metadata={"Date": None})
