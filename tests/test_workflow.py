@@ -273,7 +273,7 @@ CHANGES = {
         {"tasks": {"good4": {"finetune": {"maintenance": {"learning_rate": 0.01}}}}},
         reinforcing_and_measuring(tasks=["good4"]) | SUMMARIZE,
     ),
-    "a rate in its other spelling": ({"pretrain": {"learning_rate": 3.0e-3, "weight_decay": 0.010}}, set()),
+    "a rate in its other spelling": ({"pretrain": {"learning_rate": 6.0e-3, "weight_decay": 0.010}}, set()),
     "the sequence": ({"sequence": {"noise": 0.03}}, EVERYTHING),
     "the device": ({"device": "auto"}, set()),
 }
