@@ -25,6 +25,8 @@ import yaml
 from splithistory.seeding import SPLITS
 from sweep.code import code_version
 from sweep.layout import (
+    FINETUNED_TABLES,
+    PRETRAINED_TABLES,
     all_tables,
     finetuned_table,
     policy_keys,
@@ -51,61 +53,40 @@ SCRIPTS = ROOT / "workflow_scripts"
 def loops(config: dict[str, Any]) -> None:
     """Everything that the sweep makes, in the order in which one would write it down."""
     results, sweep = config["results_dir"], config["sweep"]
-    device = config["device"]
 
-    def call(script: str, settings: Any, **paths: Any) -> None:
-        paths = {name: Path(path) if name != "results" else path for name, path in paths.items()}
-        for name, path in paths.items():
-            if name not in ("results", "folder"):
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-        code = cached_version(script)
-        import_module(script).main(Namespace(settings=settings, code=code, device=device, **paths))
+    def call(script: str, settings: Any, **arguments: Any) -> None:
+        for path in arguments.values():
+            if isinstance(path, Path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+        namespace = Namespace(settings=settings, code=cached_version(script), device=config["device"], **arguments)
+        import_module(script).main(namespace)
 
-    chains = {split: sequence_table(results, split) for split in SPLITS}
+    chains = {split: Path(sequence_table(results, split)) for split in SPLITS}
+    learnt = {split: chains[split] for split in ("train", "validation")}
+    test = {"test": chains["test"]}
+
+    def train(script: str, settings: Any, tables: dict[str, Path], **pretrained: Path) -> None:
+        outputs = {name: tables[name] for name in ("checkpoint", "training")}
+        call(script, settings, **learnt, **pretrained, **outputs, state=Path(results, "state", script))
+        made = {name: tables[name] for name in ("checkpoint", "differential")}
+        call("measure_differential", measuring_differential(config, settings), **test, **made)
+
     for split, path in chains.items():
         call("generate_sequences", generating(config, split), chains=path)
-    learnt = {split: chains[split] for split in ("train", "validation")}
-    test = chains["test"]
-    call("measure_generator", measuring_generator(config), test=test, generator=summary_table(results, "generator"))
+    generator = Path(summary_table(results, "generator"))
+    call("measure_generator", measuring_generator(config), **test, generator=generator)
     for keys in pretrained_keys(sweep):
-        table = {name: pretrained_table(results, name, **keys) for name in ("checkpoint", "training", "differential")}
-        settings = pretraining(config, **keys)
-        outputs = {name: table[name] for name in ("checkpoint", "training")}
-        call("pretrain", settings, **learnt, **outputs, state=f"{results}/state/pretrain")
-        call(
-            "measure_differential",
-            measuring_differential(config, settings),
-            checkpoint=table["checkpoint"],
-            test=test,
-            differential=table["differential"],
-        )
+        tables = {name: Path(pretrained_table(results, name, **keys)) for name in PRETRAINED_TABLES}
+        train("pretrain", pretraining(config, **keys), tables)
     for keys in policy_keys(sweep):
-        task, size, seed = keys["task"], keys["size"], keys["seed"]
-        pretrained = pretrained_table(results, "checkpoint", size, seed)
-        names = ("checkpoint", "training", "success", "measured", "actions", "bootstrap", "self_estimate")
-        table = {name: finetuned_table(results, name, task, size, seed) for name in (*names, "differential")}
-        settings = finetuning(config, **keys)
-        outputs = {name: table[name] for name in ("checkpoint", "training")}
-        call("finetune", settings, pretrained=pretrained, **learnt, **outputs, state=f"{results}/state/finetune")
-        measures = {name: table[name] for name in names if name != "training"}
-        call("measure", measuring(config, **keys), pretrained=pretrained, test=test, **measures)
-        call(
-            "measure_differential",
-            measuring_differential(config, settings),
-            checkpoint=table["checkpoint"],
-            test=test,
-            differential=table["differential"],
-        )
+        tables = {name: Path(finetuned_table(results, name, **keys)) for name in FINETUNED_TABLES}
+        pretrained = Path(pretrained_table(results, "checkpoint", keys["size"], keys["seed"]))
+        train("finetune", finetuning(config, **keys), tables, pretrained=pretrained)
+        measured = {name: path for name, path in tables.items() if name not in ("training", "differential")}
+        call("measure", measuring(config, **keys), pretrained=pretrained, **test, **measured)
     call("summarize", summarizing(config), results=results)
-    call("draw_figures", drawing(config), results=results, folder=f"{results}/figures")
-    import_module("write_report").main(
-        Namespace(
-            settings=drawing(config),
-            code=cached_version("write_report"),
-            results=Path(results),
-            report=Path(results, "report.html"),
-        )
-    )
+    call("draw_figures", drawing(config), results=results, folder=Path(results, "figures"))
+    call("write_report", drawing(config), results=Path(results), report=Path(results, "report.html"))
 
 
 @cache

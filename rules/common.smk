@@ -27,6 +27,7 @@ from sweep.files import replacing
 from sweep.lock import take_over
 from sweep.provenance import recorded_hash
 from sweep.layout import (
+    REPORT_FILES,
     all_tables,
     finetuned_table,
     pretrained_table,

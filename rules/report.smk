@@ -7,8 +7,7 @@ rule report:
         script=script("write_report.py"),
         figures=rules.figures.output,
     output:
-        report=f"{RESULTS}/report.html",
-        schedule=[f"{RESULTS}/schedule.svg", f"{RESULTS}/schedule.png"],
+        [f"{RESULTS}/{name}" for name in REPORT_FILES],
     log:
         log_of("report") + ".log",
     conda:
@@ -19,19 +18,19 @@ rule report:
         runtime=asking(30),
     params:
         code=version_of("write_report.py"),
-        results=subpath(output.report, parent=True),
+        results=subpath(output[0], parent=True),
         settings=canonical_json(drawing(config)),
     message:
         "Writing the report"
     shell:
         "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
-        " --report {output.report:q} --log {log:q}"
+        " --report {output[0]:q} --log {log:q}"
 
 
 rule manifest:
     input:
         script=script("write_manifest.py"),
-        report=rules.report.output.report,
+        report=rules.report.output[0],
     output:
         f"{RESULTS}/manifest.parquet",
     log:

@@ -14,7 +14,7 @@ import yaml
 from sweep.configuration import load
 from sweep.errors import UserError
 from sweep.figures import figure_names
-from sweep.layout import SUMMARY_TABLES, finetuned_table, policy_keys, summary_table
+from sweep.layout import REPORT_FILES, SUMMARY_TABLES, finetuned_table, policy_keys, summary_table
 from sweep.schedule import recorded_jobs
 from sweep.tables import read_table
 
@@ -26,8 +26,7 @@ def main(arguments: argparse.Namespace) -> None:
     results, sweep = Path(config["results_dir"]), config["sweep"]
     files = [
         *(f"figures/{name}.svg" for name in figure_names(sweep["tasks"])),
-        "schedule.svg",
-        "report.html",
+        *(name for name in REPORT_FILES if not name.endswith(".png")),
         *(summary_table(".", name) for name in SUMMARY_TABLES),
         *(finetuned_table(".", name, **keys) for keys in policy_keys(sweep) for name in OF_POLICIES),
     ]

@@ -33,6 +33,8 @@ SUMMARY_TABLES = (
     "identification",
     "claims",
 )
+# What the report's job writes; the schedule of the jobs before it is drawn there.
+REPORT_FILES = ("report.html", "schedule.svg", "schedule.png")
 
 
 def pretrained_table(results: str, name: str, size: str = "{size}", seed: int | str = "{seed}") -> str:

@@ -1,7 +1,7 @@
 """When each job of a sweep ran, from the logs and benchmark files beside them, and the picture of it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,10 @@ def without_pauses(jobs: pd.DataFrame) -> pd.DataFrame:
     """The jobs with ``start`` and ``end`` counted from the first start, times between runs of Snakemake left out.
 
     Args:
-        jobs: with ``end`` and ``seconds``.
+        jobs: from `recorded_jobs`, all with ``seconds`` and ``end``.
 
     Returns:
-        The jobs in the order of their starts.
+        The jobs in the order of their starts, times in seconds.
     """
     jobs = jobs.assign(start=jobs["end"] - jobs["seconds"]).sort_values("start", ignore_index=True)
     pauses = (jobs["start"] - jobs["end"].cummax().shift()).fillna(0.0)
@@ -80,7 +80,15 @@ def without_pauses(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def lanes(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
-    """For each job, in the order of starts, the first lane that is free by then."""
+    """The first lane that is free when each job starts.
+
+    Args:
+        starts: seconds, in ascending order.
+        ends: seconds, of the same jobs.
+
+    Returns:
+        Numbers from 0; a lane counts as free up to a second before its job's end.
+    """
     busy_until: list[float] = []
     chosen = []
     for start, end in zip(starts, ends, strict=True):
@@ -91,7 +99,7 @@ def lanes(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
 
 
 def draw_schedule(jobs: pd.DataFrame, style: FigureStyle) -> CaptionedFigure:
-    """A bar a job over time, the jobs of a rule beside each other.
+    """A bar a job over time, rule by rule.
 
     Args:
         jobs: from `recorded_jobs`.
@@ -99,7 +107,7 @@ def draw_schedule(jobs: pd.DataFrame, style: FigureStyle) -> CaptionedFigure:
     """
     known = jobs.dropna(subset=["seconds", "end"])
     timed = without_pauses(known)
-    rules: Sequence[str] = list(dict.fromkeys(timed["rule"]))  # in the order of their first starts
+    rules = list(dict.fromkeys(timed["rule"]))  # in the order of their first starts
     figure = Figure(figsize=(COLUMN_WIDTH, 1.0))
     axes = figure.subplots()
     height = 0.0

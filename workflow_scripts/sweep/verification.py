@@ -17,7 +17,7 @@ from sweep.code import code_version
 from sweep.errors import REMEDY, TableError
 from sweep.figures import figure_names
 from sweep.figures.texts import DUBLIN_CORE
-from sweep.layout import all_tables, policy_folders
+from sweep.layout import REPORT_FILES, all_tables, policy_folders
 from sweep.provenance import checksum, made_otherwise, metadata_of
 from sweep.stages import Origin, Settings, drawing, origin, summarizing
 from sweep.tables import read_table, validate_table
@@ -82,8 +82,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
     manifest = f"{results}/manifest.parquet"
     _examine_manifest(found, manifest, results, checksums, rows)
     files = {path: ("draw_figures.py", drawing(config)) for path in _figures(results, config["sweep"]["tasks"])}
-    for name in ("schedule.svg", "schedule.png", "report.html"):
-        files[f"{results}/{name}"] = ("write_report.py", drawing(config))
+    files |= {f"{results}/{name}": ("write_report.py", drawing(config)) for name in REPORT_FILES}
     files |= {manifest: ("write_manifest.py", summarizing(config))}
     for path, (script, settings) in files.items():
         if Path(path).exists():

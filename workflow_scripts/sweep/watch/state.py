@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from splithistory.seeding import SPLITS
 from sweep.figures import figure_names
 from sweep.layout import (
+    REPORT_FILES,
     SUMMARY_TABLES,
     finetuned_table,
     policy_keys,
@@ -178,7 +179,7 @@ def jobs_of(configuration: Mapping[str, Any]) -> list[Job]:
         *(job for rule in _OF_POLICIES for job in one_each(rule)),
         once("summarize", *(summary_table(results, name) for name in SUMMARY_TABLES if name != "generator")),
         once("figures", *(f"{results}/figures/{name}.{suffix}" for name, suffix in figures)),
-        once("report", *(f"{results}/{name}" for name in ("report.html", "schedule.svg", "schedule.png"))),
+        once("report", *(f"{results}/{name}" for name in REPORT_FILES)),
         once("manifest", f"{results}/manifest.parquet"),
     ]
 
