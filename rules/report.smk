@@ -7,7 +7,8 @@ rule report:
         script=script("write_report.py"),
         figures=rules.figures.output,
     output:
-        [f"{RESULTS}/{name}" for name in REPORT_FILES],
+        report=f"{RESULTS}/{REPORT_FILES[0]}",
+        schedule=[f"{RESULTS}/{name}" for name in REPORT_FILES[1:]],
     log:
         log_of("report") + ".log",
     conda:
@@ -18,19 +19,19 @@ rule report:
         runtime=asking(30),
     params:
         code=version_of("write_report.py"),
-        results=subpath(output[0], parent=True),
+        results=subpath(output.report, parent=True),
         settings=canonical_json(drawing(config)),
     message:
         "Writing the report"
     shell:
         "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
-        " --report {output[0]:q} --log {log:q}"
+        " --report {output.report:q} --log {log:q}"
 
 
 rule manifest:
     input:
         script=script("write_manifest.py"),
-        report=rules.report.output[0],
+        report=rules.report.output.report,
     output:
         f"{RESULTS}/manifest.parquet",
     log:

@@ -1,5 +1,6 @@
 """The schedule of a sweep's jobs: what is read from their logs, and the lanes that they are drawn in."""
 
+import os
 from itertools import pairwise
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_a_job_that_ran_again_ends_when_it_last_did(tmp_path):
     assert recorded_jobs(tmp_path, SWEEP)["end"][0] - before == 24 * 3600
 
 
+@pytest.mark.parametrize(("later", "seconds"), [(1.25, 1.25), (3600.0, 0.0), (-3600.0, 0.0)])
+def test_a_process_ends_with_its_benchmark_file_unless_that_is_a_copy(tmp_path, later, seconds):
+    note(tmp_path, "figures", 5, 5, "2026-01-01 00:00:00")
+    (logged,) = recorded_jobs(tmp_path, SWEEP)["end"]
+    os.utime(tmp_path / "figures.tsv", (logged + later, logged + later))
+    assert recorded_jobs(tmp_path, SWEEP)["end"].tolist() == pytest.approx([logged + seconds], abs=1e-3)
+
+
 JOBS = st.lists(st.tuples(st.floats(0, 1e4), st.floats(2, 1e3)), min_size=1, max_size=40)
 
 
@@ -58,9 +67,9 @@ def test_jobs_in_a_lane_do_not_overlap_and_lanes_are_as_few_as_jobs_at_once(jobs
     chosen = lanes(*zip(*spans, strict=True))
     for lane in set(chosen):
         own = [span for span, other in zip(spans, chosen, strict=True) if other == lane]
-        assert all(end <= start + 1.0 for (_, end), (start, _) in pairwise(own))
+        assert all(end <= start + 0.1 for (_, end), (start, _) in pairwise(own))
     # A moment counts if no job there begins or ends within the clocks' precision.
-    at_once = max(sum(begin <= start and start + 1.0 < end for begin, end in spans) for start, _ in spans)
+    at_once = max(sum(begin <= start and start + 0.1 < end for begin, end in spans) for start, _ in spans)
     assert max(chosen) + 1 == at_once
 
 

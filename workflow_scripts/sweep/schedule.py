@@ -25,8 +25,7 @@ from sweep.report.wording import counted, duration, percent
 _DONE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) INFO done in ", re.MULTILINE)
 # A longer time without any job lies between two runs of Snakemake, and is left out.
 _LONGEST_PAUSE = 60.0  # seconds
-# A process ends some tenths of a second after its log's last line.
-_PRECISION = 1.0  # seconds
+_PRECISION = 0.1  # seconds, of starts and ends
 _LANE = 0.075  # inches that a line of bars takes
 _TALLEST = 9.0  # inches; beyond it, lines become thinner
 
@@ -55,13 +54,17 @@ def recorded_jobs(logs: Path, sweep: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _end(benchmark: Path) -> float:
-    """When a job wrote the last line of its log, seconds since the epoch; NaN if it is not there."""
+    """When a job ended, seconds since the epoch; NaN if its log does not say that it did."""
     log = benchmark.with_suffix(".log")
     found = _DONE.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
     if not found:
         return np.nan
     second, milliseconds = found[-1]
-    return datetime.fromisoformat(second).timestamp() + int(milliseconds) / 1000
+    logged = datetime.fromisoformat(second).timestamp() + int(milliseconds) / 1000
+    # Snakemake writes the benchmark once the process has ended, a second or so after its last line; a copy of the
+    # folder may have lost that time.
+    written = benchmark.stat().st_mtime
+    return written if 0 <= written - logged < _LONGEST_PAUSE else logged
 
 
 def without_pauses(jobs: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +90,7 @@ def lanes(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
         ends: seconds, of the same jobs.
 
     Returns:
-        Numbers from 0; a lane counts as free up to a second before its job's end.
+        Numbers from 0; a lane counts as free up to a tenth of a second before its job's end.
     """
     busy_until: list[float] = []
     chosen = []
