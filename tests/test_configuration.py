@@ -284,7 +284,15 @@ def test_names_may_look_like_anything_that_a_folder_can_be_called():
 
 
 def test_maintenance_may_exceed_the_rollouts_by_its_natural_share():
-    validate(changed({"finetune.maintenance": {"learning_rate": 1e-4, "batch_size": 160, "natural_fraction": 0.2}}))
+    validate(
+        changed(
+            {
+                "finetune.batch_size": 128,
+                "finetune.maintenance.batch_size": 160,
+                "finetune.maintenance.natural_fraction": 0.2,
+            }
+        )
+    )
 
 
 def assert_holds_only_what_differs(override, base):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 from torch import nn
 
 from splithistory import reinforcement
@@ -52,7 +53,7 @@ FINETUNE = FinetuneSettings.from_mapping(
         "gradient_clip": 1.0,
         "evaluation_interval": 2,
         "action_tokens": "all",
-        "maintenance": {"learning_rate": 0.001, "batch_size": 16, "natural_fraction": 0.25},
+        "maintenance": {"learning_rate": 0.001, "batch_size": 16, "natural_fraction": 0.25, "rollout_policy": "own"},
     }
 )
 
@@ -213,6 +214,7 @@ def one_step(monkeypatch):
             "natural": drawn["draw_windows"][1],
             "actions": drawn["sample_actions"][0][1],
             "outcomes": drawn["sample_outcomes"][0][1],
+            "practised": drawn["sample_outcomes"][1],  # with random answers; the evaluation's own otherwise
             "optimizers": Recorder.made,
         }
 
@@ -281,6 +283,27 @@ def test_maintenance_is_on_the_rollouts_own_examples_and_untouched_windows(one_s
     assert recorded == pytest.approx(loss.item(), rel=1e-5)
     for found, wanted in zip(gradients, torch.autograd.grad(loss, list(policy.parameters())), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_maintenance_on_random_answers_has_outcomes_of_its_own(one_step):
+    step = one_step(maintenance=replace(FINETUNE.maintenance, rollout_policy="random"))
+    (contexts, answers, _, _), outcomes = step["practised"]
+    np.testing.assert_array_equal(contexts, step["contexts"][:12])
+    examples = [(np.append(x[1:], a), f) for x, a, f in zip(contexts, answers, outcomes, strict=True)]
+    examples += zip(*step["natural"][1], strict=True)
+    assert len(examples) == 16
+    loss = -sum(log_probability(step["policy"], context, token) for context, token in examples) / 16
+    [(recorded, _)] = step["optimizers"][1].steps
+    assert recorded == pytest.approx(loss.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("action_tokens", "allowed"), [("all", range(16)), ("odd", range(8, 16))])
+def test_random_answers_are_every_allowed_token_equally_often(one_step, action_tokens, allowed):
+    practice = replace(FINETUNE.maintenance, rollout_policy="random", batch_size=4000, natural_fraction=0.0)
+    step = one_step(action_tokens=action_tokens, batch_size=4000, maintenance=practice)
+    found, counts = np.unique(step["practised"][0][1], return_counts=True)
+    assert list(found) == list(allowed)
+    assert chisquare(counts).pvalue > 1e-4
 
 
 def test_maintenance_reads_even_tokens_that_the_policy_answered_with(one_step):

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from splithistory.actions import ActionTokens, likeliest, mask_logits
+from splithistory.actions import ActionTokens, allowed_tokens, likeliest, mask_logits
 from splithistory.model import Policy, as_tensor, predict
 from splithistory.optimizer import ScheduledAdamW
 from splithistory.pretraining import evaluate
@@ -38,12 +38,15 @@ class MaintenanceSettings:
         learning_rate: peak of the schedule.
         batch_size: examples a step.
         natural_fraction: share of the examples that are untouched windows of the training chains; the
-            others are the rollouts' own.
+            others are rollouts.
+        rollout_policy: who answers in those: the policy itself ("own", the rollouts that are reinforced too), or
+            chance ("random", each allowed token equally often), so that no outcome is favoured.
     """
 
     learning_rate: float
     batch_size: int
     natural_fraction: float
+    rollout_policy: Literal["own", "random"]
 
     @property
     def n_natural(self) -> int:
@@ -103,7 +106,8 @@ def finetune(
     Each step draws windows that end just before an odd position, samples an action a for each at
     temperature 1 and an outcome f from the recurrence, and takes two optimizer steps: one along the
     cross-entropy of a where f is good (a failure has no term), one along the cross-entropy of f given the
-    window shifted by a, and of even positions of untouched windows.
+    window shifted by a, and of even positions of untouched windows. With ``rollout_policy`` "random", the
+    second step has actions of its own, and their outcomes.
 
     Args:
         policy: pretrained, with the dropout of the settings.
@@ -136,6 +140,7 @@ def finetune(
     maintainer = ScheduledAdamW(policy.parameters(), maintenance.learning_rate, *schedule)
     evaluation = Evaluation(validation, context_length, good, noise, settings.action_tokens)
     n_rollouts = maintenance.batch_size - maintenance.n_natural
+    allowed = np.flatnonzero(allowed_tokens(settings.action_tokens)).astype(np.uint8)
 
     state = TrainingState(policy, [reinforcer, maintainer], rng, snapshots)
     since_evaluation: list[tuple[float, float]] = []
@@ -149,7 +154,12 @@ def finetune(
         reinforcement_loss = losses[succeeded].sum() / settings.batch_size
         reinforcer.step(reinforcement_loss)
 
-        rollouts = Windows(shifted(windows.contexts, actions)[:n_rollouts], outcomes[:n_rollouts])
+        practised = windows.contexts[:n_rollouts]
+        if maintenance.rollout_policy == "random":
+            answers = rng.choice(allowed, n_rollouts)
+            rollouts = Windows(shifted(practised, answers), sample_outcomes(practised, answers, noise, rng))
+        else:
+            rollouts = Windows(shifted(practised, actions[:n_rollouts]), outcomes[:n_rollouts])
         natural = draw_windows(train, maintenance.n_natural, context_length, rng, OUTCOME_PARITY)
         contexts, targets = (np.concatenate(parts) for parts in zip(rollouts, natural, strict=True))
         maintainer.step(F.cross_entropy(policy(as_tensor(contexts, policy)), as_tensor(targets, policy)))
