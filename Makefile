@@ -5,14 +5,15 @@
 # make lint     style of Python and Snakemake code
 # make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
 # make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
-# make publish  copy what is published of the paper-scale sweep, or that of CONFIG, to docs/replication
+# make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
+# make publish  copy what is published of the paper-scale sweep to docs/replication, and of the experiments beside it
 # make reference  the page on the configuration, from its schema
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
 # make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper watch verify adopt publish reference lint bench bench-plan bench-device bench-loops bench-cost setup
+.PHONY: quick test paper watch verify adopt experiments publish reference lint bench bench-plan bench-device bench-loops bench-cost setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -39,8 +40,24 @@ lint: setup
 verify adopt: setup
 	.venv/bin/python workflow_scripts/$@.py --configfile $(or $(CONFIG),config/quick.yaml)
 
+EXPERIMENTS = $(basename $(notdir $(wildcard config/experiments/*.yaml)))
+.PHONY: $(EXPERIMENTS)
+
+experiments: $(EXPERIMENTS)
+
+# Copies of the paper-scale sweep's pretrained models, checked before they are taken over, need not be trained again.
+$(EXPERIMENTS): setup
+	mkdir -p results/experiments/$@
+	test -d results/experiments/$@/pretrained || \
+		cp -R results/paper/sequences results/paper/pretrained results/experiments/$@
+	.venv/bin/python workflow_scripts/adopt.py --configfile config/experiments/$@.yaml
+	$(SNAKEMAKE) --configfile config/experiments/$@.yaml
+
 publish: setup
-	.venv/bin/python workflow_scripts/publish.py $(if $(CONFIG),--configfile $(CONFIG))
+	.venv/bin/python workflow_scripts/publish.py --folder docs/replication
+	for name in $(EXPERIMENTS); do \
+		.venv/bin/python workflow_scripts/publish.py --configfile config/experiments/$$name.yaml \
+			--folder docs/experiments/$$name --tables-only || exit 1; done
 
 reference: setup
 	PYTHONPATH=workflow_scripts .venv/bin/python -m sweep.reference > docs/configuration.md

@@ -303,6 +303,21 @@ def assert_holds_only_what_differs(override, base):
             assert key not in base or base[key] != value, f"{key} is as in config.yaml"
 
 
+EXPERIMENTS = sorted((ROOT / "config" / "experiments").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_experiments_start_from_the_pretrained_models_of_the_published_sweep(path):
+    config = merged_with(path.read_text())
+    validate(config)
+    assert_holds_only_what_differs(yaml.safe_load(path.read_text()), BASE)
+    assert config["results_dir"] == f"results/experiments/{path.stem}"
+    assert config["sequence"] == BASE["sequence"]
+    assert set(config["sweep"]["seeds"]) <= set(BASE["sweep"]["seeds"])
+    for size in config["sweep"]["sizes"]:
+        assert pretrain_settings(config, size) == pretrain_settings(BASE, size)
+
+
 # The schema
 
 

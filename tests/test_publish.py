@@ -10,8 +10,9 @@ from conftest import TIMEOUT
 from sweep.layout import SUMMARY_TABLES
 
 
-def publish(workspace, folder):
+def publish(workspace, folder, *options):
     command = [sys.executable, "workflow_scripts/publish.py", "--configfile", "config/tiny.yaml", "--folder", folder]
+    command += options
     return subprocess.run(command, cwd=workspace.folder, capture_output=True, text=True, timeout=TIMEOUT)
 
 
@@ -31,6 +32,14 @@ def test_a_finished_sweep_is_published_and_takes_the_place_of_an_earlier_one(fin
     assert {"README.md", "report.html", "schedule.svg", "configuration.yaml", "figures/op_vs_success.svg"} <= published
     assert "figures/old.svg" not in published
     assert not any("checkpoint" in path for path in published)
+
+
+def test_of_a_small_sweep_the_summaries_may_be_enough(finished, tmp_path):
+    done = publish(finished, tmp_path, "--tables-only")
+    assert done.returncode == 0, done.stderr
+    published = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    tables = {f"summary/{name}.{kind}" for name in SUMMARY_TABLES for kind in ("parquet", "csv")}
+    assert published == tables | {"configuration.yaml", "jobs.csv"}
 
 
 @pytest.mark.parametrize("name", ["report.html", "summary/claims.parquet"])

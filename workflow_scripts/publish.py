@@ -1,7 +1,7 @@
 """Copy what is published of a finished sweep: figures, report, tables, configuration, and what each job took.
 
-Of the tables, all summaries (CSV beside the Parquet) and, of each policy, what docs/tutorial.md reads. What an earlier
-sweep left in the folder is removed, but for its README.
+Of the tables, all summaries (CSV beside the Parquet) and, of each policy, what docs/tutorial.md reads; of a small sweep
+the summaries may be enough. What an earlier sweep left in the folder is removed, but for its README.
 """
 
 import argparse
@@ -24,12 +24,13 @@ OF_POLICIES = ("measured", "bootstrap")
 def main(arguments: argparse.Namespace) -> None:
     config, folder = load(arguments.configfile), arguments.folder
     results, sweep = Path(config["results_dir"]), config["sweep"]
-    files = [
-        *(f"figures/{name}.svg" for name in figure_names(sweep["tasks"])),
-        *(name for name in REPORT_FILES if not name.endswith(".png")),
-        *(summary_table(".", name) for name in SUMMARY_TABLES),
-        *(finetuned_table(".", name, **keys) for keys in policy_keys(sweep) for name in OF_POLICIES),
-    ]
+    files = [summary_table(".", name) for name in SUMMARY_TABLES]
+    if not arguments.tables_only:
+        files += [
+            *(f"figures/{name}.svg" for name in figure_names(sweep["tasks"])),
+            *(name for name in REPORT_FILES if not name.endswith(".png")),
+            *(finetuned_table(".", name, **keys) for keys in policy_keys(sweep) for name in OF_POLICIES),
+        ]
     files = [path.removeprefix("./") for path in files]
     if missing := [path for path in files if not (results / path).exists()]:
         raise UserError(f"{results} is not finished: {len(missing)} files are missing, such as {missing[0]}")
@@ -49,7 +50,8 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
-    options.add_argument("--folder", type=Path, default=Path("docs/replication"), help="where to publish it")
+    options.add_argument("--folder", type=Path, required=True, help="where to publish it")
+    options.add_argument("--tables-only", action="store_true", help="the summary tables, configuration and jobs alone")
     try:
         main(options.parse_args())
     except UserError as error:
