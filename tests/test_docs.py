@@ -81,6 +81,11 @@ def test_the_page_on_a_policy_of_ones_own_prints_what_it_says(capsys):
             "{seconds_to_030:.0f} | {validation_loss:.3f}",
         ),
         (
+            "training_set",
+            "## A finite training set",
+            "{size} | {n_train:,} | {dropout:g} | {train_loss:.3f} | {validation_loss:.3f} | {success_rate:.3f}",
+        ),
+        (
             "reinforcement",
             "## Cheaper reinforcement",
             "{task} | {size} | {n_steps:,} | {batch_size} | {learning_rate:g} / {maintenance_learning_rate:g} "
@@ -95,7 +100,7 @@ def test_the_tables_of_trials_are_those_of_the_files(name, title, row):
     shown = re.findall(r"^\| (\w*\d+k? \|.*) \|$", section.partition("\n## ")[0], re.MULTILINE)
     trials = pd.read_csv(ROOT / "docs" / "tuning" / f"{name}.csv").to_dict("records")
     assert len(shown) >= 8
-    assert set(shown) <= {row.format_map(trial).replace("| nan |", "| – |") for trial in trials}
+    assert set(shown) <= {re.sub(r"\bnan\b", "–", row.format_map(trial)) for trial in trials}
 
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
