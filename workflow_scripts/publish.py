@@ -1,7 +1,7 @@
 """Copy what is published of a finished sweep: figures, report, tables, configuration, and what each job took.
 
-Of the tables, all summaries (CSV beside the Parquet) and, of each policy, what docs/tutorial.md reads; of a small sweep
-the summaries may be enough. What an earlier sweep left in the folder is removed, but for its README.
+Of the tables, all summaries (CSV beside the Parquet) and, of each policy, what the pages in docs/ read. What an earlier
+sweep left in the folder is removed, but for its README.
 """
 
 import argparse
@@ -18,18 +18,20 @@ from sweep.layout import REPORT_FILES, SUMMARY_TABLES, finetuned_table, policy_k
 from sweep.schedule import recorded_jobs
 from sweep.tables import read_table
 
-OF_POLICIES = ("measured", "bootstrap")
+OF_POLICIES = ("measured", "bootstrap", "self_estimate")
 
 
 def main(arguments: argparse.Namespace) -> None:
     config, folder = load(arguments.configfile), arguments.folder
     results, sweep = Path(config["results_dir"]), config["sweep"]
-    files = [summary_table(".", name) for name in SUMMARY_TABLES]
+    files = [
+        *(summary_table(".", name) for name in SUMMARY_TABLES),
+        *(finetuned_table(".", name, **keys) for keys in policy_keys(sweep) for name in OF_POLICIES),
+    ]
     if not arguments.tables_only:
         files += [
             *(f"figures/{name}.svg" for name in figure_names(sweep["tasks"])),
             *(name for name in REPORT_FILES if not name.endswith(".png")),
-            *(finetuned_table(".", name, **keys) for keys in policy_keys(sweep) for name in OF_POLICIES),
         ]
     files = [path.removeprefix("./") for path in files]
     if missing := [path for path in files if not (results / path).exists()]:
@@ -51,7 +53,7 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
     options.add_argument("--folder", type=Path, required=True, help="where to publish it")
-    options.add_argument("--tables-only", action="store_true", help="the summary tables, configuration and jobs alone")
+    options.add_argument("--tables-only", action="store_true", help="neither figures nor report")
     try:
         main(options.parse_args())
     except UserError as error:
