@@ -12,7 +12,8 @@ from snakemake.utils import update_config
 
 from conftest import ROOT
 from sweep.configuration import validate
-from sweep.figures import figure_names
+from sweep.figures import draw, figure_names
+from sweep.figures.style import FigureStyle
 
 README = (ROOT / "README.md").read_text()
 
@@ -110,7 +111,50 @@ def test_the_tutorial_prints_what_it_says(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     outputs, said, _ = printed(TUTORIAL, capsys)
     assert outputs == said
-    assert len(said) == 8
+    assert len(said) == 9
+
+
+def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    *_, example = blocks("python", TUTORIAL)
+    assert len([line for line in example.splitlines() if line and not line.startswith("import")]) == 10
+    names = {"pd": pd}
+    exec(example, names)
+    tables = {"policies": pd.read_parquet(ROOT / "docs/replication/summary/policies.parquet")}
+    style = FigureStyle.from_policies(["good2", "good4", "good6"], tables["policies"])
+    published = draw("op_vs_predicted", tables, style).figure.axes[0]
+    assert names["axes"].get_title() == published.get_title(loc="left")
+    shown = np.concatenate([marks.get_offsets() for marks in names["axes"].collections])
+    drawn = np.concatenate([bars.lines[0].get_xydata() for bars in published.containers])
+    np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(drawn, axis=0))
+
+
+def test_the_scorecard_says_what_the_published_claims_table_does():
+    claims = pd.read_csv(ROOT / "docs/replication/summary/claims.csv")
+    rows = re.findall(r"^\| (\d+) \| .+ \| (.+) \| (.+) \|$", README, re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == sorted(claims["claim"].unique())
+    for number, here, said in rows:
+        judged = claims[claims["claim"] == int(number)]
+        intervals = [interval_text(row) for row in judged.itertuples()]
+        assert re.findall(r"−?[\d.]+ \(.+?\)|undefined", here) == intervals
+        assert said == verdicts_text(judged["verdict"])
+
+
+def interval_text(row):
+    """A statistic with its interval, as the README words it."""
+    if np.isnan(row.value):
+        return "undefined"
+    value, low, high = (f"{number:.3f}".replace("-", "−") for number in (row.value, row.low, row.high))
+    return f"{value} ({low} to {high})"
+
+
+def verdicts_text(verdicts):
+    """One word where all statistics agree, else how many say what."""
+    counts = verdicts.value_counts()
+    if len(counts) == 1:
+        return counts.index[0]
+    order = ["replicated", "not replicated", "inconclusive"]
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if verdict in counts)
 
 
 def test_the_tutorial_answers_as_the_workflow_does_on_any_sweep(capsys, finished):
