@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.stats import binomtest
 from snakemake.utils import update_config
 
 from conftest import ROOT
@@ -129,6 +130,16 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
     np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(drawn, axis=0))
 
 
+EXPERIMENTS = (ROOT / "docs" / "experiments.md").read_text()
+
+
+def test_the_page_on_experiments_prints_what_it_says(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    outputs, said, _ = printed(EXPERIMENTS, capsys)
+    assert outputs == said
+    assert len(said) == 9
+
+
 def test_the_scorecard_says_what_the_published_claims_table_does():
     claims = pd.read_csv(ROOT / "docs/replication/summary/claims.csv")
     rows = re.findall(r"^\| (\d+) \| .+ \| (.+) \| (.+) \|$", README, re.MULTILINE)
@@ -138,6 +149,25 @@ def test_the_scorecard_says_what_the_published_claims_table_does():
         intervals = [interval_text(row) for row in judged.itertuples()]
         assert re.findall(r"−?[\d.]+ \(.+?\)|undefined", here) == intervals
         assert said == verdicts_text(judged["verdict"])
+    counts = claims["verdict"].value_counts()
+    tally = f"Of {len(claims)} statistics, {counts['replicated']} replicated, {counts['not replicated']} did not and "
+    assert f"{tally}{counts['inconclusive']} are inconclusive." in README.replace("\n", " ")
+
+
+def test_the_readme_counts_identified_policies_as_the_tables_do():
+    (header,) = re.findall(r"^\| *\| told right by Op .+\n\|[-|]+\n((?:\|.+\n)+)", README, re.MULTILINE)
+    shown = [[cell.strip() for cell in row.strip("|").split("|")] for row in header.splitlines()]
+    for folder, (_, *cells) in zip(["replication", "experiments/held_out"], shown, strict=True):
+        rows = pd.read_parquet(ROOT / "docs" / folder / "summary/identification.parquet")
+        by_measure = [rows[rows["measure"] == measure] for measure in ("op", "imp")]
+        hits = [of["correct"] for of in by_measure] + [of["true_set_rank"] == 1 for of in by_measure]
+        assert cells == [share_text(hit) for hit in hits]
+
+
+def share_text(hits):
+    """How many of how many, with Wilson's interval."""
+    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    return f"{hits.sum()} of {len(hits)} ({interval.low:.2f} to {interval.high:.2f})"
 
 
 def interval_text(row):
