@@ -137,7 +137,7 @@ def test_the_page_on_experiments_prints_what_it_says(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     outputs, said, _ = printed(EXPERIMENTS, capsys)
     assert outputs == said
-    assert len(said) == 9
+    assert len(said) == 11
 
 
 def test_the_scorecard_says_what_the_published_claims_table_does():
