@@ -46,12 +46,15 @@ EXPERIMENTS = $(basename $(notdir $(wildcard config/experiments/*.yaml)))
 experiments: $(EXPERIMENTS)
 
 # Copies of the paper-scale sweep's pretrained models, checked before they are taken over, need not be trained again.
-$(EXPERIMENTS): setup
+$(EXPERIMENTS): setup results/paper/pretrained
 	mkdir -p results/experiments/$@
 	test -d results/experiments/$@/pretrained || \
 		cp -R results/paper/sequences results/paper/pretrained results/experiments/$@
 	.venv/bin/python workflow_scripts/adopt.py --configfile config/experiments/$@.yaml
 	$(SNAKEMAKE) --configfile config/experiments/$@.yaml
+
+results/paper/pretrained:
+	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
 publish: setup
 	.venv/bin/python workflow_scripts/publish.py --folder docs/replication

@@ -67,10 +67,12 @@ def printed(page, capsys, change=lambda example: example):
     return outputs, said, names
 
 
-def test_the_page_on_a_policy_of_ones_own_prints_what_it_says(capsys):
-    outputs, said, _ = printed((ROOT / "docs" / "your-own-policy.md").read_text(), capsys)
+@pytest.mark.parametrize(("name", "n_examples"), [("your-own-policy", 3), ("tutorial", 9), ("experiments", 11)])
+def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    outputs, said, _ = printed((ROOT / "docs" / f"{name}.md").read_text(), capsys)
     assert outputs == said
-    assert len(said) == 3
+    assert len(said) == n_examples
 
 
 @pytest.mark.parametrize(
@@ -108,13 +110,6 @@ def test_the_tables_of_trials_are_those_of_the_files(name, title, row):
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 
 
-def test_the_tutorial_prints_what_it_says(capsys, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    outputs, said, _ = printed(TUTORIAL, capsys)
-    assert outputs == said
-    assert len(said) == 9
-
-
 def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
     monkeypatch.chdir(ROOT)
     *_, example = blocks("python", TUTORIAL)
@@ -128,16 +123,6 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
     shown = np.concatenate([marks.get_offsets() for marks in names["axes"].collections])
     drawn = np.concatenate([bars.lines[0].get_xydata() for bars in published.containers])
     np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(drawn, axis=0))
-
-
-EXPERIMENTS = (ROOT / "docs" / "experiments.md").read_text()
-
-
-def test_the_page_on_experiments_prints_what_it_says(capsys, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    outputs, said, _ = printed(EXPERIMENTS, capsys)
-    assert outputs == said
-    assert len(said) == 11
 
 
 def test_the_scorecard_says_what_the_published_claims_table_does():
