@@ -1,5 +1,6 @@
 """What is published of a sweep."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,9 @@ def test_a_finished_sweep_is_published_and_takes_the_place_of_an_earlier_one(fin
     assert jobs[["seconds", "end"]].notna().all().all()
     assert {"README.md", "report.html", "schedule.svg", "configuration.yaml", "figures/op_vs_success.svg"} <= published
     assert "figures/old.svg" not in published
+    links = re.findall(r'href="([^"#:]+)"', (tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "figures/op_vs_success.png" in links
+    assert set(links) <= published
     assert not any("checkpoint" in path for path in published)
 
 

@@ -30,8 +30,9 @@ def main(arguments: argparse.Namespace) -> None:
     ]
     if not arguments.tables_only:
         files += [
-            *(f"figures/{name}.svg" for name in figure_names(sweep["tasks"])),
-            *(name for name in REPORT_FILES if not name.endswith(".png")),
+            *(f"figures/{name}.{kind}" for name in figure_names(sweep["tasks"]) for kind in ("svg", "png")),
+            *REPORT_FILES,
+            "manifest.parquet",  # which the report links to
         ]
     files = [path.removeprefix("./") for path in files]
     if missing := [path for path in files if not (results / path).exists()]:
