@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
+from splithistory.successes import WAYS
 from sweep.canonical import canonical_json, configuration_hash
-from sweep.configuration import SCHEMA_PATH, ConfigurationError, validate
+from sweep.configuration import SCHEMA_PATH, ConfigurationError, schema_of, validate
 from sweep.reference import reference
 from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 
@@ -67,6 +68,11 @@ BAD = [
     ("device", "gpu", "device is 'gpu'", "expected cpu, cuda or auto"),
     ("device", "CUDA", "device is 'CUDA'", "Did you mean 'cuda'?"),
     ("device", 0, "device is 0", "expected cpu, cuda or auto"),
+    ("finetune.successes", "all", "finetune.successes is 'all'", "expected sampled, expected or every"),
+    ("finetune.successes", "Every", "finetune.successes is 'Every'", "Did you mean 'every'?"),
+    ("finetune.successes", None, "finetune.successes is empty", "expected sampled, expected or every"),
+    ("tasks.good4.finetune", {"successes": "expectd"}, "tasks.good4.finetune.successes", "Did you mean 'expected'?"),
+    ("finetune.maintenance.random_fraction", 1.5, "finetune.maintenance.random_fraction is 1.5", "from 0 to 1"),
     ("finetune.action_tokens", "even", "finetune.action_tokens is 'even'", "expected all or odd"),
     ("finetune.action_tokens", True, "finetune.action_tokens is true", "expected all or odd"),
     # names
@@ -172,16 +178,16 @@ BAD = [
     ("measure.n_contexts_differential", 20001, "measure.n_contexts_differential is 20001", "is 20000"),
     (
         "sizes.402k.finetune.maintenance.batch_size",
-        600,
-        "sizes.402k.finetune.maintenance.batch_size is 600",
-        "at most the 256 rollouts",
+        6000,
+        "sizes.402k.finetune.maintenance.batch_size is 6000",
+        "expected at most the 128 of finetune.batch_size",
     ),
-    ("sizes.18k.finetune.batch_size", 8, "finetune.maintenance.batch_size is 32", "of sizes.18k.finetune.batch_size"),
+    ("sizes.18k.finetune.batch_size", 4, "finetune.maintenance.batch_size is 64", "of sizes.18k.finetune.batch_size"),
     (
         "tasks.good2.finetune",
-        {"batch_size": 256, "maintenance": {"batch_size": 1024, "natural_fraction": 0.5}},
-        "tasks.good2.finetune.maintenance.batch_size is 1024",
-        "tasks.good2.finetune.maintenance.natural_fraction = 0.5 leaves 512 to the rollouts",
+        {"batch_size": 256, "maintenance": {"batch_size": 2048, "natural_fraction": 0.5, "random_fraction": 0.25}},
+        "tasks.good2.finetune.maintenance.batch_size is 2048",
+        "natural_fraction = 0.5 and tasks.good2.finetune.maintenance.random_fraction = 0.25 leave 768 to the policy's own",
     ),
     (
         "pretrain.evaluation_interval",
@@ -283,16 +289,13 @@ def test_names_may_look_like_anything_that_a_folder_can_be_called():
         validate(changed({("sizes", name): BASE["sizes"]["18k"], "sweep.sizes": [name]}))
 
 
-def test_maintenance_may_exceed_the_rollouts_by_its_natural_share():
-    validate(
-        changed(
-            {
-                "finetune.batch_size": 128,
-                "finetune.maintenance.batch_size": 160,
-                "finetune.maintenance.natural_fraction": 0.2,
-            }
-        )
-    )
+def test_maintenance_may_exceed_the_rollouts_by_its_natural_and_random_shares():
+    maintenance = {"batch_size": 320, "natural_fraction": 0.2, "random_fraction": 0.5, "learning_rate": 0.001}
+    validate(changed({"finetune.batch_size": 128, "finetune.maintenance": maintenance}))
+
+
+def test_every_way_to_reinforce_successes_can_be_configured():
+    assert schema_of(("finetune", "successes"))["enum"] == list(WAYS)
 
 
 def assert_holds_only_what_differs(override, base):

@@ -11,17 +11,17 @@ from torch import nn
 
 from splithistory import reinforcement
 from splithistory.actions import allowed_tokens, best_actions, mask_logits
-from splithistory.information import good_mask
 from splithistory.model import Architecture, initial_policy
-from splithistory.optimizer import ScheduledAdamW
-from splithistory.pretraining import PretrainSettings, evaluate, pretrain
-from splithistory.reinforcement import Evaluation, FinetuneSettings, finetune, sample_actions
+from splithistory.optimizer import Schedule, ScheduledAdamW
+from splithistory.pretraining import evaluate, pretrain
+from splithistory.reinforcement import Evaluation, FinetuneSettings, expected_utility, finetune, sample_actions
 from splithistory.sequence import (
     Windows,
     generate_chains,
     next_value,
     outcome_of_each_action,
     outcome_probabilities,
+    sample_outcomes,
 )
 from splithistory.training_state import NO_SNAPSHOTS
 from sweep.snapshots import FileSnapshots
@@ -29,8 +29,9 @@ from sweep.snapshots import FileSnapshots
 TINY = Architecture(d_model=8, n_layers=2, n_heads=2, d_ff=8, context_length=20)
 NOISE = 0.02
 TRAIN, VALIDATION = (generate_chains(n, 41, NOISE, np.random.default_rng(n)) for n in (1000, 500))
-GOOD4 = good_mask([0, 2, 4, 6], 8)
-PRETRAIN = PretrainSettings(
+GOOD4 = np.array([1.0, 0, 1, 0, 1, 0, 1, 0])  # utility of each outcome
+GRADED = np.arange(8) / 7
+PRETRAIN = Schedule(
     batch_size=64,
     n_steps=60,
     learning_rate=0.02,
@@ -52,8 +53,9 @@ FINETUNE = FinetuneSettings.from_mapping(
         "dropout": 0.1,
         "gradient_clip": 1.0,
         "evaluation_interval": 2,
+        "successes": "sampled",
         "action_tokens": "all",
-        "maintenance": {"learning_rate": 0.001, "batch_size": 16, "natural_fraction": 0.25, "rollout_policy": "own"},
+        "maintenance": {"learning_rate": 0.001, "batch_size": 16, "natural_fraction": 0.25, "random_fraction": 0.0},
     }
 )
 
@@ -67,10 +69,10 @@ def pretrained(seed=0, track=iter, snapshots=NO_SNAPSHOTS, **changes):
     return pretrain(TINY, replace(PRETRAIN, **changes), TRAIN, VALIDATION, seed, "cpu", track, snapshots)
 
 
-def finetuned(seed=0, good=GOOD4, track=iter, snapshots=NO_SNAPSHOTS, **changes):
+def finetuned(seed=0, utility=GOOD4, track=iter, snapshots=NO_SNAPSHOTS, **changes):
     settings = replace(FINETUNE, **changes)
     policy = initial_policy(TINY, seed=0, dropout=settings.dropout)
-    return finetune(policy, settings, good, NOISE, TRAIN, VALIDATION, seed, track, snapshots)
+    return finetune(policy, settings, utility, NOISE, TRAIN, VALIDATION, seed, track, snapshots)
 
 
 def equal(first, second):
@@ -129,15 +131,8 @@ def test_evaluation_is_the_mean_log_loss_and_the_share_of_hits():
 @pytest.mark.parametrize(("n_held", "anneal_fraction"), [(0, 0.8), (50, 0.3)])
 def test_the_learning_rate_rises_to_its_peak_holds_it_and_anneals_along_a_cosine(n_held, anneal_fraction):
     parameter = nn.Parameter(torch.ones(3))
-    optimizer = ScheduledAdamW(
-        [parameter],
-        learning_rate=0.1,
-        n_steps=100,
-        warmup_fraction=0.2,
-        anneal_fraction=anneal_fraction,
-        weight_decay=0.01,
-        gradient_clip=1.0,
-    )
+    schedule = replace(PRETRAIN, learning_rate=0.1, n_steps=100, anneal_fraction=anneal_fraction)
+    optimizer = ScheduledAdamW([parameter], schedule)
     rates = []
     for _ in range(100):
         rates.append(optimizer.learning_rate)
@@ -151,15 +146,7 @@ def test_the_learning_rate_rises_to_its_peak_holds_it_and_anneals_along_a_cosine
 
 def test_a_step_is_adamws_along_the_clipped_gradient():
     ours, reference = (nn.Parameter(torch.tensor([3.0, -4.0])) for _ in range(2))
-    optimizer = ScheduledAdamW(
-        [ours],
-        learning_rate=0.1,
-        n_steps=10,
-        warmup_fraction=0.1,
-        anneal_fraction=0.9,
-        weight_decay=0.01,
-        gradient_clip=1.0,
-    )
+    optimizer = ScheduledAdamW([ours], replace(PRETRAIN, learning_rate=0.1, n_steps=10, warmup_fraction=0.1))
     optimizer.step((ours**2).sum())
     reference.grad = torch.tensor([0.6, -0.8])  # (6, -8), of length 10, made of length 1
     torch.optim.AdamW([reference], lr=0.1, weight_decay=0.01).step()
@@ -174,8 +161,8 @@ class Recorder:
 
     made: list
 
-    def __init__(self, parameters, learning_rate, *_):
-        self.parameters, self.learning_rate, self.steps = list(parameters), learning_rate, []
+    def __init__(self, parameters, schedule):
+        self.parameters, self.learning_rate, self.steps = list(parameters), schedule.learning_rate, []
         Recorder.made.append(self)
 
     def step(self, loss):
@@ -190,7 +177,7 @@ class Recorder:
 def one_step(monkeypatch):
     """Runs one step of reinforcement without dropout or updates; returns all that was drawn, and both optimizers."""
 
-    def run(good=GOOD4, **changes):
+    def run(utility=GOOD4, **changes):
         drawn = {"draw_windows": [], "sample_actions": [], "sample_outcomes": []}
 
         def spied(name, function):
@@ -206,15 +193,16 @@ def one_step(monkeypatch):
                 patched.setattr(reinforcement, name, spied(name, getattr(reinforcement, name)))
             patched.setattr(reinforcement, "ScheduledAdamW", Recorder)
             Recorder.made = []
-            policy, rows = finetuned(good=good, dropout=0.0, n_steps=1, evaluation_interval=1, **changes)
+            policy, rows = finetuned(utility=utility, dropout=0.0, n_steps=1, evaluation_interval=1, **changes)
         return {
             "policy": policy.train(),
             "row": rows[0],
             "contexts": drawn["draw_windows"][0][1].contexts,
-            "natural": drawn["draw_windows"][1],
+            "before_chance": drawn["draw_windows"][1],
+            "natural": drawn["draw_windows"][2],
             "actions": drawn["sample_actions"][0][1],
             "outcomes": drawn["sample_outcomes"][0][1],
-            "practised": drawn["sample_outcomes"][1],  # with random answers; the evaluation's own otherwise
+            "by_chance": drawn["sample_outcomes"][1],
             "optimizers": Recorder.made,
         }
 
@@ -228,30 +216,64 @@ def log_probability(policy, context, token, action_tokens="all"):
 
 
 @pytest.mark.parametrize("action_tokens", ["all", "odd"])
-def test_the_gradient_of_reinforcement_is_the_sum_over_successes(one_step, action_tokens):
-    step = one_step(action_tokens=action_tokens)
-    policy, n_successes = step["policy"], 0
+@pytest.mark.parametrize("utility", [GOOD4, GRADED], ids=["good set", "graded"])
+def test_the_gradient_of_sampled_successes_is_the_sum_over_them(one_step, action_tokens, utility):
+    step = one_step(action_tokens=action_tokens, utility=utility)
+    policy, n = step["policy"], len(step["actions"])
     loss = torch.zeros(())
     for context, action, outcome in zip(step["contexts"], step["actions"], step["outcomes"], strict=True):
-        if outcome in (0, 2, 4, 6):
-            loss = loss - log_probability(policy, context, action, action_tokens) / len(step["actions"])
-            n_successes += 1
-    assert 0 < n_successes < len(step["actions"])
+        if utility[outcome]:
+            loss = loss - utility[outcome] * log_probability(policy, context, action, action_tokens) / n
+    assert_reinforced_by(step, loss)
+    assert 0 < step["row"]["sampled_success_rate"] < 1
+    assert step["row"]["sampled_success_rate"] == pytest.approx(utility[step["outcomes"]].mean())
+
+
+@pytest.mark.parametrize("action_tokens", ["all", "odd"])
+@pytest.mark.parametrize("utility", [GOOD4, GRADED], ids=["good set", "graded"])
+@pytest.mark.parametrize("successes", ["expected", "every"])
+def test_the_gradient_of_all_successes_is_the_weighted_sum_over_answers(one_step, successes, action_tokens, utility):
+    step = one_step(successes=successes, action_tokens=action_tokens, utility=utility)
+    policy, n = step["policy"], len(step["actions"])
+    answers = range(8, 16) if action_tokens == "odd" else range(16)
+    loss = torch.zeros(())
+    for context in step["contexts"]:
+        log_probabilities = [log_probability(policy, context, answer, action_tokens) for answer in answers]
+        brought = []
+        for answer, log in zip(answers, log_probabilities, strict=True):
+            value = math.prod([answer + 1, *(int(token) + 1 for token in context[-15:])]) % 17 % 8
+            brought.append(log.exp().item() * (0.98 * utility[value] + 0.02 * utility.mean()))
+        scale = n * (sum(brought) if successes == "every" else 1)
+        loss = loss - sum(weight / scale * log for weight, log in zip(brought, log_probabilities, strict=True))
+    assert_reinforced_by(step, loss)
+
+
+def assert_reinforced_by(step, loss):
     [(recorded, gradients)] = step["optimizers"][0].steps
     assert recorded == pytest.approx(loss.item(), rel=1e-5)
-    expected = torch.autograd.grad(loss, list(policy.parameters()))
+    expected = torch.autograd.grad(loss, list(step["policy"].parameters()))
     for found, wanted in zip(gradients, expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
-    assert step["row"]["sampled_success_rate"] == pytest.approx(n_successes / len(step["actions"]))
     assert step["row"]["reinforcement_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
-def test_without_a_success_nothing_is_reinforced(one_step):
-    step = one_step(good=np.zeros(8, dtype=bool))
+@pytest.mark.parametrize("successes", ["sampled", "expected", "every"])
+def test_without_a_success_nothing_is_reinforced(one_step, successes):
+    step = one_step(utility=np.zeros(8), successes=successes)
     [(loss, gradients)] = step["optimizers"][0].steps
     assert loss == 0
     assert not any(gradient.any() for gradient in gradients)
     assert step["row"]["sampled_success_rate"] == 0
+
+
+def test_what_an_action_brings_is_the_mean_over_its_sampled_outcomes():
+    contexts = VALIDATION[:3, :20]
+    found = expected_utility(contexts, GRADED, NOISE)
+    rng = np.random.default_rng(0)
+    for action in range(16):
+        many = np.repeat(contexts, 20_000, axis=0)
+        outcomes = sample_outcomes(many, np.full(len(many), action, dtype=np.uint8), NOISE, rng)
+        np.testing.assert_allclose(found[:, action], GRADED[outcomes].reshape(3, -1).mean(axis=1), atol=0.005)
 
 
 def test_windows_of_reinforcement_end_before_an_odd_position(one_step):
@@ -264,12 +286,22 @@ def test_sampled_outcomes_are_the_recurrences(one_step):
     assert np.mean(values != step["outcomes"]) == pytest.approx(NOISE * 7 / 8, abs=0.01)
 
 
-@pytest.mark.parametrize(("natural_fraction", "n_natural"), [(0.0, 0), (0.25, 4), (1.0, 16)])
-def test_maintenance_is_on_the_rollouts_own_examples_and_untouched_windows(one_step, natural_fraction, n_natural):
-    step = one_step(maintenance=replace(FINETUNE.maintenance, natural_fraction=natural_fraction))
+@pytest.mark.parametrize(
+    ("natural_fraction", "random_fraction", "n_own", "n_random", "n_natural"),
+    [(0.0, 0.0, 16, 0, 0), (0.25, 0.0, 12, 0, 4), (0.25, 0.5, 6, 6, 4), (0.5, 1.0, 0, 8, 8), (1.0, 0.5, 0, 0, 16)],
+)
+def test_maintenance_is_on_own_and_random_rollouts_and_untouched_windows(
+    one_step, natural_fraction, random_fraction, n_own, n_random, n_natural
+):
+    shares = {"natural_fraction": natural_fraction, "random_fraction": random_fraction}
+    step = one_step(maintenance=replace(FINETUNE.maintenance, **shares))
     policy = step["policy"]
-    rollouts = zip(step["contexts"], step["actions"], step["outcomes"], strict=True)
-    examples = [(np.append(context[1:], action), outcome) for context, action, outcome in rollouts][: 16 - n_natural]
+    own = zip(step["contexts"], step["actions"], step["outcomes"], strict=True)
+    (contexts, answers, _, _), outcomes = step["by_chance"]
+    np.testing.assert_array_equal(contexts, step["before_chance"][1].contexts)
+    rollouts = [*list(own)[:n_own], *zip(contexts, answers, outcomes, strict=True)]
+    examples = [(np.append(context[1:], action), outcome) for context, action, outcome in rollouts]
+    assert len(examples) == n_own + n_random
     (_, n_drawn, *_), natural = step["natural"]
     assert n_drawn == n_natural
     for context, target in zip(*natural, strict=True):
@@ -285,25 +317,17 @@ def test_maintenance_is_on_the_rollouts_own_examples_and_untouched_windows(one_s
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_maintenance_on_random_answers_has_outcomes_of_its_own(one_step):
-    step = one_step(maintenance=replace(FINETUNE.maintenance, rollout_policy="random"))
-    (contexts, answers, _, _), outcomes = step["practised"]
-    np.testing.assert_array_equal(contexts, step["contexts"][:12])
-    examples = [(np.append(x[1:], a), f) for x, a, f in zip(contexts, answers, outcomes, strict=True)]
-    examples += zip(*step["natural"][1], strict=True)
-    assert len(examples) == 16
-    loss = -sum(log_probability(step["policy"], context, token) for context, token in examples) / 16
-    [(recorded, _)] = step["optimizers"][1].steps
-    assert recorded == pytest.approx(loss.item(), rel=1e-5)
-
-
 @pytest.mark.parametrize(("action_tokens", "allowed"), [("all", range(16)), ("odd", range(8, 16))])
 def test_random_answers_are_every_allowed_token_equally_often(one_step, action_tokens, allowed):
-    practice = replace(FINETUNE.maintenance, rollout_policy="random", batch_size=4000, natural_fraction=0.0)
-    step = one_step(action_tokens=action_tokens, batch_size=4000, maintenance=practice)
-    found, counts = np.unique(step["practised"][0][1], return_counts=True)
+    practice = replace(FINETUNE.maintenance, random_fraction=1.0, batch_size=4000, natural_fraction=0.0)
+    step = one_step(action_tokens=action_tokens, maintenance=practice)
+    (contexts, answers, _, _), outcomes = step["by_chance"]
+    assert (contexts[:, -1] < 8).all()
+    found, counts = np.unique(answers, return_counts=True)
     assert list(found) == list(allowed)
     assert chisquare(counts).pvalue > 1e-4
+    values = outcome_of_each_action(contexts)[np.arange(4000), answers]
+    assert np.mean(values != outcomes) == pytest.approx(NOISE * 7 / 8, abs=0.01)
 
 
 def test_maintenance_reads_even_tokens_that_the_policy_answered_with(one_step):
@@ -342,8 +366,11 @@ def test_evaluating_more_often_does_not_change_the_training():
     assert equal(often, seldom)
 
 
-def test_reinforcement_learns_what_succeeds_in_a_few_windows():
-    settings = replace(FINETUNE, n_steps=100, learning_rate=0.03, dropout=0.0, evaluation_interval=50)
+@pytest.mark.parametrize("successes", ["sampled", "expected", "every"])
+def test_reinforcement_learns_what_succeeds_in_a_few_windows(successes):
+    settings = replace(
+        FINETUNE, successes=successes, n_steps=100, learning_rate=0.03, dropout=0.0, evaluation_interval=50
+    )
     few = TRAIN[:4, :22]  # one window each, to be known by heart
     _, rows = finetune(initial_policy(TINY, seed=0), settings, GOOD4, NOISE, few, VALIDATION, 0)
     assert rows[-1]["sampled_success_rate"] > 0.8

@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> None:
     policy, rows = finetune(
         pretrained.to(device),
         finetune_settings,
-        good_mask(settings["good"], N_OUTCOMES),
+        good_mask(settings["good"], N_OUTCOMES).astype(float),
         pretraining["train"]["noise"],
         train,
         validation,

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from splithistory.model import Architecture
-from splithistory.pretraining import PretrainSettings, pretrain
+from splithistory.optimizer import Schedule
+from splithistory.pretraining import pretrain
 from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import save_checkpoint
@@ -23,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     snapshots = FileSnapshots(arguments.state, made_by, script.log_row)
     policy, rows = pretrain(
         Architecture(**settings["architecture"]),
-        PretrainSettings(**settings["pretrain"]),
+        Schedule(**settings["pretrain"]),
         train,
         validation,
         settings["seed"],

@@ -2,10 +2,38 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What the settings of pretraining and of reinforcement have in common; `config.yaml` explains each.
+
+    Attributes:
+        batch_size: windows per step.
+        n_steps: optimizer steps.
+        learning_rate: peak of the rate.
+        warmup_fraction: share of the steps that rise to the peak, in (0, 1).
+        anneal_fraction: share of the steps that fall from it; the sum of both is at most 1.
+        weight_decay: AdamW's, at least 0.
+        dropout: rate on attention outputs and hidden units.
+        gradient_clip: largest norm of a gradient.
+        evaluation_interval: steps between two evaluations on the validation chains.
+    """
+
+    batch_size: int
+    n_steps: int
+    learning_rate: float
+    warmup_fraction: float
+    anneal_fraction: float
+    weight_decay: float
+    dropout: float
+    gradient_clip: float
+    evaluation_interval: int
 
 
 class ScheduledAdamW:
@@ -13,30 +41,16 @@ class ScheduledAdamW:
 
     Args:
         parameters: what to train.
-        learning_rate: the peak.
-        n_steps: length of the schedule.
-        warmup_fraction: share of the steps that rise to the peak, in (0, 1).
-        anneal_fraction: share of the steps that fall from it; the sum of both is at most 1.
-        weight_decay: AdamW's, at least 0.
-        gradient_clip: largest norm of a gradient.
+        schedule: rate, weight decay and clipping of each step.
     """
 
-    def __init__(
-        self,
-        parameters: Iterable[nn.Parameter],
-        learning_rate: float,
-        n_steps: int,
-        warmup_fraction: float,
-        anneal_fraction: float,
-        weight_decay: float,
-        gradient_clip: float,
-    ) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], schedule: Schedule) -> None:
         self.parameters = list(parameters)
-        self.gradient_clip = gradient_clip
-        self._adamw = torch.optim.AdamW(self.parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(
-            self._adamw, lambda step: share_of_peak(step, n_steps, warmup_fraction, anneal_fraction)
+        self.gradient_clip = schedule.gradient_clip
+        self._adamw = torch.optim.AdamW(
+            self.parameters, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
         )
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._adamw, lambda step: share_of_peak(step, schedule))
 
     @property
     def learning_rate(self) -> float:
@@ -61,20 +75,18 @@ class ScheduledAdamW:
         self._schedule.step()
 
 
-def share_of_peak(step: int, n_steps: int, warmup_fraction: float, anneal_fraction: float) -> float:
+def share_of_peak(step: int, schedule: Schedule) -> float:
     """The rate of a step as a share of the peak: a linear rise, the peak, then half a cosine towards zero.
 
     Args:
         step: from 0.
-        n_steps: length of the schedule.
-        warmup_fraction: share of the steps that rise; at least one does.
-        anneal_fraction: share of the steps that fall.
+        schedule: its length, rise and fall; at least one step rises.
 
     Returns:
         A share in [0, 1]; 0 only after the last step.
     """
-    n_warmup = max(1, round(warmup_fraction * n_steps))
+    n_warmup = max(1, round(schedule.warmup_fraction * schedule.n_steps))
     if step < n_warmup:
         return (step + 1) / n_warmup
-    left = min(1.0, (n_steps - step) / max(1, anneal_fraction * n_steps))  # of the fall
+    left = min(1.0, (schedule.n_steps - step) / max(1, schedule.anneal_fraction * schedule.n_steps))  # of the fall
     return 0.5 * (1 - math.cos(math.pi * left))

@@ -1,49 +1,21 @@
 """Pretraining: next-token prediction on the sequence (method, section 2)."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from splithistory.model import Architecture, Policy, as_tensor, initial_policy, predict
-from splithistory.optimizer import ScheduledAdamW
+from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Tokens, Windows, draw_windows, one_window_a_chain
 from splithistory.training_state import NO_SNAPSHOTS, Snapshots, TrainingState
 
 
-@dataclass(frozen=True)
-class PretrainSettings:
-    """Settings of pretraining; `config.yaml` explains each.
-
-    Attributes:
-        batch_size: windows a step.
-        n_steps: optimizer steps.
-        learning_rate: peak of the schedule.
-        warmup_fraction: share of the steps that rise to the peak.
-        anneal_fraction: share of the steps that fall from it.
-        weight_decay: AdamW's.
-        dropout: rate on attention outputs and hidden units.
-        gradient_clip: largest norm of a gradient.
-        evaluation_interval: steps between two evaluations on the validation chains.
-    """
-
-    batch_size: int
-    n_steps: int
-    learning_rate: float
-    warmup_fraction: float
-    anneal_fraction: float
-    weight_decay: float
-    dropout: float
-    gradient_clip: float
-    evaluation_interval: int
-
-
 def pretrain(
     architecture: Architecture,
-    settings: PretrainSettings,
+    schedule: Schedule,
     train: Tokens,
     validation: Tokens,
     seed: int,
@@ -55,7 +27,7 @@ def pretrain(
 
     Args:
         architecture: the policy's shape.
-        settings: how to train it.
+        schedule: how to train it.
         train: (n_chains, length) training chains.
         validation: (n_chains, length) validation chains; one window of each is evaluated.
         seed: of the initial parameters, the windows drawn and dropout.
@@ -64,30 +36,22 @@ def pretrain(
         snapshots: where the state is kept at every evaluation; training goes on from the latest.
 
     Returns:
-        The trained policy, in evaluation mode, and a row an evaluation: ``step``, ``train_loss`` (mean since
+        The trained policy, in evaluation mode, and one row per evaluation: ``step``, ``train_loss`` (mean since
         the last evaluation, nats), ``validation_loss`` (nats), ``validation_accuracy``, ``learning_rate``.
     """
-    policy = initial_policy(architecture, seed, settings.dropout).to(device).train()
+    policy = initial_policy(architecture, seed, schedule.dropout).to(device).train()
     rng = stream_rng(seed, Stream.PRETRAINING)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
-    optimizer = ScheduledAdamW(
-        policy.parameters(),
-        settings.learning_rate,
-        settings.n_steps,
-        settings.warmup_fraction,
-        settings.anneal_fraction,
-        settings.weight_decay,
-        settings.gradient_clip,
-    )
+    optimizer = ScheduledAdamW(policy.parameters(), schedule)
     held_out = one_window_a_chain(validation, architecture.context_length, np.random.default_rng(0))
     state = TrainingState(policy, [optimizer], rng, snapshots)
     losses: list[torch.Tensor] = []  # since the last evaluation
-    for step in track(range(state.step + 1, settings.n_steps + 1)):
-        windows = draw_windows(train, settings.batch_size, architecture.context_length, rng)
+    for step in track(range(state.step + 1, schedule.n_steps + 1)):
+        windows = draw_windows(train, schedule.batch_size, architecture.context_length, rng)
         loss = F.cross_entropy(policy(as_tensor(windows.contexts, policy)), as_tensor(windows.targets, policy))
         optimizer.step(loss)
         losses.append(loss.detach())
-        if step % settings.evaluation_interval == 0 or step == settings.n_steps:
+        if step % schedule.evaluation_interval == 0 or step == schedule.n_steps:
             validation_loss, accuracy = evaluate(policy, held_out)
             state.record(
                 step,

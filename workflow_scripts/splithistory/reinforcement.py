@@ -1,8 +1,8 @@
 """Reinforcement of successes, with maintenance of the predictions (method, section 3)."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,19 +11,21 @@ from torch.nn import functional as F
 
 from splithistory.actions import ActionTokens, allowed_tokens, likeliest, mask_logits
 from splithistory.model import Policy, as_tensor, predict
-from splithistory.optimizer import ScheduledAdamW
+from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.pretraining import evaluate
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import (
+    N_OUTCOMES,
     Tokens,
     Windows,
     draw_windows,
     one_window_a_chain,
-    outcome_of_action,
+    outcome_of_each_action,
     outcome_probabilities,
     sample_outcomes,
     shifted,
 )
+from splithistory.successes import WAYS, Answers
 from splithistory.training_state import NO_SNAPSHOTS, Snapshots, TrainingState
 
 OUTCOME_PARITY = 0  # outcomes stand at even positions, actions at odd ones
@@ -36,51 +38,45 @@ class MaintenanceSettings:
 
     Attributes:
         learning_rate: peak of the schedule.
-        batch_size: examples a step.
-        natural_fraction: share of the examples that are untouched windows of the training chains; the
-            others are rollouts.
-        rollout_policy: who answers in those: the policy itself ("own", the rollouts that are reinforced too), or
-            chance ("random", each allowed token equally often), so that no outcome is favoured.
+        batch_size: examples per step.
+        natural_fraction: share of the examples that are untouched windows of the training chains; the others are
+            rollouts.
+        random_fraction: share of the rollouts that chance answers, each allowed token equally often; the policy
+            being trained answers the others, which are rollouts that are reinforced too.
     """
 
     learning_rate: float
     batch_size: int
     natural_fraction: float
-    rollout_policy: Literal["own", "random"]
+    random_fraction: float
 
     @property
     def n_natural(self) -> int:
-        """Untouched windows a step."""
+        """Untouched windows per step."""
         return round(self.natural_fraction * self.batch_size)
+
+    @property
+    def n_random(self) -> int:
+        """Rollouts per step that chance answers."""
+        return round(self.random_fraction * (self.batch_size - self.n_natural))
+
+    @property
+    def n_own(self) -> int:
+        """Rollouts per step that the policy answers itself."""
+        return self.batch_size - self.n_natural - self.n_random
 
 
 @dataclass(frozen=True)
-class FinetuneSettings:
+class FinetuneSettings(Schedule):
     """Settings of reinforcement; `config.yaml` explains each.
 
     Attributes:
-        batch_size: rollouts a step.
-        n_steps: optimizer steps.
-        learning_rate: peak of the schedule.
-        warmup_fraction: share of the steps that rise to the peak.
-        anneal_fraction: share of the steps that fall from it.
-        weight_decay: AdamW's.
-        dropout: rate on attention outputs and hidden units.
-        gradient_clip: largest norm of a gradient.
-        evaluation_interval: steps between two evaluations on the validation chains.
+        successes: how successes are reinforced, one of `successes.WAYS`.
         action_tokens: tokens the policy may answer with.
         maintenance: settings of maintenance.
     """
 
-    batch_size: int
-    n_steps: int
-    learning_rate: float
-    warmup_fraction: float
-    anneal_fraction: float
-    weight_decay: float
-    dropout: float
-    gradient_clip: float
-    evaluation_interval: int
+    successes: str
     action_tokens: ActionTokens
     maintenance: MaintenanceSettings
 
@@ -93,7 +89,7 @@ class FinetuneSettings:
 def finetune(
     policy: Policy,
     settings: FinetuneSettings,
-    good: np.ndarray,
+    utility: np.ndarray,
     noise: float,
     train: Tokens,
     validation: Tokens,
@@ -103,16 +99,15 @@ def finetune(
 ) -> tuple[Policy, list[dict[str, float]]]:
     """Reinforce a pretrained policy on a task, in place.
 
-    Each step draws windows that end just before an odd position, samples an action a for each at
-    temperature 1 and an outcome f from the recurrence, and takes two optimizer steps: one along the
-    cross-entropy of a where f is good (a failure has no term), one along the cross-entropy of f given the
-    window shifted by a, and of even positions of untouched windows. With ``rollout_policy`` "random", the
-    second step has actions of its own, and their outcomes.
+    Each step draws windows that end just before an odd position, samples an action a for each at temperature 1 and an
+    outcome f from the recurrence, and takes two optimizer steps. One reinforces successes, in one of `successes.WAYS`.
+    The other maintains the predictions: it descends the cross-entropy of outcomes f given the window shifted by a, for
+    the policy's own answers and for random ones, and that of even positions of untouched windows.
 
     Args:
         policy: pretrained, with the dropout of the settings.
         settings: how to train it.
-        good: (8,) booleans, the task's good set.
+        utility: (8,) how good each outcome is, in [0, 1]; for a good set 1 on it and 0 off it.
         noise: the recurrence's.
         train: (n_chains, length) training chains.
         validation: (n_chains, length) validation chains; one window of each is evaluated.
@@ -121,7 +116,7 @@ def finetune(
         snapshots: where the state is kept at every evaluation; training goes on from the latest.
 
     Returns:
-        The policy, in evaluation mode, and a row an evaluation: ``step``, ``sampled_success_rate`` and
+        The policy, in evaluation mode, and one row per evaluation: ``step``, ``sampled_success_rate`` and
         ``reinforcement_loss`` (means since the last evaluation), and the entries of `Evaluation`.
     """
     rng = stream_rng(seed, Stream.REINFORCEMENT)
@@ -129,42 +124,41 @@ def finetune(
     policy.train()
     context_length = policy.architecture.context_length
     maintenance = settings.maintenance
-    schedule = (
-        settings.n_steps,
-        settings.warmup_fraction,
-        settings.anneal_fraction,
-        settings.weight_decay,
-        settings.gradient_clip,
-    )
-    reinforcer = ScheduledAdamW(policy.parameters(), settings.learning_rate, *schedule)
-    maintainer = ScheduledAdamW(policy.parameters(), maintenance.learning_rate, *schedule)
-    evaluation = Evaluation(validation, context_length, good, noise, settings.action_tokens)
-    n_rollouts = maintenance.batch_size - maintenance.n_natural
+    reinforcer = ScheduledAdamW(policy.parameters(), settings)
+    maintainer = ScheduledAdamW(policy.parameters(), replace(settings, learning_rate=maintenance.learning_rate))
+    loss_of = WAYS[settings.successes]
+    evaluation = Evaluation(validation, context_length, utility, noise, settings.action_tokens)
     allowed = np.flatnonzero(allowed_tokens(settings.action_tokens)).astype(np.uint8)
 
     state = TrainingState(policy, [reinforcer, maintainer], rng, snapshots)
     since_evaluation: list[tuple[float, float]] = []
     for step in track(range(state.step + 1, settings.n_steps + 1)):
-        windows = draw_windows(train, settings.batch_size, context_length, rng, ACTION_PARITY)
-        logits = mask_logits(policy(as_tensor(windows.contexts, policy)), settings.action_tokens)  # (B, 16)
+        contexts = draw_windows(train, settings.batch_size, context_length, rng, ACTION_PARITY).contexts  # (B, T)
+        logits = mask_logits(policy(as_tensor(contexts, policy)), settings.action_tokens)  # (B, 16)
         actions = sample_actions(logits)  # (B,)
-        outcomes = sample_outcomes(windows.contexts, actions, noise, rng)  # (B,)
-        succeeded = torch.from_numpy(good[outcomes]).to(logits.device)
-        losses = F.cross_entropy(logits, as_tensor(actions, policy), reduction="none")  # (B,)
-        reinforcement_loss = losses[succeeded].sum() / settings.batch_size
+        outcomes = sample_outcomes(contexts, actions, noise, rng)  # (B,)
+        sampled_utility = utility[outcomes]
+        answers = Answers(
+            log_probabilities=logits.log_softmax(dim=1),
+            expected_utility=_like(logits, expected_utility(contexts, utility, noise)),
+            sampled_action=as_tensor(actions, policy),
+            sampled_utility=_like(logits, sampled_utility),
+        )
+        reinforcement_loss = loss_of(answers)
         reinforcer.step(reinforcement_loss)
 
-        practised = windows.contexts[:n_rollouts]
-        if maintenance.rollout_policy == "random":
-            answers = rng.choice(allowed, n_rollouts)
-            rollouts = Windows(shifted(practised, answers), sample_outcomes(practised, answers, noise, rng))
-        else:
-            rollouts = Windows(shifted(practised, actions[:n_rollouts]), outcomes[:n_rollouts])
-        natural = draw_windows(train, maintenance.n_natural, context_length, rng, OUTCOME_PARITY)
-        contexts, targets = (np.concatenate(parts) for parts in zip(rollouts, natural, strict=True))
-        maintainer.step(F.cross_entropy(policy(as_tensor(contexts, policy)), as_tensor(targets, policy)))
+        own = slice(maintenance.n_own)
+        before_chance = draw_windows(train, maintenance.n_random, context_length, rng, ACTION_PARITY).contexts
+        by_chance = rng.choice(allowed, maintenance.n_random)
+        practised = [
+            Windows(shifted(contexts[own], actions[own]), outcomes[own]),
+            Windows(shifted(before_chance, by_chance), sample_outcomes(before_chance, by_chance, noise, rng)),
+            draw_windows(train, maintenance.n_natural, context_length, rng, OUTCOME_PARITY),
+        ]
+        examples, targets = (np.concatenate(parts) for parts in zip(*practised, strict=True))
+        maintainer.step(F.cross_entropy(policy(as_tensor(examples, policy)), as_tensor(targets, policy)))
 
-        since_evaluation.append((succeeded.float().mean().item(), reinforcement_loss.item()))
+        since_evaluation.append((sampled_utility.mean(), reinforcement_loss.item()))
         if step % settings.evaluation_interval == 0 or step == settings.n_steps:
             sampled_success_rate, mean_loss = np.mean(since_evaluation, axis=0).tolist()
             state.record(
@@ -179,36 +173,55 @@ def finetune(
     return policy.eval(), state.rows
 
 
+def expected_utility(contexts: Tokens, utility: np.ndarray, noise: float) -> np.ndarray:
+    """What each action brings on average, r(x, a) = Σ_f p(f|x, a) u(f).
+
+    Args:
+        contexts: (n, context_length) windows before odd positions.
+        utility: (8,) u(f), in [0, 1].
+        noise: the recurrence's, which is summed out.
+
+    Returns:
+        (n, 16) expected utilities, in [0, 1].
+    """
+    return (outcome_probabilities(np.arange(N_OUTCOMES), noise) @ utility)[outcome_of_each_action(contexts)]
+
+
+def _like(logits: Tensor, numbers: np.ndarray) -> Tensor:
+    """Numbers of any shape as a tensor of the logits' type, on their device."""
+    return torch.from_numpy(numbers).to(logits)
+
+
 class Evaluation:
     """How a policy does on held-out chains, always on the same windows and noise.
 
     Args:
         chains: (n_chains, length) tokens; one window of each is used.
         context_length: tokens a window.
-        good: (8,) booleans, the good set.
+        utility: (8,) how good each outcome is, in [0, 1].
         noise: the recurrence's.
         action_tokens: tokens the policy may answer with.
     """
 
     def __init__(
-        self, chains: Tokens, context_length: int, good: np.ndarray, noise: float, action_tokens: ActionTokens
+        self, chains: Tokens, context_length: int, utility: np.ndarray, noise: float, action_tokens: ActionTokens
     ) -> None:
         rng = np.random.default_rng(0)
         self.before_action = one_window_a_chain(chains, context_length, rng, ACTION_PARITY).contexts
         self.before_outcome = one_window_a_chain(chains, context_length, rng, OUTCOME_PARITY)
-        self.good, self.noise, self.action_tokens = good, noise, action_tokens
+        self.utility, self.noise, self.action_tokens = utility, noise, action_tokens
 
     def __call__(self, policy: Policy) -> dict[str, float]:
         """Evaluate a policy, with dropout off.
 
         Returns:
-            ``success_rate`` at temperature 0, the noise summed out; ``maintenance_loss``, the cross-entropy in
-            nats of outcomes after actions sampled at temperature 1; ``natural_loss``, that of even positions of
-            untouched chains.
+            ``success_rate``, the mean utility at temperature 0, the noise summed out; ``maintenance_loss``, the
+            cross-entropy in nats of outcomes after actions sampled at temperature 1; ``natural_loss``, that of even
+            positions of untouched chains.
         """
         logits = mask_logits(predict(policy, self.before_action), self.action_tokens)  # (n, 16)
-        outcomes = outcome_of_action(self.before_action, likeliest(logits))  # (n,)
-        success = outcome_probabilities(outcomes, self.noise)[:, self.good].sum(axis=1)  # (n,)
+        utility = expected_utility(self.before_action, self.utility, self.noise)  # (n, 16)
+        success = np.take_along_axis(utility, likeliest(logits)[:, None], axis=1)  # (n, 1)
 
         rng = np.random.default_rng(0)
         with torch.random.fork_rng(devices=[]):

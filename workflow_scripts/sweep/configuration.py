@@ -409,16 +409,17 @@ def _long_schedule(sound: _Sound, sections: Sequence[Key]) -> Iterator[_Problem]
 def _large_maintenance(sound: _Sound, sections: Sequence[Key]) -> Iterator[_Problem]:
     size = sound.first(sections, "maintenance", "batch_size")
     natural = sound.first(sections, "maintenance", "natural_fraction")
+    random = sound.first(sections, "maintenance", "random_fraction")
     rollouts = sound.first(sections, "batch_size")
-    if not (size and natural and rollouts):
+    if not (size and natural and random and rollouts):
         return
-    needed = (1 - natural[1]) * size[1]
+    needed = (1 - random[1]) * (1 - natural[1]) * size[1]
     if round(needed, 6) > rollouts[1]:
         yield _Problem(
             size[0],
-            f"is {size[1]}, of which {dotted(natural[0])} = {natural[1]} leaves {needed:.6g} to the rollouts; "
-            f"expected at most the {rollouts[1]} rollouts of {dotted(rollouts[0])}. Lower it to {rollouts[1]}, raise "
-            "natural_fraction, or raise the rollouts.",
+            f"is {size[1]}, of which {dotted(natural[0])} = {natural[1]} and {dotted(random[0])} = {random[1]} leave "
+            f"{needed:.6g} to the policy's own rollouts; expected at most the {rollouts[1]} of {dotted(rollouts[0])}. "
+            f"Lower it to {rollouts[1]}, raise natural_fraction or random_fraction, or raise the rollouts.",
         )
 
 
