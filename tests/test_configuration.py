@@ -187,7 +187,7 @@ BAD = [
         "tasks.good2.finetune",
         {"batch_size": 256, "maintenance": {"batch_size": 2048, "natural_fraction": 0.5, "random_fraction": 0.25}},
         "tasks.good2.finetune.maintenance.batch_size is 2048",
-        "natural_fraction = 0.5 and tasks.good2.finetune.maintenance.random_fraction = 0.25 leave 768 to the policy's own",
+        "natural_fraction = 0.5 and tasks.good2.finetune.maintenance.random_fraction = 0.25 leave 768 to the policy",
     ),
     (
         "pretrain.evaluation_interval",
