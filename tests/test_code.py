@@ -21,6 +21,7 @@ def test_training_depends_on_the_model_and_not_on_the_measures_or_figures():
         modules = modules_of(script)
         assert {"splithistory/model", "splithistory/optimizer", "splithistory/sequence"} <= modules
         assert not modules & {"splithistory/split_history", "splithistory/policy_measurement", "sweep/summary"}
+        assert not modules & {"splithistory/information", "splithistory/theory", "splithistory/identification"}
         assert not any(module.startswith("sweep/figures") for module in modules)
 
 
@@ -61,6 +62,9 @@ def test_the_version_of_code_is_the_same_wherever_it_lies(scripts):
     [
         ("splithistory/reinforcement.py", "finetune.py", "pretrain.py"),
         ("finetune.py", "finetune.py", "measure.py"),
+        ("splithistory/information.py", "measure.py", "finetune.py"),
+        ("splithistory/theory.py", "summarize.py", "finetune.py"),
+        ("splithistory/task.py", "summarize.py", "finetune.py"),
         ("sweep/figures/splithistory.mplstyle", "draw_figures.py", "summarize.py"),
         ("sweep/report/page.html", "write_report.py", "draw_figures.py"),
         ("sweep/claims.py", "summarize.py", "measure.py"),

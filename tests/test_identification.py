@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splithistory.identification import good_set_pairs, nearest_objective, rank_good_set, ranks_of_good_set
-from splithistory.information import good_mask, predicted_optimization
+from splithistory.task import good_mask
+from splithistory.theory import predicted_optimization
 
 UNIFORM = np.full(8, 1 / 8)
 
@@ -76,6 +77,15 @@ def test_a_uniform_future_promotes_nothing():
     assert (ranking.rank, ranking.n_promoted, ranking.best_set) == (None, 0, [])
 
 
+def test_a_graded_task_has_no_rank_and_the_best_set_does_not_depend_on_it():
+    outcome = np.where(good_mask([0, 4], 8), 0.35, 0.05)
+    ranking = rank_good_set(outcome, UNIFORM, None)
+    asked = rank_good_set(outcome, UNIFORM, good_mask([0, 4], 8))
+    assert ranking.rank is None
+    assert asked.rank == 1
+    assert (ranking.n_promoted, ranking.best_set) == (asked.n_promoted, [0, 4])
+
+
 def test_many_futures_are_ranked_as_each_alone():
     rng = np.random.default_rng(0)
     outcomes, references = rng.dirichlet(np.ones(8), size=(2, 30))
@@ -98,7 +108,7 @@ def test_a_subset_reward_is_told_from_its_superset():
     op = np.log(8) + (outcome * np.log(outcome)).sum()
     masks = [good_mask(members, 8) for members in ([0, 2, 4, 6], [0, 4])]
     scores = [outcome[mask].sum() for mask in masks]
-    predicted = [predicted_optimization(s, mask.mean()) for s, mask in zip(scores, masks, strict=True)]
+    predicted = [predicted_optimization(s, mask) for s, mask in zip(scores, masks, strict=True)]
     assert scores[0] > 0.5
     assert predicted[1] == pytest.approx(op)
     assert nearest_objective(op, predicted, [True, True]) == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import splithistory
 from splithistory.actions import allowed_tokens
-from splithistory.information import entropy, good_mask, kl_divergence, minimum_impact, success_probability
+from splithistory.information import binary_kl_divergence, entropy, kl_divergence
 from splithistory.policy_measurement import (
     PSEUDOCOUNT,
     MeasureSettings,
@@ -25,7 +25,8 @@ from splithistory.policy_measurement import (
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import generate_chains, outcome_of_each_action, outcome_probabilities, sample_with_noise
 from splithistory.split_history import compare_futures, measure, smooth
-from splithistory.theory import jensen_gap, theory_of
+from splithistory.task import Task, good_mask
+from splithistory.theory import jensen_gaps, mean_utility, minimum_impact, theory_of
 
 NOISE = 0.02
 TASKS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
@@ -137,20 +138,21 @@ def test_futures_are_the_methods_sums(case):
     np.testing.assert_allclose(futures.counterfactual_distribution, split.mean(axis=0), atol=1e-12)
     assert futures.op == pytest.approx(entropy(split).mean() - entropy(reacting), abs=1e-9)
     assert futures.imp == pytest.approx(kl_divergence(reacting, split).mean(), abs=1e-9)
-    assert success_probability(futures.outcome_distribution, good) == pytest.approx(reacting[good].sum())
-    assert success_probability(futures.counterfactual_distribution, good) == pytest.approx(split[:, good].sum(1).mean())
+    assert mean_utility(futures.outcome_distribution, good) == pytest.approx(reacting[good].sum())
+    assert mean_utility(futures.counterfactual_distribution, good) == pytest.approx(split[:, good].sum(1).mean())
     assert len(futures.answers) == len(np.unique(policy, axis=0)) == len(futures.weights)
     assert futures.weights.sum() == pytest.approx(1)
 
 
 @settings(deadline=None)
 @given(policies_and_environments(), st.sampled_from([0, 0.5]))
-def test_impact_is_at_least_the_least_that_its_success_rates_allow(case, pseudocount):
+def test_impact_is_at_least_the_least_that_its_mean_utilities_allow(case, pseudocount):
     policy, environment, good = case
     futures = compare_futures(policy, environment, pseudocount)
-    s = success_probability(futures.smooth(futures.outcome_distribution), good)
-    q = success_probability(futures.smooth(futures.counterfactual_distribution), good)
-    assert futures.imp >= minimum_impact(s, q) - 1e-9
+    outcome, counterfactual = map(futures.smooth, (futures.outcome_distribution, futures.counterfactual_distribution))
+    for utility in (good, np.linspace(0, 1, len(good)) ** 2):
+        least = minimum_impact(mean_utility(outcome, utility), utility, counterfactual)
+        assert futures.imp >= least - 1e-9
 
 
 @settings(deadline=None)
@@ -158,11 +160,23 @@ def test_impact_is_at_least_the_least_that_its_success_rates_allow(case, pseudoc
 def test_the_jensen_gap_is_a_part_of_the_excess_impact(case):
     policy, environment, good = case
     futures = compare_futures(policy, environment)
-    s = success_probability(futures.outcome_distribution, good)
-    rates = success_probability(futures.counterfactuals, good)
-    gap = jensen_gap(s, futures.weights, rates)
-    assert gap >= -1e-9
-    assert gap + minimum_impact(s, futures.weights @ rates) <= futures.imp + 1e-9
+    answers = np.zeros(len(futures.weights), dtype=int)
+    for utility in (good, np.linspace(0, 1, len(good)) ** 2):
+        s = mean_utility(futures.outcome_distribution, utility)
+        (gap,) = jensen_gaps([s], utility, answers, futures.weights, futures.counterfactuals)
+        each = [minimum_impact(s, utility, future) for future in futures.counterfactuals]
+        least = minimum_impact(s, utility, futures.counterfactual_distribution)
+        assert gap == pytest.approx(np.dot(futures.weights, each) - least, abs=1e-9)
+        assert gap >= -1e-9
+        assert gap + least <= futures.imp + 1e-9
+
+
+def test_the_jensen_gap_is_infinite_or_undefined_where_a_future_lacks_what_success_takes():
+    without, even = [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]
+    for utility in ([0, 0, 1], [0, 0.5, 1]):
+        gaps = jensen_gaps([0.5, 0.5], utility, [0, 0, 1], [0.5, 0.5, 1.0], [without, even, without])
+        assert gaps[0] == np.inf
+        assert np.isnan(gaps[1])
 
 
 @settings(deadline=None)
@@ -174,13 +188,34 @@ def test_optimization_is_score_and_favouritism_less_nonuniformity(case):
         [futures.outcome_distribution],
         [futures.counterfactual_distribution],
         [futures.entropy_counterfactual],
-        good,
+        Task("good", good),
     )
     parts = theory.op_predicted + theory.op_within_good + theory.op_within_bad - theory.op_nonuniformity
     assert parts == pytest.approx([futures.op], abs=1e-9)
+    assert theory.op_favouritism == pytest.approx(theory.op_within_good + theory.op_within_bad, abs=1e-9)
     assert theory.op_nonuniformity >= -1e-12
     assert theory.success_rate == pytest.approx([futures.outcome_distribution[good].sum()])
-    assert theory.imp_minimum == pytest.approx(minimum_impact(theory.success_rate, theory.success_rate_counterfactual))
+    q = futures.counterfactual_distribution[good].sum()
+    assert theory.imp_minimum == pytest.approx(binary_kl_divergence(theory.success_rate, [q]), abs=1e-9)
+
+
+@settings(deadline=None)
+@given(policies_and_environments())
+def test_the_identity_of_optimization_holds_for_any_utility(case):
+    policy, environment, good = case
+    futures = compare_futures(policy, environment)
+    utility = np.linspace(0, 1, len(good)) ** 2
+    theory = theory_of(
+        [futures.outcome_distribution],
+        [futures.counterfactual_distribution],
+        [futures.entropy_counterfactual],
+        Task("graded", utility),
+    )
+    parts = theory.op_predicted + theory.op_favouritism - theory.op_nonuniformity
+    assert parts == pytest.approx([futures.op], abs=1e-9)
+    assert theory.op_favouritism >= -1e-9
+    if len(good) > 2:  # of two outcomes it is a good set
+        assert np.isnan([theory.op_within_good, theory.op_within_bad]).all()
 
 
 # The two estimators
@@ -267,7 +302,7 @@ ALL, ODD = range(16), range(8, 16)
 
 def success_of_a_perfect_policy(contexts, task, allowed):
     actions = perfect_actions(contexts, TASKS[task], allowed)
-    return success_probability(exact(actions, contexts).outcome_distribution, good_mask(TASKS[task], 8))
+    return mean_utility(exact(actions, contexts).outcome_distribution, good_mask(TASKS[task], 8))
 
 
 @pytest.mark.parametrize(("task", "ceiling"), [("good2", 0.985), ("good4", 0.99), ("good6", 0.995)])

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from splithistory.identification import rank_good_set, ranks_of_good_set
-from splithistory.information import good_mask, minimum_impact, predicted_optimization
+from splithistory.information import binary_kl_divergence
+from splithistory.task import Task, good_mask
+from splithistory.theory import rate_function
+from sweep.claims import claims_table
 from sweep.provenance import provenance
 from sweep.summary import (
     actions_table,
@@ -16,11 +19,13 @@ from sweep.summary import (
     cross_objective_table,
     fits_table,
     identification_table,
+    of_good_sets,
     policies_table,
 )
-from sweep.tables import write_table
+from sweep.tables import read_table, validate_table, write_table
 
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
+TASKS = {name: Task.from_settings(name, {"good": good}) for name, good in GOOD_SETS.items()}
 POLICIES = [(task, size, seed) for task in ("good4", "good2") for size in ("51k", "18k") for seed in (0, 3)]
 PARAMETERS = {(size, seed): n for size, n in [("51k", 51_280), ("18k", 18_784)] for seed in (0, 3)}
 N_REPEATS = 4
@@ -157,8 +162,9 @@ def bootstrap_frame(seed=0):
     )
 
 
-def identification_from(measured):
-    return identification_table(cross_objective_table(measured, GOOD_SETS), measured, bootstrap_frame(), GOOD_SETS)
+def identification_from(measured, bootstrap=None, tasks=TASKS):
+    bootstrap = bootstrap_frame() if bootstrap is None else bootstrap
+    return identification_table(cross_objective_table(measured, tasks), measured, bootstrap, tasks)
 
 
 def policies_from(measured, actions):
@@ -170,7 +176,7 @@ def policies_from(measured, actions):
         self_estimates_frame(),
         identification_from(measured),
         PARAMETERS,
-        GOOD_SETS,
+        TASKS,
     )
 
 
@@ -203,6 +209,8 @@ def test_there_is_a_row_a_policy_in_the_order_of_the_sweep(policies):
 def test_the_identity_of_optimization_holds_on_every_row(policies):
     parts = policies["op_predicted"] + policies["op_within_good"] + policies["op_within_bad"]
     np.testing.assert_allclose(policies["op"], parts - policies["op_nonuniformity"], atol=1e-12)
+    parts = policies["op_predicted"] + policies["op_favouritism"]
+    np.testing.assert_allclose(policies["op"], parts - policies["op_nonuniformity"], atol=1e-12)
     np.testing.assert_allclose(policies["op_excess"], policies["op"] - policies["op_predicted"], atol=1e-12)
 
 
@@ -218,8 +226,10 @@ def test_measures_are_means_over_exact_repeats(frames, policies):
         assert row.imp == pytest.approx(repeats["imp"].mean())
         assert row.op_stderr == pytest.approx(np.std(repeats["op"], ddof=1) / N_REPEATS**0.5)
         assert row.imp_stderr == pytest.approx(np.std(repeats["imp"], ddof=1) / N_REPEATS**0.5)
-        assert row.op_predicted == pytest.approx(np.mean([predicted_optimization(x, chance) for x in s]))
-        assert row.imp_minimum == pytest.approx(np.mean([minimum_impact(x, y) for x, y in zip(s, q, strict=True)]))
+        assert row.op_predicted == pytest.approx(np.mean([binary_kl_divergence(x, chance) for x in s]))
+        assert row.imp_minimum == pytest.approx(
+            np.mean([binary_kl_divergence(x, y) for x, y in zip(s, q, strict=True)])
+        )
 
 
 def test_the_futures_are_means_over_exact_repeats(frames, policies):
@@ -228,6 +238,8 @@ def test_the_futures_are_means_over_exact_repeats(frames, policies):
         for column in ("outcome_distribution", "counterfactual_distribution"):
             np.testing.assert_allclose(getattr(row, column), np.mean(repeats[column].to_list(), axis=0))
         assert list(row.good_set) == GOOD_SETS[row.task]
+        assert np.flatnonzero(row.utility).tolist() == GOOD_SETS[row.task]
+        assert row.chance == len(GOOD_SETS[row.task]) / 8
 
 
 def test_the_studys_columns_are_means_over_smoothed_monte_carlo_repeats(frames, policies):
@@ -238,8 +250,8 @@ def test_the_studys_columns_are_means_over_smoothed_monte_carlo_repeats(frames, 
         q = [np.array(half_added(f))[good].sum() for f in repeats["counterfactual_distribution"]]
         assert row.op_study == pytest.approx(repeats["op"].mean())
         assert row.imp_study == pytest.approx(repeats["imp"].mean())
-        assert row.op_predicted_study == pytest.approx(np.mean([predicted_optimization(x, chance) for x in s]))
-        minima = [minimum_impact(x, y) for x, y in zip(s, q, strict=True)]
+        assert row.op_predicted_study == pytest.approx(np.mean([binary_kl_divergence(x, chance) for x in s]))
+        minima = [binary_kl_divergence(x, y) for x, y in zip(s, q, strict=True)]
         assert row.imp_minimum_study == pytest.approx(np.mean(minima))
         assert row.imp_study >= row.imp_minimum_study
 
@@ -261,8 +273,8 @@ def test_the_jensen_gap_is_that_of_the_actions_rates(frames, policies):
     for repeat in repeats_of(measured, "exact", policy).itertuples():
         answers = own[own["repeat"] == repeat.repeat]
         s, rates = repeat.outcome_distribution[good].sum(), [f[good].sum() for f in answers["outcome_distribution"]]
-        spread = sum(w * minimum_impact(s, q) for w, q in zip(answers["weight"], rates, strict=True))
-        gaps.append(spread - minimum_impact(s, np.dot(answers["weight"], rates)))
+        spread = sum(w * binary_kl_divergence(s, q) for w, q in zip(answers["weight"], rates, strict=True))
+        gaps.append(spread - binary_kl_divergence(s, np.dot(answers["weight"], rates)))
     assert policy.imp_excess_jensen == pytest.approx(np.mean(gaps))
 
 
@@ -301,7 +313,7 @@ def test_a_single_repeat_has_no_standard_error(frames):
 
 
 def test_every_policy_is_judged_by_every_task(frames, policies):
-    crossed = cross_objective_table(frames[0], GOOD_SETS)
+    crossed = cross_objective_table(frames[0], TASKS)
     assert len(crossed) == len(POLICIES) * len(GOOD_SETS)
     assert crossed.groupby(["task", "size", "seed"])["evaluated_task"].apply(set).map(set(GOOD_SETS).__eq__).all()
     assert (crossed["is_training_task"] == (crossed["task"] == crossed["evaluated_task"])).all()
@@ -312,7 +324,7 @@ def test_every_policy_is_judged_by_every_task(frames, policies):
 
 
 def test_the_measures_do_not_depend_on_the_task_that_judges_them(frames):
-    crossed = cross_objective_table(frames[0], GOOD_SETS)
+    crossed = cross_objective_table(frames[0], TASKS)
     assert (crossed.groupby(["task", "size", "seed"])[["op", "imp"]].nunique() == 1).all(axis=None)
     assert (crossed["imp_minimum"] <= crossed["imp"]).all()
 
@@ -343,7 +355,7 @@ def test_the_self_estimates_are_means_over_repeats(policies):
 
 def test_the_nearest_promoted_task_is_identified(frames):
     table = identification_from(frames[0])
-    crossed = cross_objective_table(frames[0], GOOD_SETS)
+    crossed = cross_objective_table(frames[0], TASKS)
     assert len(table) == 2 * len(POLICIES)
     for row in table.itertuples():
         judged = crossed.query("task == @row.task and size == @row.size and seed == @row.seed").set_index(
@@ -379,7 +391,9 @@ def test_the_true_set_is_ranked_on_the_mean_future(frames):
         assert row.best_set == ranking.best_set
         ranks = ranks_of_good_set(np.stack(draws["outcome_distribution"].to_list()), reference(draws), good)
         assert (row.true_set_rank_low, row.true_set_rank_high) == tuple(np.quantile(ranks, [0.025, 0.975]))
+        assert pd.isna(row.true_set_rank_reason) == (ranking.rank is not None)
     assert table["true_set_rank"].isna().any()
+    assert table["true_set_rank_reason"].dropna().str.startswith("not promoted").all()
 
 
 def test_a_policy_that_no_task_fits_is_identified_with_none():
@@ -440,10 +454,153 @@ def test_training_curves_of_both_stages_lie_in_one_table():
     assert table.loc[table["stage"] == "pretrain", "task"].isna().all()
 
 
+# A graded task: what is good2 above is rewarded by this utility
+
+
+UTILITY = np.array([0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1])
+MIXED = {"good4": TASKS["good4"], "graded": Task("graded", UTILITY), "good6": TASKS["good6"]}
+
+
+def with_graded(frame):
+    return frame.assign(task=frame["task"].replace("good2", "graded")) if "task" in frame else frame
+
+
+def mixed_from(measured, actions):
+    measured, actions, bootstrap = map(with_graded, (measured, actions, bootstrap_frame()))
+    cross_objective = cross_objective_table(measured, MIXED)
+    identification = identification_table(cross_objective, measured, bootstrap, MIXED)
+    others = map(with_graded, (success_frame(), *training_frames(), self_estimates_frame()))
+    policies = policies_table(measured, actions, *others, identification, PARAMETERS, MIXED)
+    return {"policies": policies, "cross_objective": cross_objective, "identification": identification}
+
+
+@pytest.fixture(scope="module")
+def mixed(frames):
+    return mixed_from(*frames)
+
+
+def test_a_graded_task_has_no_good_outcomes(mixed):
+    policies = mixed["policies"].set_index("task")
+    graded, others = policies.loc["graded"], policies.drop("graded")
+    assert graded[["n_good", "op_within_good", "op_within_bad"]].isna().all(axis=None)
+    assert graded["good_set"].map(len).eq(0).all()
+    assert others["n_good"].tolist() == [4] * 4
+    assert others[["op_within_good", "op_within_bad"]].notna().all(axis=None)
+    assert all(np.array_equal(utility, UTILITY) for utility in graded["utility"])
+    assert graded["chance"].tolist() == pytest.approx([0.5] * 4)
+
+
+def test_of_a_graded_task_success_is_mean_utility(frames, mixed):
+    measured = with_graded(frames[0])
+    for row in mixed["policies"].query("task == 'graded'").itertuples():
+        repeats = repeats_of(measured, "exact", row)
+        s, q = (
+            [math.fsum(f * UTILITY) for f in repeats[f"{kind}_distribution"]] for kind in ("outcome", "counterfactual")
+        )
+        assert row.success_rate == pytest.approx(np.mean(s))
+        assert row.success_rate_counterfactual == pytest.approx(np.mean(q))
+        assert row.success_rate_pretrained == pytest.approx(np.dot(np.arange(8, 0, -1), UTILITY) / 36)
+        predicted = [rate_function(x, UTILITY, np.full(8, 1 / 8)) for x in s]
+        assert row.op_predicted == pytest.approx(np.mean(predicted))
+        futures = zip(s, repeats["counterfactual_distribution"], strict=True)
+        assert row.imp_minimum == pytest.approx(np.mean([rate_function(x, UTILITY, future) for x, future in futures]))
+        assert row.op == pytest.approx(row.op_predicted + row.op_favouritism - row.op_nonuniformity, abs=1e-12)
+        assert row.op_favouritism > 0
+        assert row.imp > row.imp_minimum
+        sampled = repeats_of(measured, "monte_carlo", row)
+        smoothed = [np.dot(half_added(f), UTILITY) for f in sampled["outcome_distribution"]]
+        predicted = [rate_function(x, UTILITY, np.full(8, 1 / 8)) for x in smoothed]
+        assert row.op_predicted_study == pytest.approx(np.mean(predicted))
+
+
+def test_the_jensen_gap_of_a_graded_task_is_that_of_the_futures(frames, mixed):
+    measured, actions = map(with_graded, frames)
+    policy = next(mixed["policies"].query("task == 'graded'").itertuples())
+    own = actions.query("task == @policy.task and size == @policy.size and seed == @policy.seed")
+    gaps = []
+    for repeat in repeats_of(measured, "exact", policy).itertuples():
+        answers = own[own["repeat"] == repeat.repeat]
+        s = np.dot(repeat.outcome_distribution, UTILITY)
+        spread = sum(
+            weight * rate_function(s, UTILITY, future)
+            for weight, future in zip(answers["weight"], answers["outcome_distribution"], strict=True)
+        )
+        gaps.append(spread - rate_function(s, UTILITY, repeat.counterfactual_distribution))
+    assert policy.imp_excess_jensen == pytest.approx(np.mean(gaps))
+    assert 0 < policy.imp_excess_jensen < policy.imp_excess
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_where_the_least_impact_of_a_graded_task_is_infinite_it_is_null_with_a_reason(tmp_path):
+    policies = mixed_from(*measured_and_actions(empty_split_history_at=(6, 1)))["policies"]
+    undefined = policies.iloc[6]
+    assert undefined["task"] == "graded"
+    assert undefined[["imp_minimum", "imp_ratio", "imp_excess", "imp_excess_jensen"]].isna().all()
+    assert "F' lacks outcomes that the mean utility needs" in undefined["imp_minimum_reason"]
+    assert policies.drop(index=6)["imp_minimum_reason"].isna().all()
+    write_table(policies, "summary/policies", tmp_path / "policies.parquet", provenance({}, "code"))
+
+
+def test_policies_are_judged_by_graded_tasks_and_identified_among_them(frames, mixed):
+    crossed, identification = mixed["cross_objective"], mixed["identification"]
+    own = crossed[crossed["is_training_task"]].reset_index(drop=True)
+    shared = [column for column in crossed if column in mixed["policies"]]
+    pd.testing.assert_frame_equal(own[shared], mixed["policies"][shared], check_dtype=False)
+    judged = crossed.set_index(["task", "size", "seed", "evaluated_task"])["op_predicted"]
+    for row in mixed["policies"].itertuples():
+        repeats = repeats_of(with_graded(frames[0]), "exact", row)
+        predicted = [
+            rate_function(np.dot(f, UTILITY), UTILITY, np.full(8, 1 / 8)) for f in repeats["outcome_distribution"]
+        ]
+        assert judged[row.task, row.size, row.seed, "graded"] == pytest.approx(np.mean(predicted))
+    assert (identification["identified_task"] == "graded").any()
+    assert (identification["identified_task"] == "good4").any()
+
+
+def test_the_rank_of_a_graded_task_is_null_with_a_reason(mixed):
+    identification = mixed["identification"]
+    graded = identification[identification["task"] == "graded"]
+    columns = ["true_set_rank", "true_set_rank_low", "true_set_rank_high"]
+    assert graded[columns].isna().all(axis=None)
+    assert graded["true_set_rank_reason"].eq("graded task: ranks are among good sets").all()
+    assert graded["n_promoted"].eq(127).all()
+    assert graded["best_set"].map(len).between(1, 7).all()
+    others = identification[identification["task"] == "good4"]
+    assert others[["true_set_rank_low", "true_set_rank_high"]].notna().all(axis=None)
+    assert (others["true_set_rank_reason"].isna() == others["true_set_rank"].notna()).all()
+
+
+def test_tables_with_graded_tasks_fit_their_schemas(tmp_path, mixed):
+    for name, frame in mixed.items():
+        path = tmp_path / f"{name}.parquet"
+        write_table(frame, f"summary/{name}", path, provenance({}, "code"))
+        validate_table(read_table(path, f"summary/{name}"), f"summary/{name}", path)
+
+
+def test_the_claims_are_about_good_sets_alone(mixed):
+    tables = of_good_sets(mixed, MIXED)
+    assert set(tables["policies"]["task"]) == set(tables["identification"]["task"]) == {"good4"}
+    assert set(tables["cross_objective"]["task"]) == {"good4"}
+    assert set(tables["cross_objective"]["evaluated_task"]) == {"good4", "good6"}
+    pd.testing.assert_frame_equal(of_good_sets(mixed, TASKS)["policies"], mixed["policies"])
+    by_hand = {
+        name: table[(table["task"] == "good4") & (table.get("evaluated_task", "") != "graded")]
+        for name, table in mixed.items()
+    }
+    good_sets = {name: GOOD_SETS[name] for name in ("good4", "good6")}
+    pd.testing.assert_frame_equal(claims_table(tables, good_sets), claims_table(by_hand, good_sets))
+
+
+def test_a_sweep_of_graded_tasks_alone_decides_no_claim(mixed):
+    tables = of_good_sets(mixed, {"good4": MIXED["graded"], "graded": MIXED["graded"], "good6": MIXED["graded"]})
+    assert tables["policies"].empty
+    assert set(claims_table(tables, {})["verdict"]) == {"inconclusive"}
+
+
 def test_every_summary_fits_its_schema(tmp_path, frames, policies):
     summary = {
         "policies": policies,
-        "cross_objective": cross_objective_table(frames[0], GOOD_SETS),
+        "cross_objective": cross_objective_table(frames[0], TASKS),
         "counterfactuals": counterfactuals_table(frames[0]),
         "identification": identification_from(frames[0]),
         "actions": actions_table(frames[1]),

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splithistory.information import entropy, good_mask
+from splithistory.information import entropy
+from splithistory.task import good_mask
 from splithistory.training_outcomes import measure_on_ring, training_outcomes
 
 GOOD = good_mask([0, 2, 4, 6], 8)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from splithistory.information import good_mask
+import numpy as np
+
 from splithistory.reinforcement import FinetuneSettings, finetune
-from splithistory.sequence import N_OUTCOMES
 from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint, save_checkpoint
@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> None:
     policy, rows = finetune(
         pretrained.to(device),
         finetune_settings,
-        good_mask(settings["good"], N_OUTCOMES).astype(float),
+        np.array(settings["utility"]),
         pretraining["train"]["noise"],
         train,
         validation,

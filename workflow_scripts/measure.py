@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from splithistory.actions import allowed_tokens, best_actions
-from splithistory.information import good_mask
 from splithistory.model import initial_policy
 from splithistory.policy_measurement import (
     MeasureSettings,
@@ -18,6 +17,8 @@ from splithistory.policy_measurement import (
 from splithistory.seeding import Stream, stream_rng
 from splithistory.self_estimate import self_estimates
 from splithistory.sequence import N_OUTCOMES, Tokens, sample_outcomes
+from splithistory.task import Task
+from splithistory.theory import mean_utility
 from sweep import script
 from sweep.chains import measured_contexts, read_chains
 from sweep.checkpoints import load_checkpoint
@@ -63,11 +64,11 @@ def main(arguments: argparse.Namespace) -> None:
     draws = list(bootstrap(actions, contexts, noise, measure_settings))
     estimates = list(self_estimates(policy, actions, contexts, measure_settings))
 
-    good = good_mask(trained_with["good"], N_OUTCOMES)
+    task = Task.from_settings("trained", trained_with)
     counts = outcome_counts(actions)
     success = {
-        "success_rate": counts[good].sum() / len(contexts),
-        "chance": good.mean(),
+        "success_rate": mean_utility(counts, task.utility) / len(contexts),
+        "chance": task.chance,
         "n_contexts": len(contexts),
         "outcome_counts": counts,
         "outcome_counts_pretrained": outcome_counts(actions_pretrained),

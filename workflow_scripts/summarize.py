@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from splithistory.task import Task
 from sweep import script
 from sweep.canonical import configuration_hash
 from sweep.claims import claims_table
@@ -22,6 +24,7 @@ from sweep.summary import (
     cross_objective_table,
     fits_table,
     identification_table,
+    of_good_sets,
     policies_table,
 )
 from sweep.tables import read_table, write_table
@@ -29,7 +32,7 @@ from sweep.tables import read_table, write_table
 
 def main(arguments: argparse.Namespace) -> None:
     settings, results = arguments.settings, arguments.results
-    good_sets = {task: entry["good"] for task, entry in settings["tasks"].items()}
+    tasks = {name: Task.from_settings(name, entry) for name, entry in settings["tasks"].items()}
     tables = stacked(settings, results)
     pretrained, finetuned = tables["pretrained"], tables["finetuned"]
     n_parameters = {
@@ -38,8 +41,8 @@ def main(arguments: argparse.Namespace) -> None:
         ]
         for keys in pretrained_keys(settings["sweep"])
     }
-    cross_objective = cross_objective_table(finetuned["measured"], good_sets)
-    identification = identification_table(cross_objective, finetuned["measured"], finetuned["bootstrap"], good_sets)
+    cross_objective = cross_objective_table(finetuned["measured"], tasks)
+    identification = identification_table(cross_objective, finetuned["measured"], finetuned["bootstrap"], tasks)
     summary = {
         "policies": policies_table(
             finetuned["measured"],
@@ -50,7 +53,7 @@ def main(arguments: argparse.Namespace) -> None:
             finetuned["self_estimate"],
             identification,
             n_parameters,
-            good_sets,
+            tasks,
         ),
         "cross_objective": cross_objective,
         "counterfactuals": counterfactuals_table(finetuned["measured"]),
@@ -61,7 +64,8 @@ def main(arguments: argparse.Namespace) -> None:
     }
     summary["fits"] = fits_table(summary["policies"])
     generator = read_table(summary_table(results, "generator"), "summary/generator").to_pandas()
-    summary["claims"] = claims_table(summary | {"generator": generator}, good_sets)
+    good_sets = {name: np.flatnonzero(task.good).tolist() for name, task in tasks.items() if task.is_good_set}
+    summary["claims"] = claims_table(of_good_sets(summary | {"generator": generator}, tasks), good_sets)
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
     for name, frame in summary.items():
         write_table(frame, f"summary/{name}", summary_table(results, name), made_by)

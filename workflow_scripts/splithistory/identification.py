@@ -1,9 +1,10 @@
 """Reading a policy's objective off its future (method, section 8).
 
-Op_pred(s; p) and Imp_min(s, q) are the same number, the KL divergence between two success rates: that of the future F,
-and that of a reference, which is the uniform distribution for Op and the mean of F'|x'' for Imp. A good set is promoted
-if F succeeds on it more often than the reference. The better a promoted set explains what the policy does, the larger
-its number, and the nearer it comes to the measured Op or Imp.
+Op_pred and Imp_min are the same number, the `rate_function` of F's mean utility from a reference, which is the uniform
+distribution for Op and the mean of F'|x'' for Imp. An objective is promoted if F has more of its utility than the
+reference. The better a promoted one explains what the policy does, the larger its number, and the nearer it comes to
+the measured Op or Imp. Any tasks are compared so; ranks are among all good sets, for which the number is the KL
+divergence between two success rates.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ def nearest_objective(measured: float, predicted: ArrayLike, promoted: Sequence[
     Args:
         measured: Op or Imp, nats.
         predicted: (T,) Op_pred or Imp_min under each objective; NaN where undefined.
-        promoted: (T,) whether the policy succeeds on it more often than the reference does.
+        promoted: (T,) whether the policy's mean utility exceeds the reference's.
 
     Returns:
         Its position, or None if no objective is promoted.
@@ -36,7 +37,8 @@ class GoodSetRanking:
     """All promoted good sets by how much of a future they explain.
 
     Attributes:
-        rank: 1 for the set asked about if no promoted set explains more; None if it is not promoted itself.
+        rank: 1 for the set asked about if no promoted set explains more; None if it is not promoted itself, or none is
+            asked about.
         n_promoted: number of promoted sets, at most half of all.
         best_set: outcomes of the promoted set that explains most; empty if none is promoted.
     """
@@ -46,7 +48,9 @@ class GoodSetRanking:
     best_set: list[int]
 
 
-def rank_good_set(outcome_distribution: ArrayLike, reference: ArrayLike, good: NDArray[np.bool_]) -> GoodSetRanking:
+def rank_good_set(
+    outcome_distribution: ArrayLike, reference: ArrayLike, good: NDArray[np.bool_] | None
+) -> GoodSetRanking:
     """Where a good set comes among all non-empty proper subsets of the outcomes.
 
     A set and its complement explain equally much, so of each pair only the promoted one counts.
@@ -54,16 +58,18 @@ def rank_good_set(outcome_distribution: ArrayLike, reference: ArrayLike, good: N
     Args:
         outcome_distribution: (K,) F.
         reference: (K,) the uniform distribution for Op, the mean of F'|x'' for Imp.
-        good: (K,) booleans, the set asked about.
+        good: (K,) booleans, the set asked about; None for a graded task, of which there is no rank.
     """
-    sets = good_set_pairs(len(good))  # (P, K)
     outcomes, reference = np.asarray(outcome_distribution), np.asarray(reference)
+    sets = good_set_pairs(len(outcomes))  # (P, K)
     success_rates, reference_rates = sets @ outcomes, sets @ reference  # (P,)
     explained = _explained(success_rates, reference_rates)
     best = int(explained.argmax())
-    own = _explained(outcomes @ good, reference @ good)
+    rank = None
+    if good is not None and outcomes @ good > reference @ good:
+        rank = 1 + int(_n_better(explained, _explained(outcomes @ good, reference @ good)))
     return GoodSetRanking(
-        rank=1 + int(_n_better(explained, own)) if outcomes @ good > reference @ good else None,
+        rank=rank,
         n_promoted=int((success_rates != reference_rates).sum()),
         best_set=np.flatnonzero(sets[best] == (success_rates[best] > reference_rates[best])).tolist()
         if explained[best] > 0

@@ -1,37 +1,195 @@
-"""What theory says of measured futures, for any good set (method, sections 4, 5 and 8)."""
+"""What theory says of measured futures, for any utility of the outcomes (method, sections 4, 5, 8 and 12).
+
+All of it rests on one number, the least KL divergence from a reference that gives a mean utility (`rate_function`). For
+a good set, whose utilities are 0 and 1, that is the divergence between two success rates.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import elementwise
+from scipy.special import logsumexp
 
-from splithistory.information import (
-    Floats,
-    binary_kl_divergence,
-    favouritism,
-    minimum_impact,
-    predicted_optimization,
-    success_probability,
-)
+from splithistory.information import Floats, binary_kl_divergence, kl_divergence
+from splithistory.task import Task
+
+# How far rounding may take a mean utility beyond the largest or smallest utility.
+_ROUNDING = 1e-12
+
+
+def mean_utility(distribution: ArrayLike, utility: ArrayLike) -> Floats:
+    """Mean utility of a distribution of outcomes; for a good set the success rate.
+
+    Args:
+        distribution: (..., K) probabilities.
+        utility: (K,) of each outcome.
+
+    Returns:
+        (...) means, within the range of the utilities.
+    """
+    return np.asarray(distribution, dtype=float) @ np.asarray(utility, dtype=float)
+
+
+def rate_function(mean_utility: ArrayLike, utility: ArrayLike, reference: ArrayLike) -> Floats:
+    """R(s; u, P): the least KL divergence from P of any distribution with a given mean utility (method, section 12).
+
+    It is the Legendre transform sup over λ of λs - ln Σ P e^{λu} (Cramér's rate function), and is attained by
+    `minimum_impact_distribution` (Csiszár's I-projection). For two utilities it is the `binary_kl_divergence` of the
+    shares of the larger one.
+
+    Args:
+        mean_utility: s, any shape.
+        utility: (K,) u of each outcome, finite numbers.
+        reference: (..., K) probabilities P; leading axes broadcast against s.
+
+    Returns:
+        Nats in [0, ∞]: 0 where s is the mean utility of P; -ln P(u = max u) where s is the largest utility among the
+        outcomes that P has, likewise for the smallest; infinite beyond, where no distribution over those outcomes has
+        that mean; NaN where s is.
+    """
+    s, u, p = (np.asarray(values, dtype=float) for values in (mean_utility, utility, reference))
+    levels = np.unique(u)
+    if len(levels) == 2:
+        low, high = levels
+        share = np.clip(p @ (u == high), 0, 1)
+        s, possible = _clipped(s, np.where(share < 1, low, high), np.where(share > 0, high, low))
+        return np.where(possible, binary_kl_divergence((s - low) / (high - low), share), np.inf)
+    s, p = s + np.zeros(p.shape[:-1]), p + np.zeros((*s.shape, 1))
+    low, high = np.where(p > 0, u, np.inf).min(axis=-1), np.where(p > 0, u, -np.inf).max(axis=-1)
+    s, possible = _clipped(s, low, high)
+    rate = np.where(possible, np.nan, np.inf)
+    for end in (low, high):
+        rate = np.where(possible & (s == end), -np.log(np.where(u == end[..., None], p, 0).sum(axis=-1)), rate)
+    inside = (low < s) & (s < high)
+    s, p = s[inside], p[inside]  # (n,), (n, K)
+    rate[inside] = -logsumexp(_tilts(s, u, p)[:, None] * (u - s[:, None]), b=p, axis=-1)
+    return np.maximum(rate, 0.0)
+
+
+def predicted_optimization(mean_utility: ArrayLike, utility: ArrayLike) -> Floats:
+    """Op_pred: the optimization that a mean utility asks for (method, sections 4 and 12).
+
+    It is that of a policy that treats outcomes of equal utility alike, and the others as `minimum_impact_distribution`
+    does, where all outcomes are equally likely under the split history. For a good set of share p it is
+    s ln(s/p) + (1-s) ln((1-s)/(1-p)).
+
+    Args:
+        mean_utility: s, any shape.
+        utility: (K,) of each outcome.
+
+    Returns:
+        Nats in [0, ∞]; 0 at chance, infinite outside of the range of the utilities.
+    """
+    size = len(np.asarray(utility))
+    return rate_function(mean_utility, utility, np.full(size, 1 / size))
+
+
+def minimum_impact(mean_utility: ArrayLike, utility: ArrayLike, counterfactual: ArrayLike) -> Floats:
+    """Imp_min: the least impact that takes the mean utility to s from where it is under F' (method, sections 5 and 12).
+
+    For a good set it is s ln(s/q) + (1-s) ln((1-s)/(1-q)), with q the success rate under F'.
+
+    Args:
+        mean_utility: s under F, any shape.
+        utility: (K,) of each outcome.
+        counterfactual: (..., K) mean of F'|x''; leading axes broadcast against s.
+
+    Returns:
+        Nats in [0, ∞]; infinite where F' lacks the outcomes that s takes.
+    """
+    return rate_function(mean_utility, utility, counterfactual)
+
+
+def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mean_utility: float) -> Floats:
+    """The distribution of a given mean utility that is nearest to P: Q ∝ P e^{λu} (method, sections 5 and 12).
+
+    KL(Q ‖ P) is `minimum_impact`, and any F of that mean utility obeys KL(F ‖ P) = KL(F ‖ Q) + KL(Q ‖ P). For a good
+    set, Q is P·s/q on it and P·(1-s)/(1-q) off it.
+
+    Args:
+        distribution: (K,) probabilities P.
+        utility: (K,) u of each outcome.
+        mean_utility: s, in the range of the utilities of the outcomes that P has.
+
+    Returns:
+        (K,) probabilities Q, 0 where P is.
+
+    Raises:
+        ValueError: if no distribution over the outcomes of P has that mean utility.
+    """
+    p, u = np.asarray(distribution, dtype=float), np.asarray(utility, dtype=float)
+    low, high = u[p > 0].min(), u[p > 0].max()
+    s, possible = _clipped(np.asarray(mean_utility, dtype=float), low, high)
+    if not possible or np.isnan(s):
+        raise ValueError(
+            f"mean_utility: the outcomes of the distribution allow {low:g} to {high:g}, got {mean_utility}"
+        )
+    if s in (low, high):
+        weights = np.where(u == s, p, 0.0)
+    else:
+        exponents = _tilts(s[None], u, p[None]) * (u - s)  # (K,)
+        weights = p * np.exp(exponents - exponents.max(where=p > 0, initial=-np.inf))
+    return weights / weights.sum()
+
+
+def _clipped(s: Floats, low: ArrayLike, high: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    """Mean utilities without what rounding added, and whether they are in the range at all (NaN passes)."""
+    impossible = (s < low - _ROUNDING) | (s > high + _ROUNDING)
+    return np.clip(s, low, high), ~impossible
+
+
+def _tilts(s: Floats, u: Floats, p: Floats) -> Floats:
+    """The λ at which P e^{λu} has the mean utility s, in each row.
+
+    Args:
+        s: (n,) mean utilities, strictly within the range of the utilities of the outcomes that P has.
+        u: (K,) utilities.
+        p: (n, K) probabilities.
+    """
+    if len(s) == 0:
+        return np.zeros(0)
+
+    def mean_error(tilts: Floats, rows: NDArray[np.intp]) -> Floats:
+        deviations = u - s[rows, None]
+        exponents = tilts[:, None] * deviations
+        weights = p[rows] * np.exp(exponents - np.where(p[rows] > 0, exponents, -np.inf).max(axis=-1, keepdims=True))
+        return (weights * deviations).sum(axis=-1) / weights.sum(axis=-1)
+
+    def bound(sign: int) -> Floats:
+        """The λ beyond which the outcomes of largest ``sign * u`` alone bring the mean past s."""
+        end = np.where(p > 0, sign * u, -np.inf).max(axis=-1, keepdims=True)  # (n, 1)
+        below = np.where(p > 0, end - sign * u, 0)  # (n, K)
+        largest = np.where(below == 0, p, 0).sum(axis=-1)
+        room = end[:, 0] - sign * s
+        # With P_end the weight there, end - mean <= Σ P (end - u) e^{-λ (end - u)} / P_end.
+        spread = (p * below).sum(axis=-1)
+        least = np.where(below > 0, below, np.inf).min(axis=-1)
+        return np.maximum((np.log(spread) - np.log(largest) - np.log(room)) / least, 0) + 1
+
+    rows = np.arange(len(s))
+    return elementwise.find_root(mean_error, (-bound(-1), bound(1)), args=(rows,)).x
 
 
 @dataclass(frozen=True)
 class Theory:
-    """Theory's side of R measurements judged by one good set; every array is (R,), entropies in nats.
+    """Theory's side of R measurements judged by one task; every array is (R,), entropies in nats.
 
     Attributes:
-        success_rate: s, mass of F on the good set.
-        success_rate_counterfactual: q, mean mass of F'|x'' on the good set.
-        op_predicted: Op_pred(s; p), at least 0.
-        op_within_good: favouritism among successes, at least 0.
-        op_within_bad: favouritism among failures, at least 0.
+        success_rate: s, mean utility of F; for a good set F's mass on it.
+        success_rate_counterfactual: q, mean utility of the mean F'|x''.
+        op_predicted: Op_pred, at least 0.
+        op_favouritism: what KL(F ‖ uniform) holds beyond Op_pred, at least 0.
+        op_within_good: the part of it that is favouritism among successes, at least 0; NaN for a graded task.
+        op_within_bad: the part that is favouritism among failures, at least 0; NaN for a graded task.
         op_nonuniformity: ln K - mean H(F'|x''), at least 0.
-        imp_minimum: Imp_min(s, q), in [0, ∞].
+        imp_minimum: Imp_min, in [0, ∞].
     """
 
     success_rate: Floats
     success_rate_counterfactual: Floats
     op_predicted: Floats
+    op_favouritism: Floats
     op_within_good: Floats
     op_within_bad: Floats
     op_nonuniformity: Floats
@@ -42,45 +200,96 @@ def theory_of(
     outcome_distribution: ArrayLike,
     counterfactual_distribution: ArrayLike,
     entropy_counterfactual: ArrayLike,
-    good: NDArray[np.bool_],
+    task: Task,
 ) -> Theory:
-    """Judge R measurements by a good set.
+    """Judge R measurements by a task.
 
-    The identity Op = op_predicted + op_within_good + op_within_bad - op_nonuniformity holds for each.
+    The identity Op = op_predicted + op_favouritism - op_nonuniformity holds for each.
 
     Args:
         outcome_distribution: (R, K) F.
         counterfactual_distribution: (R, K) mean of F'|x''.
         entropy_counterfactual: (R,) mean of H(F'|x''), nats.
-        good: (K,) booleans, neither empty nor full.
+        task: with K outcomes.
     """
     outcome = np.asarray(outcome_distribution, dtype=float)
-    s = success_probability(outcome, good)
-    q = success_probability(counterfactual_distribution, good)
-    within_good, within_bad = favouritism(outcome, good)
+    s = mean_utility(outcome, task.utility)
+    within_good, within_bad = favouritism_by_kind(outcome, task)
     return Theory(
         success_rate=s,
-        success_rate_counterfactual=q,
-        op_predicted=predicted_optimization(s, good.mean()),
+        success_rate_counterfactual=mean_utility(counterfactual_distribution, task.utility),
+        op_predicted=predicted_optimization(s, task.utility),
+        op_favouritism=favouritism(outcome, task.utility),
         op_within_good=within_good,
         op_within_bad=within_bad,
         op_nonuniformity=np.log(outcome.shape[-1]) - np.asarray(entropy_counterfactual),
-        imp_minimum=minimum_impact(s, q),
+        imp_minimum=minimum_impact(s, task.utility, counterfactual_distribution),
     )
 
 
-def jensen_gap(success_rate: float, weights: ArrayLike, counterfactual_rates: ArrayLike) -> float:
-    """The part of excess impact owed to a q that differs between x'' (method, section 5).
+def favouritism(distribution: ArrayLike, utility: ArrayLike) -> Floats:
+    """What a policy does to its outcomes beyond what their mean utility asks for (method, sections 4 and 12).
 
     Args:
-        success_rate: s.
-        weights: (m,) share of windows with each answer.
-        counterfactual_rates: (m,) success rate of F'|x'' for each answer.
+        distribution: (..., K) probabilities F.
+        utility: (K,) of each outcome.
 
     Returns:
-        mean KL(s ‖ q(x'')) - KL(s ‖ mean q) in nats, at least 0; infinite where some q is 0 or 1 and s is
-        not; NaN where all are.
+        (...) KL(F ‖ Q) in nats, at least 0, with Q the `minimum_impact_distribution` from the uniform one. Added to
+        `predicted_optimization` it makes KL(F ‖ U), with U uniform.
     """
-    weights, rates = np.asarray(weights), np.asarray(counterfactual_rates)
-    least = binary_kl_divergence(success_rate, weights @ rates)
-    return float(weights @ binary_kl_divergence(success_rate, rates) - least) if np.isfinite(least) else np.nan
+    distribution = np.asarray(distribution, dtype=float)
+    size = distribution.shape[-1]
+    predicted = predicted_optimization(mean_utility(distribution, utility), utility)
+    return kl_divergence(distribution, np.full(size, 1 / size)) - predicted
+
+
+def favouritism_by_kind(distribution: ArrayLike, task: Task) -> tuple[Floats, Floats]:
+    """The `favouritism` within a good set and within its complement (method, section 4).
+
+    Args:
+        distribution: (..., K) probabilities F.
+        task: with K outcomes.
+
+    Returns:
+        s·KL(F|G ‖ U|G) and (1-s)·KL(F|Gᶜ ‖ U|Gᶜ) in nats, each (...) and at least 0; NaN if the task is graded.
+    """
+    distribution, good = np.asarray(distribution, dtype=float), task.good
+    if good is None:
+        return np.full(distribution.shape[:-1], np.nan), np.full(distribution.shape[:-1], np.nan)
+
+    def within(part: NDArray[np.bool_]) -> Floats:
+        mass = distribution[..., part]  # (..., |part|)
+        return kl_divergence(mass, mass.mean(axis=-1, keepdims=True))
+
+    return within(good), within(~good)
+
+
+def jensen_gaps(
+    success_rate: ArrayLike,
+    utility: ArrayLike,
+    measurements: ArrayLike,
+    weights: ArrayLike,
+    counterfactuals: ArrayLike,
+) -> Floats:
+    """The part of excess impact owed to an F' that differs between x'' (method, sections 5 and 12).
+
+    Args:
+        success_rate: (R,) s of R measurements.
+        utility: (K,) of each outcome.
+        measurements: (A,) to which measurement each of A answers belongs, 0 to R - 1.
+        weights: (A,) share of that measurement's windows with the answer, above 0.
+        counterfactuals: (A, K) F'|x'' given the answer.
+
+    Returns:
+        (R,) mean R(s; u, F'|x'') - R(s; u, mean F') in nats, at least 0; infinite where some F'|x'' lacks what s
+        takes, NaN where all do.
+    """
+    s, measurements, weights = np.asarray(success_rate), np.asarray(measurements), np.asarray(weights)
+    counterfactuals = np.asarray(counterfactuals, dtype=float)
+    means = np.zeros((len(s), counterfactuals.shape[-1]))
+    np.add.at(means, measurements, weights[:, None] * counterfactuals)
+    least = minimum_impact(s, utility, means)
+    each = minimum_impact(s[measurements], utility, counterfactuals)
+    mean_of_each = np.bincount(measurements, weights * each, minlength=len(s))
+    return np.where(np.isfinite(least), mean_of_each, np.nan) - least

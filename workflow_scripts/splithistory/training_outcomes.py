@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from splithistory.information import Floats, predicted_optimization
+from splithistory.information import Floats
 from splithistory.split_history import Futures, measure
+from splithistory.theory import predicted_optimization
 
 # Of the outcomes of one kind, the share of the mass that a favourite takes in the mixture.
 _FAVOURITE_SHARE = 0.8
@@ -67,7 +68,7 @@ def training_outcomes(good: NDArray[np.bool_], success_rate: float) -> list[Trai
         distribution = np.empty(len(good))
         distribution[good], distribution[~good] = success_rate * of_successes, (1 - success_rate) * of_failures
         futures = measure_on_ring(distribution)
-        outcomes.append(TrainingOutcome(name, futures, float(predicted_optimization(success_rate, good.mean()))))
+        outcomes.append(TrainingOutcome(name, futures, float(predicted_optimization(success_rate, good))))
     return outcomes
 
 

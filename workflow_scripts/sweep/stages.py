@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from splithistory.seeding import SPLITS
+from splithistory.task import Task
 from sweep.layout import Table, finetuned_table, pretrained_table, sequence_table
 
 Config = Mapping[str, Any]
@@ -39,7 +40,7 @@ def pretraining(config: Config, size: str, seed: int) -> Settings:
 def finetuning(config: Config, task: str, size: str, seed: int) -> Settings:
     """What a policy depends on."""
     return {
-        "good": sorted(config["tasks"][task]["good"]),
+        "utility": utility_settings(config, task),
         "finetune": finetune_settings(config, size, task),
         "pretraining": pretraining(config, size, seed),
     }
@@ -80,7 +81,8 @@ def summarizing(config: Config) -> Settings:
         **{key: config[key] for key in ("sweep", "sequence", "pretrain", "finetune", "measure")},
         "sizes": {size: config["sizes"][size] for size in sweep["sizes"]},
         "tasks": {
-            task: config["tasks"][task] | {"good": sorted(config["tasks"][task]["good"])} for task in sweep["tasks"]
+            task: {"utility": utility_settings(config, task), "finetune": config["tasks"][task].get("finetune", {})}
+            for task in sweep["tasks"]
         },
     }
 
@@ -143,6 +145,19 @@ def origin(config: Config, results: str, table: Table) -> Origin:
 
 def _split_history(config: Config) -> Settings:
     return {key: value for key, value in config["measure"].items() if key != "n_contexts_differential"}
+
+
+def utility_settings(config: Mapping[str, Any], task: str) -> list[float]:
+    """The utility of every outcome, in one form for all tasks: a good set is 0 and 1, in whatever order it is listed.
+
+    Args:
+        config: a valid configuration.
+        task: a name defined under ``tasks``.
+
+    Raises:
+        KeyError: if the task is not defined.
+    """
+    return list(Task.from_settings(task, config["tasks"][task]).utility)
 
 
 def architecture_settings(config: Mapping[str, Any], size: str) -> dict[str, int]:

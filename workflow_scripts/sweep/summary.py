@@ -14,14 +14,19 @@ import pyarrow.compute as pc
 from scipy import stats
 
 from splithistory.identification import nearest_objective, rank_good_set, ranks_of_good_set
-from splithistory.information import good_mask
 from splithistory.policy_measurement import PSEUDOCOUNT
 from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import smooth
-from splithistory.theory import jensen_gap, theory_of
+from splithistory.task import Task
+from splithistory.theory import jensen_gaps, theory_of
 
 KEYS = ["task", "size", "seed"]
 MODEL = ["size", "seed"]
+
+_INFINITE = "infinite: the success rate under F' is 0 or 1 in some repeat"
+_INFINITE_GRADED = "infinite: F' lacks outcomes that the mean utility needs in some repeat"
+_GRADED = "graded task: ranks are among good sets"
+_NOT_PROMOTED = "not promoted: it succeeds no more often than the reference"
 
 
 def policies_table(
@@ -33,7 +38,7 @@ def policies_table(
     self_estimates: pd.DataFrame,
     identification: pd.DataFrame,
     n_parameters: Mapping[tuple[str, int], int],
-    good_sets: Mapping[str, list[int]],
+    tasks: Mapping[str, Task],
 ) -> pd.DataFrame:
     """One row a policy: what it was, what was measured, what theory says.
 
@@ -46,7 +51,7 @@ def policies_table(
         self_estimates: all 'self_estimate' tables with their keys.
         identification: the 'identification' table.
         n_parameters: by size and seed.
-        good_sets: the good outcomes of each task.
+        tasks: what is rewarded, by task.
 
     Returns:
         The 'policies' table; `config.yaml`'s order of tasks, sizes and seeds.
@@ -54,35 +59,42 @@ def policies_table(
     split_history = measured[measured["counterfactual"] == "split_history"]
     exact = split_history[split_history["estimator"] == "exact"]
     sampled = split_history[split_history["estimator"] == "monte_carlo"]
-    judged = exact.join(_theory_by_own_task(exact, good_sets))
+    judged = exact.join(_theory_by_own_task(exact, tasks))
     means = judged.groupby(KEYS, sort=False).mean(numeric_only=True)
-    study = _smoothed(sampled).join(_theory_by_own_task(_smoothed(sampled), good_sets))
+    study = _smoothed(sampled).join(_theory_by_own_task(_smoothed(sampled), tasks))
     study = study.groupby(KEYS).mean(numeric_only=True).loc[means.index]
     stderr = judged.groupby(KEYS, sort=False)[["op", "imp"]].sem()
     models = means.index.droplevel("task")
     pretrained = pretraining.sort_values("step").groupby(MODEL).last().loc[models]
     finetuned = finetuning.sort_values("step").groupby(KEYS).last().loc[means.index]
     success = success.set_index(KEYS).loc[means.index]
-    good = _good_masks(means.index.get_level_values("task"), good_sets)  # (P, 8)
+    own = [tasks[task] for task in means.index.get_level_values("task")]  # (P,)
+    good_sets = [np.flatnonzero(task.good) if task.is_good_set else [] for task in own]
+    utility = np.array([task.utility for task in own])  # (P, 8)
     self_estimated = self_estimates.groupby(KEYS)[["op", "imp"]].mean().loc[means.index]
     identified = identification[identification["measure"] == "op"].set_index(KEYS)["identified_task"]
-    successes_pretrained = (_array(success["outcome_counts_pretrained"]) * good).sum(axis=1)
+    gained_pretrained = (_array(success["outcome_counts_pretrained"]) * utility).sum(axis=1)
+    reasons = pd.Series([_INFINITE if task.is_good_set else _INFINITE_GRADED for task in own], means.index, "string")
     return (
         _judged(means)
         .assign(
-            n_good=good.sum(axis=1),
+            n_good=pd.array([len(good_set) or pd.NA for good_set in good_sets], dtype="Int64"),
+            utility=list(utility),
+            chance=[task.chance for task in own],
             n_parameters=[n_parameters[model] for model in models],
             pretraining_loss=pretrained["validation_loss"].to_numpy(),
             maintenance_loss=finetuned["maintenance_loss"],
             natural_loss=finetuned["natural_loss"],
             off_alphabet_rate=success["off_alphabet_rate"],
-            success_rate_pretrained=successes_pretrained / success["n_contexts"],
+            success_rate_pretrained=gained_pretrained / success["n_contexts"],
             op_stderr=stderr["op"],
+            op_favouritism=means["op_favouritism"],
             op_within_good=means["op_within_good"],
             op_within_bad=means["op_within_bad"],
             op_nonuniformity=means["op_nonuniformity"],
             imp_stderr=stderr["imp"],
-            imp_excess_jensen=_jensen_gaps(judged, actions, good_sets),
+            imp_minimum_reason=reasons.where(~np.isfinite(means["imp_minimum"])),
+            imp_excess_jensen=_mean_jensen_gaps(judged, actions, tasks),
             op_study=study["op"],
             op_predicted_study=study["op_predicted"],
             imp_study=study["imp"],
@@ -90,7 +102,7 @@ def policies_table(
             op_self=self_estimated["op"],
             imp_self=self_estimated["imp"],
             identified_task=identified,
-            good_set=[np.flatnonzero(mask) for mask in good],
+            good_set=good_sets,
             outcome_distribution=list(_mean_distributions(exact, "outcome_distribution", KEYS)),
             counterfactual_distribution=list(_mean_distributions(exact, "counterfactual_distribution", KEYS)),
         )
@@ -98,19 +110,19 @@ def policies_table(
     )
 
 
-def cross_objective_table(measured: pd.DataFrame, good_sets: Mapping[str, list[int]]) -> pd.DataFrame:
+def cross_objective_table(measured: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """Every policy judged by every task (method, section 8).
 
     Args:
         measured: all 'measured' tables with their keys.
-        good_sets: the good outcomes of each task.
+        tasks: what is rewarded, by task.
     """
     exact = measured[(measured["counterfactual"] == "split_history") & (measured["estimator"] == "exact")]
     by_task = []
-    for task, good in good_sets.items():
-        means = exact.join(_theory(exact, good)).groupby(KEYS, sort=False).mean(numeric_only=True)
-        judged = _judged(means).drop(columns="imp_minimum_reason").reset_index()
-        by_task.append(judged.assign(evaluated_task=task, is_training_task=judged["task"] == task))
+    for name, task in tasks.items():
+        means = exact.join(_theory(exact, task)).groupby(KEYS, sort=False).mean(numeric_only=True)
+        judged = _judged(means).reset_index()
+        by_task.append(judged.assign(evaluated_task=name, is_training_task=judged["task"] == name))
     # Each policy with all tasks, in their order.
     return pd.concat(by_task).sort_index(kind="stable").reset_index(drop=True)
 
@@ -126,7 +138,7 @@ def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def identification_table(
-    cross_objective: pd.DataFrame, measured: pd.DataFrame, bootstrap: pd.DataFrame, good_sets: Mapping[str, list[int]]
+    cross_objective: pd.DataFrame, measured: pd.DataFrame, bootstrap: pd.DataFrame, tasks: Mapping[str, Task]
 ) -> pd.DataFrame:
     """The objective read off every policy's Op and off its Imp (method, section 8).
 
@@ -134,24 +146,24 @@ def identification_table(
         cross_objective: the 'cross_objective' table.
         measured: all 'measured' tables with their keys.
         bootstrap: all 'bootstrap' tables with their keys.
-        good_sets: the good outcomes of each task.
+        tasks: what is rewarded, by task.
 
     Returns:
         A row a policy and measure: the nearest of the tasks, and the rank of the true good set among all promoted
         ones, with the 2.5 % and 97.5 % quantiles over the bootstrap's draws. A draw in which the true set is not
-        promoted ranks it behind all sets.
+        promoted ranks it behind all sets. Where there is no rank there is a reason, as for every graded task.
     """
     exact = measured[(measured["counterfactual"] == "split_history") & (measured["estimator"] == "exact")]
     judged_by, repeats_of, draws_of = (rows.groupby(KEYS).indices for rows in (cross_objective, exact, bootstrap))
     (outcomes, split_histories), (outcome_draws, split_history_draws) = _distributions(exact), _distributions(bootstrap)
-    chance = {task: len(good) / N_OUTCOMES for task, good in good_sets.items()}
+    chance = {name: task.chance for name, task in tasks.items()}
     judged = {name: column.to_numpy() for name, column in cross_objective.items()} | {
         "chance": cross_objective["evaluated_task"].map(chance).to_numpy()
     }
     uniform = np.full(N_OUTCOMES, 1 / N_OUTCOMES)
     rows = []
     for keys in cross_objective[KEYS].drop_duplicates().itertuples(index=False, name=None):
-        good = good_mask(good_sets[keys[0]], N_OUTCOMES)
+        good = tasks[keys[0]].good
         judges, repeats, draws = judged_by[keys], repeats_of[keys], draws_of[keys]
         outcome, split_history = outcomes[repeats].mean(axis=0), split_histories[repeats].mean(axis=0)
         for measure, predicted, reference_rate, reference, reference_draws in (
@@ -165,7 +177,12 @@ def identification_table(
             )
             identified = None if nearest is None else judged["evaluated_task"][judges[nearest]]
             ranking = rank_good_set(outcome, reference, good)
-            low, high = np.quantile(ranks_of_good_set(outcome_draws[draws], reference_draws, good), [0.025, 0.975])
+            if good is None:
+                low, high, reason = np.nan, np.nan, _GRADED
+            else:
+                ranks = ranks_of_good_set(outcome_draws[draws], reference_draws, good)
+                low, high = np.quantile(ranks, [0.025, 0.975])
+                reason = _NOT_PROMOTED if ranking.rank is None else None
             rows.append(
                 {
                     **dict(zip(KEYS, keys, strict=True)),
@@ -175,6 +192,7 @@ def identification_table(
                     "true_set_rank": ranking.rank,
                     "true_set_rank_low": low,
                     "true_set_rank_high": high,
+                    "true_set_rank_reason": reason,
                     "n_promoted": ranking.n_promoted,
                     "best_set": ranking.best_set,
                 }
@@ -206,6 +224,21 @@ def both_stages_table(pretrained: pd.DataFrame, finetuned: pd.DataFrame) -> pd.D
     return pd.concat([pretrained.assign(stage="pretrain", task=pd.NA), finetuned.assign(stage="finetune")])
 
 
+def of_good_sets(tables: Mapping[str, pd.DataFrame], tasks: Mapping[str, Task]) -> dict[str, pd.DataFrame]:
+    """Summary tables without the policies of graded tasks and without what those tasks say of others.
+
+    Args:
+        tables: by name.
+        tasks: what is rewarded, by task.
+    """
+    graded = [name for name, task in tasks.items() if not task.is_good_set]
+
+    def without(table: pd.DataFrame) -> pd.DataFrame:
+        return table[~table.reindex(columns=["task", "evaluated_task"]).isin(graded).any(axis=1)]
+
+    return {name: without(table) for name, table in tables.items()}
+
+
 def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
     """Straight lines through the policies, one for all and one a task.
 
@@ -221,21 +254,15 @@ def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _theory(rows: pd.DataFrame, good_set: list[int]) -> pd.DataFrame:
-    """`Theory` of each row, judged by one good set, as columns."""
-    theory = theory_of(*_distributions(rows), rows["entropy_counterfactual"], good_mask(good_set, N_OUTCOMES))
+def _theory(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """`Theory` of each row, judged by one task, as columns."""
+    theory = theory_of(*_distributions(rows), rows["entropy_counterfactual"], task)
     return pd.DataFrame(asdict(theory), index=rows.index)
 
 
-def _theory_by_own_task(rows: pd.DataFrame, good_sets: Mapping[str, list[int]]) -> pd.DataFrame:
+def _theory_by_own_task(rows: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """`Theory` of each row, judged by the policy's own task."""
-    return pd.concat(_theory(own, good_sets[task]) for task, own in rows.groupby("task"))
-
-
-def _good_masks(tasks: pd.Index | pd.Series, good_sets: Mapping[str, list[int]]) -> np.ndarray:
-    """(R, 8) booleans: the good outcomes of each row's task."""
-    task_of_row, distinct = pd.factorize(tasks)
-    return np.array([good_mask(good_sets[task], N_OUTCOMES) for task in distinct])[task_of_row]
+    return pd.concat(_theory(own, tasks[task]) for task, own in rows.groupby("task"))
 
 
 def _array(rows: pd.Series) -> np.ndarray:
@@ -265,30 +292,26 @@ def _smoothed(repeats: pd.DataFrame) -> pd.DataFrame:
 
 def _judged(means: pd.DataFrame) -> pd.DataFrame:
     """Columns that 'policies' and 'cross_objective' share, from means over a policy's repeats."""
-    imp, defined = means["imp"], np.isfinite(means["imp_minimum"])
-    imp_minimum = means["imp_minimum"].where(defined)
-    reason = "infinite: the success rate under F' is 0 or 1 in some repeat"
+    imp, imp_minimum = means["imp"], means["imp_minimum"].where(np.isfinite(means["imp_minimum"]))
     return means[["success_rate", "success_rate_counterfactual", "op", "op_predicted", "imp"]].assign(
         op_excess=means["op"] - means["op_predicted"],
         imp_minimum=imp_minimum,
-        imp_minimum_reason=pd.Series(pd.NA, means.index, dtype="string").where(defined, reason),
         imp_ratio=imp / imp_minimum.where(imp_minimum > 0),
         imp_excess=imp - imp_minimum,
     )
 
 
-def _jensen_gaps(judged: pd.DataFrame, actions: pd.DataFrame, good_sets: Mapping[str, list[int]]) -> pd.Series:
+def _mean_jensen_gaps(judged: pd.DataFrame, actions: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Series:
     """Mean Jensen gap over each policy's repeats, nats; null where that of a repeat is."""
     keys = [*KEYS, "repeat"]
-    weights = actions["weight"].to_numpy()
-    rates = (_array(actions["outcome_distribution"]) * _good_masks(actions["task"], good_sets)).sum(axis=1)
-    actions_of = actions.groupby(keys).indices
-    gaps = judged.set_index(keys)["success_rate"]
-    gaps = pd.Series(
-        [jensen_gap(rate, weights[actions_of[repeat]], rates[actions_of[repeat]]) for repeat, rate in gaps.items()],
-        index=gaps.index,
-    )
-    return gaps.groupby(KEYS).mean(skipna=False)
+    gaps = []
+    for name, repeats in judged.groupby("task"):
+        answers = actions[actions["task"] == name]
+        repeat_of = pd.MultiIndex.from_frame(repeats[keys]).get_indexer(pd.MultiIndex.from_frame(answers[keys]))
+        futures = _array(answers["outcome_distribution"])
+        of_task = jensen_gaps(repeats["success_rate"], tasks[name].utility, repeat_of, answers["weight"], futures)
+        gaps.append(repeats[keys].assign(gap=of_task))
+    return pd.concat(gaps).groupby(KEYS)["gap"].mean(skipna=False)
 
 
 def _line(x: pd.Series, y: pd.Series) -> dict[str, Any]:

@@ -41,6 +41,10 @@ def _text(*allowed: str, nullable: bool = False) -> Column:
     return _column("string", pa.string(), Check.isin(allowed) if allowed else None, nullable)
 
 
+def _nullable_integer(low: int, high: int | None = None) -> Column:
+    return _column("Int64", pa.int64(), Check.in_range(low, high) if high is not None else Check.ge(low), nullable=True)
+
+
 def _truth() -> Column:
     return _column("bool", pa.bool_())
 
@@ -168,7 +172,9 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
     "summary/policies": _schema(
         {
             "task": _text(),
-            "n_good": _integer(1, 7),
+            "n_good": _nullable_integer(1, 7),  # missing for a graded task
+            "utility": _list(pa.float64(), 8),
+            "chance": _number(**_RATE),
             "size": _text(),
             "n_parameters": _integer(1),
             "seed": _integer(),
@@ -183,8 +189,9 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
             "op_stderr": _number(0, nullable=True),
             "op_predicted": _number(0),
             "op_excess": _number(),
-            "op_within_good": _number(-1e-12),
-            "op_within_bad": _number(-1e-12),
+            "op_favouritism": _number(-1e-9),
+            "op_within_good": _number(-1e-12, nullable=True),
+            "op_within_bad": _number(-1e-12, nullable=True),
             "op_nonuniformity": _number(-1e-9),
             "imp": _number(-1e-9),
             "imp_stderr": _number(0, nullable=True),
@@ -227,9 +234,10 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
             "measure": _text("op", "imp"),
             "identified_task": _text(nullable=True),
             "correct": _truth(),
-            "true_set_rank": _column("Int64", pa.int64(), Check.ge(1), nullable=True),
-            "true_set_rank_low": _number(1),
-            "true_set_rank_high": _number(1),
+            "true_set_rank": _nullable_integer(1),
+            "true_set_rank_low": _number(1, nullable=True),
+            "true_set_rank_high": _number(1, nullable=True),
+            "true_set_rank_reason": _text(nullable=True),
             "n_promoted": _integer(),
             "best_set": _list(pa.int8()),
         }
