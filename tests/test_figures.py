@@ -20,15 +20,20 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 from PIL import Image
 
-from splithistory.information import entropy, kl_divergence, minimum_impact, predicted_optimization
+from splithistory.information import binary_kl_divergence, entropy, kl_divergence
+from splithistory.task import good_mask
+from splithistory.theory import minimum_impact, minimum_impact_distribution, predicted_optimization
 from sweep.figures import draw, figure_names, required_tables
 from sweep.figures.optimization import explained_about_identity
 from sweep.figures.style import TASK_COLORS, FigureStyle, legend_below, save, style_context, trend, trend_text
 
 PARAMETERS = {"18k": 18_784, "51k": 51_280, "143k": 143_200, "402k": 402_448}
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
-N_GOOD = {task: len(good) for task, good in GOOD_SETS.items()}
+UTILITIES = {task: good_mask(good, 8).astype(float) for task, good in GOOD_SETS.items()} | {
+    "graded": np.array([0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1])
+}
 TASKS = list(GOOD_SETS)
+UNIFORM = np.full(8, 1 / 8)
 # Columns of x and y.
 PER_POLICY = {
     "op_vs_success": ["success_rate", "op"],
@@ -57,9 +62,9 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
     """Summary tables that look like a sweep's: smooth in size, with scatter between seeds."""
     random = np.random.default_rng(0)
     keys = pd.DataFrame(itertools.product(tasks, sizes, range(n_seeds)), columns=["task", "size", "seed"])
-    policies = keys.assign(n_good=keys["task"].map(N_GOOD), n_parameters=keys["size"].map(PARAMETERS))
+    policies = keys.assign(utility=keys["task"].map(UTILITIES), n_parameters=keys["size"].map(PARAMETERS))
     rank = np.log(policies["n_parameters"] / 18_000) / np.log(402 / 18)
-    chance = policies["n_good"] / 8
+    chance = policies["utility"].map(np.mean)
     scatter = {name: random.normal(size=len(keys)) for name in ("s", "q", "op", "imp", "own", "natural")}
     shared = random.normal(size=(len(PARAMETERS), n_seeds))
     policies["pretraining_loss"] = [
@@ -72,11 +77,12 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
     policies["success_rate"] = chance + (0.22 + 0.07 * rank) * 4 * chance * (1 - chance) + 0.012 * scatter["s"]
     policies["success_rate_pretrained"] = chance
     policies["success_rate_counterfactual"] = chance + 0.015 + 0.004 * scatter["q"]
-    policies["op_predicted"] = predicted_optimization(policies["success_rate"], chance)
+    scores = list(zip(policies["success_rate"], policies["utility"], strict=True))
+    policies["op_predicted"] = [float(predicted_optimization(s, utility)) for s, utility in scores]
     policies["op_excess"] = 0.01 + 0.008 * scatter["op"]
     policies["op"] = policies["op_predicted"] + policies["op_excess"]
     policies["op_stderr"] = 0.006
-    policies["imp_minimum"] = minimum_impact(policies["success_rate"], policies["success_rate_counterfactual"])
+    policies["imp_minimum"] = binary_kl_divergence(policies["success_rate"], policies["success_rate_counterfactual"])
     policies["imp_minimum_reason"] = None
     policies["imp"] = policies["imp_minimum"] * (1.2 + 0.3 * chance) + 0.02 + 0.004 * np.abs(scatter["imp"])
     policies["imp_stderr"] = 0.005
@@ -84,11 +90,7 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
     policies["imp_excess"] = policies["imp"] - policies["imp_minimum"]
     policies["op_self"] = policies["op"] * (0.2 + chance) - 0.01
     policies["imp_self"] = policies["imp"] * (0.1 + chance)
-    policies["good_set"] = policies["task"].map(GOOD_SETS)
-    policies["outcome_distribution"] = [
-        np.where(np.isin(np.arange(8), good), rate / len(good), (1 - rate) / (8 - len(good)))
-        for good, rate in zip(policies["good_set"], policies["success_rate"], strict=True)
-    ]
+    policies["outcome_distribution"] = [minimum_impact_distribution(UNIFORM, utility, s) for s, utility in scores]
     policies["counterfactual_distribution"] = [np.full(8, 1 / 8) + 0.01 * np.cos(np.pi * np.arange(8))] * len(keys)
 
     generator = pd.DataFrame(itertools.product(range(10), ["exact", "monte_carlo"]), columns=["repeat", "estimator"])
@@ -114,12 +116,13 @@ def make_cross_objective(policies, tasks):
     parts = []
     for task in tasks:
         s, q = (
-            np.array([distribution[GOOD_SETS[task]].sum() for distribution in policies[column]])
+            np.array([distribution @ UTILITIES[task] for distribution in policies[column]])
             for column in ("outcome_distribution", "counterfactual_distribution")
         )
         part = shared.assign(evaluated_task=task, is_training_task=policies["task"] == task)
         part["success_rate"], part["success_rate_counterfactual"] = s, q
-        part["op_predicted"], part["imp_minimum"] = predicted_optimization(s, N_GOOD[task] / 8), minimum_impact(s, q)
+        part["op_predicted"] = predicted_optimization(s, UTILITIES[task])
+        part["imp_minimum"] = minimum_impact(s, UTILITIES[task], np.stack(policies["counterfactual_distribution"]))
         parts.append(part)
     crossed = pd.concat(parts, ignore_index=True)
     crossed["op_excess"] = crossed["op"] - crossed["op_predicted"]
@@ -163,6 +166,8 @@ def make_identification(policies, tasks):
         part["correct"] = (part["identified_task"] == part["task"]).fillna(False)
         part["true_set_rank"] = (1 + 3 * part["seed"]).astype("Int64")
         part["true_set_rank_low"], part["true_set_rank_high"] = 1.0, 5.5 + 4.0 * part["seed"]
+        ranks = [column for column in part if column.startswith("true_set_rank")]
+        part.loc[part["task"] == "graded", ranks] = pd.NA
         part["n_promoted"] = 127
         part["best_set"] = [[0, 4]] * len(part)
         parts.append(part)
@@ -212,7 +217,8 @@ def make_training(policies):
     for policy in policies.itertuples():
         step = np.arange(0, 2001, 50)
         share = 1 - np.exp(-step / 400)
-        rate = policy.n_good / 8 + (policy.success_rate - policy.n_good / 8) * share
+        chance = np.mean(policy.utility)
+        rate = chance + (policy.success_rate - chance) * share
         part = pd.DataFrame({"step": step, "success_rate": rate})
         part["sampled_success_rate"] = np.where(step, rate - 0.04 + 0.02 * np.sin(step), np.nan)
         part["maintenance_loss"] = np.where(step, 0.3 + (policy.maintenance_loss - 0.3) * share, np.nan)
@@ -351,7 +357,7 @@ def test_curve_is_that_of_the_task_that_judges(tables, style):
     falling, rising = (line for line in axes.lines if line.get_linestyle() == "-")
     for curve in (falling, rising):
         x, y = curve.get_data()
-        np.testing.assert_allclose(y, predicted_optimization(x, 2 / 8))
+        np.testing.assert_allclose(y, binary_kl_divergence(x, 2 / 8))
         assert curve.get_color() == style.color("good2")
     # Below chance it is the paler.
     assert falling.get_xdata()[-1] == rising.get_xdata()[0] == 2 / 8
@@ -414,7 +420,7 @@ def test_split_history_shows_the_policy_of_highest_op_and_its_commonest_answers(
         heights, colors = bars_of(axes)
         np.testing.assert_allclose(heights, distribution)
         in_color = [color == to_rgba(style.color(chosen["task"])) for color in colors]
-        assert np.flatnonzero(in_color).tolist() == chosen["good_set"]
+        assert np.flatnonzero(in_color).tolist() == GOOD_SETS[chosen["task"]]
     marks = drawn_points(captioned.figure)
     np.testing.assert_allclose(marks[:, 1], chosen["counterfactual_distribution"])
 
@@ -435,7 +441,7 @@ def test_training_outcomes_have_one_score(tables, style):
         assert sum(heights[::2]) == pytest.approx(0.75)
         op, excess = (float(number) for number in re.findall(r"\d+\.\d+", axes.get_title(loc="left")))
         assert op == pytest.approx(np.log(8) - entropy(heights), abs=0.006)
-        assert op - excess == pytest.approx(predicted_optimization(0.75, 0.5), abs=0.011)
+        assert op - excess == pytest.approx(binary_kl_divergence(0.75, 0.5), abs=0.011)
 
 
 def test_kinds_of_impact_are_of_equal_impact_and_opposite_optimization(tables, style):
@@ -500,6 +506,103 @@ def test_undefined_differential_measures_are_counted(tables, style):
     assert "200 of 51,200 evaluations" in captioned.caption
     assert "speculative" in captioned.caption
     assert len(drawn_points(captioned.figure)) == 2 * 509
+
+
+# Graded tasks
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Tables and style of two good sets and a graded task."""
+    tasks = ["good2", "good4", "graded"]
+    tables = make_tables(tasks)
+    return tables, FigureStyle.from_policies(tasks, tables["policies"])
+
+
+@pytest.fixture(scope="module")
+def graded():
+    """Tables and style of a graded task alone."""
+    tables = make_tables(["graded"])
+    return tables, FigureStyle.from_policies(["graded"], tables["policies"])
+
+
+@pytest.mark.parametrize("name", figure_names(["graded"]))
+def test_every_figure_is_drawn_with_graded_tasks_beside_good_sets_and_alone(name, mixed, graded):
+    for tables, style in (mixed, graded):
+        captioned = draw(name, {table: tables[table] for table in required_tables(name, style.tasks)}, style)
+        if captioned.figure.legends:  # two matrices alone need none
+            assert_texts_are_apart(captioned.figure)
+        assert not re.search(r"\b(nan|inf)\b", captioned.title + captioned.caption)
+    if name not in COMPUTED:
+        texts = [text.get_text() for text in captioned.figure.findobj(Text)]
+        # What is said of the graded task alone: it has no success rate, no good outcomes and no good set to rank.
+        for text in [captioned.title, captioned.caption.replace("have no good set to rank", ""), *texts]:
+            assert not re.search("success|succeed|good outcome|good set|share of good", text, re.IGNORECASE), text
+
+
+def test_the_curve_of_a_graded_task_is_that_of_its_utility(mixed):
+    tables, style = mixed
+    for name, number in (("op_vs_success", 3), ("cross_op_vs_success_graded", 1)):
+        axes = draw(name, tables, style).figure.axes[0]
+        curves = [line for line in axes.lines if line.get_linestyle() == "-" and len(line.get_xdata()) == 251]
+        assert len(curves) == 2 * number
+        falling, rising = curves[-2:]
+        assert falling.get_xdata()[[0, -1]].tolist() == [0, pytest.approx(0.5)]
+        assert rising.get_xdata()[[0, -1]].tolist() == [pytest.approx(0.5), 1]
+        for curve in (falling, rising):
+            x, y = curve.get_data()
+            np.testing.assert_allclose(y, predicted_optimization(x, UTILITIES["graded"]))
+            assert curve.get_color() == style.color("graded")
+        assert axes.get_ylim()[1] < 1.5
+    assert axes.get_xlabel() == "mean utility judged by graded"
+
+
+def test_words_are_those_of_the_tasks(tables, style, mixed, graded):
+    for given, word in (
+        ((tables, style), "success rate"),
+        (graded, "mean utility"),
+        (mixed, "success rate or mean utility"),
+    ):
+        captioned = draw("success_vs_parameters", *given)
+        assert captioned.figure.axes[0].get_ylabel() == word
+        assert captioned.caption.startswith(f"{word.capitalize()} on a policy's own task")
+        assert draw("op_vs_success", *given).figure.axes[0].get_xlabel() == word
+    caption = draw("op_vs_predicted", *mixed).caption
+    assert "p the share of good outcomes, or for a graded task the least KL divergence from uniform" in caption
+
+
+def test_chance_of_a_graded_task_is_its_mean_utility(mixed):
+    tables, style = mixed
+    axes = draw("success_vs_parameters", tables, style).figure.axes[0]
+    levels = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"]
+    assert levels == pytest.approx([0.25, 0.5, 0.5])
+    legend = draw("training_runs_graded", tables, style).figure.legends[0]
+    assert "chance, 0.5" in [text.get_text() for text in legend.findobj(Text)]
+
+
+def test_outcomes_of_a_graded_task_are_shaded_by_utility(graded):
+    captioned = draw("split_history", *graded)
+    _, colors = bars_of(captioned.figure.axes[0])
+    light, full = (np.array(to_rgba(color)) for color in ("#D0D0D0", graded[1].color("graded")))
+    for color, utility in zip(colors, UTILITIES["graded"], strict=True):
+        np.testing.assert_allclose(color, light + utility * (full - light))
+    labels = [text.get_text() for text in captioned.figure.legends[0].findobj(Text)]
+    assert {"utility 1", "utility 0"} <= set(labels)
+
+
+def test_graded_tasks_are_identified_and_not_ranked(mixed, graded):
+    tables, style = mixed
+    captioned = draw("identification", tables, style)
+    assert len(captioned.figure.axes) == 4
+    above, below = captioned.figure.axes[0], captioned.figure.axes[2]
+    assert [label.get_text() for label in above.get_yticklabels()] == ["good2", "good4", "graded"]
+    assert [label.get_text() for label in below.get_xticklabels()] == ["good2", "good4"]
+    assert len(drawn_points(below)) == 32
+    assert "Nothing is left out. Graded tasks have no good set to rank." in captioned.caption
+    alone = draw("identification", *graded)
+    assert len(alone.figure.axes) == 2
+    correct = graded[0]["identification"].groupby("measure")["correct"].sum()
+    assert alone.title == f"Among 1 tasks, Op identifies {correct['op']} of 16 policies and Imp {correct['imp']}"
 
 
 def test_identification_counts_policies(tables, style):
@@ -792,11 +895,11 @@ def test_legend_rows_are_folded_to_the_width():
 
 def test_success_under_the_counterfactual_is_said_by_its_distance_from_chance(tables, style):
     policies = tables["policies"].copy()
-    policies["success_rate_counterfactual"] = policies["n_good"] / 8 + 0.01
+    policies["success_rate_counterfactual"] = policies["utility"].map(np.mean) + 0.01
     policies.loc[0, "success_rate_counterfactual"] -= 0.04
     captioned = draw("counterfactual_success_vs_parameters", {"policies": policies}, style)
     assert captioned.title == "Success under F' is at most 0.03 from chance"
-    beyond = policies["success_rate_counterfactual"] - policies["n_good"] / 8
+    beyond = policies["success_rate_counterfactual"] - policies["utility"].map(np.mean)
     assert rounded(drawn_points(captioned.figure)[:, 1:]) == rounded(beyond.to_frame())
 
 

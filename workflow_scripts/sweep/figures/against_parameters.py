@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from splithistory.sequence import N_OUTCOMES
+from sweep.figures.scores import chance_text, score, short_score, tasks_of
 from sweep.figures.style import (
     NEUTRAL,
     PAGE_WIDTH,
@@ -20,7 +20,7 @@ from sweep.figures.style import (
     captioned,
     count_text,
     finite_rows,
-    good_fractions,
+    folded,
     left_out_text,
     legend_below,
     parameter_axis,
@@ -77,16 +77,17 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
 
 
 def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Success rate of each task against parameters, with chance."""
+    """Success rate or mean utility of each task against parameters, with chance."""
     policies = tables["policies"]
     figure = Figure()
     axes = figure.subplots()
     shown = task_means(axes, policies, "success_rate", style)
-    chances = good_fractions(policies)
+    tasks = tasks_of(policies)
+    chances = {name: task.chance for name, task in tasks.items()}
     for task, chance in chances.items():
         axes.axhline(chance, color=style.color(task), linestyle="--", linewidth=0.8, zorder=1)
     parameter_axis(axes, style)
-    axes.set_ylabel("success rate")
+    axes.set_ylabel(score(tasks.values()))
     chance_lines = tuple(
         _line(style.color(task), "chance of each task", "--") for task in style.tasks if task in chances
     )
@@ -94,32 +95,37 @@ def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle
 
     above = int((shown["success_rate"] > shown["task"].map(chances).astype(float)).sum())
     caption = (
-        "Success rate on a policy's own task against model size, at temperature 0 on test chains, "
-        f"{count_text(shown)}. {_marks_text(shown)} {TREND_TEXT} Dashed: chance, the share of good outcomes. "
+        f"{score(tasks.values()).capitalize()} on a policy's own task against model size, at temperature 0 on test "
+        f"chains, {count_text(shown)}. {_marks_text(shown)} {TREND_TEXT} "
+        f"Dashed: chance, {chance_text(tasks.values())}. "
         f"{above} of {len(shown)} policies are above their task's chance. {left_out_text(policies, shown, _UNDEFINED)}"
     )
-    return captioned(figure, trend_text("success on test chains", "", shown, "success_rate", style), caption)
+    quantity = f"{short_score(tasks.values())} on test chains"
+    return captioned(figure, trend_text(quantity, "", shown, "success_rate", style), caption)
 
 
 def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Success rate of each task under the split history, beyond chance, against parameters."""
-    policies = tables["policies"]
+    """Success rate or mean utility of each task under the split history, beyond chance, against parameters."""
+    policies, tasks = tables["policies"], tasks_of(tables["policies"])
+    chance = policies["task"].map({name: task.chance for name, task in tasks.items()}).astype(float)
     # Chance is far larger than the distance from it, which would not be seen on an axis of rates.
-    policies = policies.assign(beyond=policies["success_rate_counterfactual"] - policies["n_good"] / N_OUTCOMES)
+    policies = policies.assign(beyond=policies["success_rate_counterfactual"] - chance)
     figure = Figure()
     axes = figure.subplots()
     shown = task_means(axes, policies, "beyond", style)
     axes.axhline(0, color=NEUTRAL, linestyle="--", linewidth=0.8, zorder=1)
     parameter_axis(axes, style)
-    axes.set_ylabel("success rate under F' − chance")
+    axes.set_ylabel(folded(f"{score(tasks.values())} under F' − chance", 1.6))
     legend_below(figure, [*task_lines(shown, style), _line(NEUTRAL, "chance", "--")], _run_handles(shown, style))
 
-    # Not its trend: success under F' hardly changes, and the least change has a direction.
+    # Not its trend: the score under F' hardly changes, and the least change has a direction.
     distance, above = shown["beyond"].abs().max(), int((shown["beyond"] > 0).sum())
-    title = f"Success under F' is at most {distance:.2g} from chance" if len(shown) else "Success under F' is undefined"
+    whose = f"{short_score(tasks.values()).capitalize()} under F'"
+    title = f"{whose} is at most {distance:.2g} from chance" if len(shown) else f"{whose} is undefined"
     caption = (
-        "Success rate on a policy's own task under the split history, F', where its answer is that to another window, "
-        f"less chance, the share of good outcomes, against model size, {count_text(shown)}. {_marks_text(shown)} "
+        f"{score(tasks.values()).capitalize()} on a policy's own task under the split history, F', where its answer is "
+        f"that to another window, less chance, {chance_text(tasks.values())}, against model size, {count_text(shown)}. "
+        f"{_marks_text(shown)} "
         f"{above} of {len(shown)} policies are above their task's chance. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)

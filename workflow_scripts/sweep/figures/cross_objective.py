@@ -6,19 +6,26 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sweep.figures.optimization import THEORY_TEXT, theory_curves
+from splithistory.task import Task
+from sweep.figures.optimization import theory_curves
+from sweep.figures.scores import (
+    imp_minimum_text,
+    no_better_text,
+    predicted_op_text,
+    score,
+    short_score,
+    tasks_of,
+    theory_text,
+)
 from sweep.figures.style import (
-    IMP_MINIMUM_TEXT,
     MARKERS_TEXT,
     POINTS_TEXT,
-    PREDICTED_OP_TEXT,
     CaptionedFigure,
     FigureStyle,
     captioned,
     count_text,
     finite_rows,
     folded,
-    good_fractions,
     identity_line,
     left_out_text,
     legend_below,
@@ -30,53 +37,51 @@ from sweep.figures.style import (
 
 _KEYS = ["task", "size", "seed"]
 _OP_UNDEFINED = "where Op or its prediction is undefined"
-_IMP_UNDEFINED = "where Imp_min is undefined or infinite, as where no outcome under F' is good"
+_IMP_UNDEFINED = "where Imp_min is undefined or infinite, as where F' lacks outcomes that the policy's score needs"
 
 
 def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Op of all policies against their success rate on one task, with that task's theoretical curve."""
-    judged = _judged_by(task, tables, "op_stderr")
+    """Op of all policies against their score on one task, with that task's theoretical curve."""
+    judged, judge = _judged_by(task, tables, "op_stderr")
     shown = finite_rows(judged, "success_rate", "op", "op_predicted")
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
     tasks, sizes = policy_points(axes, shown, "success_rate", "op", style)
-    fraction = good_fractions(tables["policies"])[[task]]
-    theory_curves(axes, fraction, style)
-    axes.set(xlabel=_label("success rate", task), ylabel="Op (nats)")
+    theory_curves(axes, [judge], style)
+    axes.set(xlabel=_label(score([judge]), task), ylabel="Op (nats)")
     legend_below(figure, [*tasks, Line2D([], [], color=style.color(task), label=f"expected for {task}")], sizes)
 
     caption = (
-        f"Measured optimization of all policies against their success rate judged by {task}, {count_text(shown)}. "
-        f"{POINTS_TEXT} Curve: {THEORY_TEXT} {_no_better_text(shown, fraction[task], 'chance')} "
+        f"Measured optimization of all policies against their {score([judge])} judged by {task}, {count_text(shown)}. "
+        f"{POINTS_TEXT} Curve: {theory_text([judge])} {_no_better_text(shown, judge.chance, judge, 'chance')} "
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
     return captioned(figure, _range_title(shown, task, "op_excess", "Op less the curve (nats)", style), caption)
 
 
 def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Measured Op of all policies against the Op predicted from their success rate on one task."""
-    judged = _judged_by(task, tables, "op_stderr")
+    """Measured Op of all policies against the Op predicted from their score on one task."""
+    judged, judge = _judged_by(task, tables, "op_stderr")
     shown = finite_rows(judged, "op_predicted", "op")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
     tasks, sizes = policy_points(axes, shown, "op_predicted", "op", style)
     line = identity_line(axes)
-    axes.set(xlabel=_label("Op predicted from success", task, " (nats)"), ylabel="measured Op (nats)")
+    axes.set(xlabel=_label(f"Op predicted from {short_score([judge])}", task, " (nats)"), ylabel="measured Op (nats)")
     legend_below(figure, [*tasks, line], sizes)
 
-    chance = good_fractions(tables["policies"])[task]
     caption = (
-        f"Measured optimization of all policies against that predicted from their success rate judged by {task}, "
-        f"{count_text(shown)}. {POINTS_TEXT} The prediction is {PREDICTED_OP_TEXT} of {task}. Dashed: y = x. "
-        f"{unequal_text(axes)}{_no_better_text(shown, chance, 'chance')} "
+        f"Measured optimization of all policies against that predicted from their {score([judge])} judged by {task}, "
+        f"{count_text(shown)}. {POINTS_TEXT} The prediction for {task} is {predicted_op_text([judge])}. Dashed: y = x. "
+        f"{unequal_text(axes)}{_no_better_text(shown, judge.chance, judge, 'chance')} "
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
     return captioned(figure, _range_title(shown, task, "op_excess", "Op less its prediction (nats)", style), caption)
 
 
 def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Imp of all policies against the least impact for their success rates on one task."""
-    judged = _judged_by(task, tables, "imp_stderr")
+    """Imp of all policies against the least impact for their scores on one task."""
+    judged, judge = _judged_by(task, tables, "imp_stderr")
     shown = finite_rows(judged, "imp_minimum", "imp")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
@@ -87,10 +92,10 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
 
     own_most = shown.loc[shown["is_training_task"], "imp_excess"].max()
     caption = (
-        f"Measured impact of all policies against the least impact for their success rates judged by {task}, "
-        f"{count_text(shown)}. {POINTS_TEXT} {IMP_MINIMUM_TEXT} Dashed: y = x, below which no policy can lie. "
+        f"Measured impact of all policies against the least impact for their {score([judge])} judged by {task}, "
+        f"{count_text(shown)}. {POINTS_TEXT} {imp_minimum_text([judge])} Dashed: y = x, below which no policy can lie. "
         f"{unequal_text(axes)}"
-        f"{_no_better_text(shown, shown['success_rate_counterfactual'], 'under the split history')} "
+        f"{_no_better_text(shown, shown['success_rate_counterfactual'], judge, 'under the split history')} "
         f"{left_out_text(judged, shown, _IMP_UNDEFINED)}"
     )
     place = f"further above y = x than every policy of {task}"
@@ -99,7 +104,7 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
 
 def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Imp as a multiple of the least impact on one task, against the latter."""
-    judged = _judged_by(task, tables)
+    judged, judge = _judged_by(task, tables)
     shown = finite_rows(judged, "imp_minimum", "imp_ratio")
     shown = shown[shown["imp_ratio"] > 0]
     figure = Figure(figsize=(3.5, 3.2))
@@ -112,10 +117,10 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
     legend_below(figure, [*tasks, floor], sizes)
 
     caption = (
-        f"Measured impact of all policies, divided by the least impact for their success rates judged by {task}, "
-        f"against the latter, {count_text(shown)}. {MARKERS_TEXT} {IMP_MINIMUM_TEXT} It is the divisor of the vertical "
-        "axis: where it is nearly zero the ratio is large, however small Imp is. Both axes are logarithmic. Dashed: a "
-        "ratio of one, below which no policy can lie. "
+        f"Measured impact of all policies, divided by the least impact for their {score([judge])} judged by {task}, "
+        f"against the latter, {count_text(shown)}. {MARKERS_TEXT} {imp_minimum_text([judge])} It is the divisor of the "
+        "vertical axis: where it is nearly zero the ratio is large, however small Imp is. Both axes are logarithmic. "
+        "Dashed: a ratio of one, below which no policy can lie. "
         f"{left_out_text(judged, shown, _IMP_UNDEFINED + ', or where it is zero')}"
     )
     return captioned(figure, _range_title(shown, task, "imp_ratio", "Imp / Imp_min", style), caption)
@@ -123,7 +128,7 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
 
 def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Imp beyond the least impact on one task, against the latter."""
-    judged = _judged_by(task, tables)
+    judged, judge = _judged_by(task, tables)
     shown = finite_rows(judged, "imp_minimum", "imp_excess")
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
@@ -133,17 +138,18 @@ def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str
     legend_below(figure, [*tasks, floor], sizes)
 
     caption = (
-        f"Measured impact of all policies beyond the least impact for their success rates judged by {task}, against "
-        f"the latter, {count_text(shown)}. {MARKERS_TEXT} {IMP_MINIMUM_TEXT} Dashed: zero, below which no policy can "
-        f"lie. {left_out_text(judged, shown, _IMP_UNDEFINED)}"
+        f"Measured impact of all policies beyond the least impact for their {score([judge])} judged by {task}, against "
+        f"the latter, {count_text(shown)}. {MARKERS_TEXT} {imp_minimum_text([judge])} Dashed: zero, below which no "
+        f"policy can lie. {left_out_text(judged, shown, _IMP_UNDEFINED)}"
     )
     return captioned(figure, _range_title(shown, task, "imp_excess", "Imp − Imp_min (nats)", style), caption)
 
 
-def _judged_by(task: str, tables: Mapping[str, pd.DataFrame], *errors: str) -> pd.DataFrame:
-    """All policies judged by a task, with standard errors, which do not depend on the task that judges."""
-    crossed = tables["cross_objective"]
-    return crossed[crossed["evaluated_task"] == task].merge(tables["policies"][[*_KEYS, *errors]], on=_KEYS, how="left")
+def _judged_by(task: str, tables: Mapping[str, pd.DataFrame], *errors: str) -> tuple[pd.DataFrame, Task]:
+    """All policies judged by a task, with standard errors, which do not depend on it; and the task."""
+    crossed, policies = tables["cross_objective"], tables["policies"]
+    judged = crossed[crossed["evaluated_task"] == task].merge(policies[[*_KEYS, *errors]], on=_KEYS, how="left")
+    return judged, tasks_of(policies)[task]
 
 
 def _label(quantity: str, task: str, unit: str = "") -> str:
@@ -174,7 +180,6 @@ def _range_title(shown: pd.DataFrame, task: str, column: str, quantity: str, sty
     return f"Judged by {task}, {quantity} is " + ranges_text(groups)
 
 
-def _no_better_text(shown: pd.DataFrame, reference: float | pd.Series, name: str) -> str:
-    """How many policies do no better than a reference rate on the task that judges them."""
-    number = int((shown["success_rate"] <= reference).sum())
-    return f"{number} of {len(shown)} succeed no more often than {name}."
+def _no_better_text(shown: pd.DataFrame, reference: float | pd.Series, judge: Task, name: str) -> str:
+    """How many policies do no better than a reference score on the task that judges them."""
+    return no_better_text(int((shown["success_rate"] <= reference).sum()), len(shown), judge, name)

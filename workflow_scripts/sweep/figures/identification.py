@@ -35,29 +35,28 @@ _FEW_RANKS = 12
 def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Trained against identified task, and the rank of the true good set, by Op and by Imp."""
     rows = tables["identification"]
-    shown = finite_rows(rows, "true_set_rank")
-    tasks = [task for task in style.tasks if task in set(rows["task"])]
-    figure = Figure(figsize=(PAGE_WIDTH, 4.6))
-    panels = figure.subplots(2, 2, sharey="row", height_ratios=(1, 1.2))
-    for (above, below), (measure, symbol) in zip(panels.T, _MEASURES.items(), strict=True):
-        names = _confusion(above, rows[rows["measure"] == measure], tasks, style)
-        above.set_title(f"identified by {symbol}, number of policies")
-        names += _ranks(below, shown[shown["measure"] == measure], tasks, style)
-        below.set_title(f"ranked by {symbol}")
-        below.set_xlabel("trained task")
+    rankable = rows[rows["true_set_rank_low"].notna()]  # those of graded tasks are not
+    shown = finite_rows(rankable, "true_set_rank")
+    tasks, good_sets = ([task for task in style.tasks if task in set(of["task"])] for of in (rows, rankable))
+    heights = (1, 1.2) if good_sets else (1,)
+    figure = Figure(figsize=(PAGE_WIDTH, 2.1 * sum(heights)))
+    panels = figure.subplots(len(heights), 2, sharey="row", height_ratios=heights, squeeze=False)
+    for column, (measure, symbol) in zip(panels.T, _MEASURES.items(), strict=True):
+        names = _confusion(column[0], rows[rows["measure"] == measure], tasks, style)
+        column[0].set_title(f"identified by {symbol}, number of policies")
+        if good_sets:
+            names += _ranks(column[1], shown[shown["measure"] == measure], good_sets, style)
+            column[1].set_title(f"ranked by {symbol}")
+            column[1].set_xlabel("trained task")
     # Long names must not take the panels' place.
     figure.set_figheight(figure.get_figheight() + names)
-    if shown[["true_set_rank", "true_set_rank_high"]].max(axis=None) <= _FEW_RANKS:
-        panels[1, 0].yaxis.set_major_locator(MaxNLocator(integer=True))
-    else:
-        readable_log_axis(panels[1, 0].yaxis)
-        panels[1, 0].set_ylim(bottom=0.9)
     panels[0, 0].set_ylabel("trained task")
-    panels[1, 0].set_ylabel("rank of the true good set")
-    quantiles = Line2D(
-        [], [], color=NEUTRAL, linewidth=0.8, label="95% of draws of the windows (no line: that rank in all)"
-    )
-    legend_below(figure, task_handles(shown, style), size_handles(shown, style), [quantiles])
+    if good_sets:
+        _rank_axis(panels[1, 0], shown)
+        quantiles = Line2D(
+            [], [], color=NEUTRAL, linewidth=0.8, label="95% of draws of the windows (no line: that rank in all)"
+        )
+        legend_below(figure, task_handles(shown, style), size_handles(shown, style), [quantiles])
 
     correct = rows.groupby("measure")["correct"].sum().reindex(list(_MEASURES), fill_value=0)
     first = (shown["true_set_rank"] == 1).groupby(shown["measure"]).sum().reindex(list(_MEASURES), fill_value=0)
@@ -67,21 +66,37 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
         f"The objective of each policy read off its futures, {count_text(policies)}. Above: the task that the policy "
         "was trained on against the one whose prediction is nearest to its Op (left) or Imp (right); among the "
         f"{len(style.tasks)} tasks, '{_NONE}' where none is promoted; the darker, the larger the share of a row. "
-        f"Below: rank of the policy's own good set among all promoted ones, at most {most}, the best being 1, with a "
-        "marker a size, the smaller sizes to the left; lines span the 2.5% to 97.5% quantiles when the windows are "
-        "drawn anew, and where none is seen both equal the rank. A good set is promoted if the policy's outcomes fall "
-        "into it more often than chance (Op) or than under the split history (Imp): of a set and its complement one "
-        f"is, {(2**N_OUTCOMES - 2) // 2} of all sets of {N_OUTCOMES} outcomes unless there are ties. The true set "
-        f"comes first for {first['op']} policies by Op and for {first['imp']} by Imp. "
-        + left_out_text(
-            rows, shown, "whose true good set is not promoted (in the lower panels only)", "ranking", "rankings"
-        )
     )
     title = (
         f"Among {len(style.tasks)} tasks, Op identifies {correct['op']} of {len(policies)} policies and Imp "
-        f"{correct['imp']}; among up to {most} good sets, the true one ranks first for {first['op']} and {first['imp']}"
+        f"{correct['imp']}"
     )
-    return captioned(figure, title, caption)
+    if good_sets:
+        title += f"; among up to {most} good sets, the true one ranks first for {first['op']} and {first['imp']}"
+        caption += (
+            f"Below: rank of the policy's own good set among all promoted ones, at most {most}, the best being 1, with "
+            "a marker a size, the smaller sizes to the left; lines span the 2.5% to 97.5% quantiles when the windows "
+            "are drawn anew, and where none is seen both equal the rank. A good set is promoted if the policy's "
+            "outcomes fall into it more often than chance (Op) or than under the split history (Imp): of a set and its "
+            f"complement one is, {(2**N_OUTCOMES - 2) // 2} of all sets of {N_OUTCOMES} outcomes unless there are "
+            f"ties. The true set comes first for {first['op']} policies by Op and for {first['imp']} by Imp. "
+            + left_out_text(
+                rankable, shown, "whose true good set is not promoted (in the lower panels only)", "ranking", "rankings"
+            )
+        )
+    if len(good_sets) < len(tasks):
+        caption += " Graded tasks have no good set to rank."
+    return captioned(figure, title, caption.strip())
+
+
+def _rank_axis(axes: Axes, shown: pd.DataFrame) -> None:
+    """The axis of ranks: linear where they are few."""
+    if shown[["true_set_rank", "true_set_rank_high"]].max(axis=None) <= _FEW_RANKS:
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        readable_log_axis(axes.yaxis)
+        axes.set_ylim(bottom=0.9)
+    axes.set_ylabel("rank of the true good set")
 
 
 def _confusion(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle) -> float:

@@ -1,4 +1,4 @@
-"""Measured impact against the least impact that the success rates allow."""
+"""Measured impact against the least impact that the scores allow."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sweep.figures.scores import imp_minimum_text, score, tasks_of
 from sweep.figures.style import (
-    IMP_MINIMUM_TEXT,
     NEUTRAL,
     POINTS_TEXT,
     CaptionedFigure,
@@ -29,6 +29,7 @@ from sweep.study import IMP_INTERCEPT, IMP_SLOPE
 def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Imp against Imp_min, with one line fitted to all policies and one to each task, and y = x."""
     policies, fits = tables["policies"], tables["fits"]
+    judges = tasks_of(policies).values()
     shown = finite_rows(policies, "imp_minimum", "imp")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
@@ -52,7 +53,7 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
             # A line runs over its own points only.
             x = np.array([rows["imp_minimum"].min(), rows["imp_minimum"].max()])
             axes.plot(x, fits.at[group, "intercept"] + fits.at[group, "slope"] * x, color=color, zorder=2)
-    axes.set(xlabel="least impact for the success rates, Imp$_{min}$ (nats)", ylabel="Imp (nats)")
+    axes.set(xlabel=f"least impact for the {score(judges)}, Imp$_{{min}}$ (nats)", ylabel="Imp (nats)")
     legend_below(figure, tasks, sizes, lines[: len(lines) // 2], lines[len(lines) // 2 :])
 
     described = [
@@ -62,8 +63,9 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
         if group in groups
     ]
     caption = (
-        f"Measured impact against the least impact for the policies' success rates, {count_text(shown)}. {POINTS_TEXT} "
-        f"{IMP_MINIMUM_TEXT} Lines: least-squares fits of all policies (grey) and of each task (its colour); dotted: "
+        f"Measured impact against the least impact for the policies' {score(judges)}, {count_text(shown)}. "
+        f"{POINTS_TEXT} {imp_minimum_text(judges)} "
+        f"Lines: least-squares fits of all policies (grey) and of each task (its colour); dotted: "
         f"the fit of the study of 2024 that this sweep replicates, {IMP_SLOPE} x + {IMP_INTERCEPT}, of measurements on "
         "200 windows; dashed: y = x, below which no policy can lie. Slopes and intercepts ± standard error: "
         f"{'; '.join(described) or 'no fit is defined'}. {_furthest_text(shown)}"

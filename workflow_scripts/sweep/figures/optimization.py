@@ -1,23 +1,24 @@
-"""Measured optimization against what the success rate predicts."""
+"""Measured optimization against what the score predicts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from splithistory.information import predicted_optimization
+from splithistory.task import Task
+from splithistory.theory import predicted_optimization
+from sweep.figures.scores import predicted_op_text, score, tasks_of, theory_text
 from sweep.figures.style import (
     POINTS_TEXT,
-    PREDICTED_OP_TEXT,
     CaptionedFigure,
     FigureStyle,
     captioned,
     count_text,
     equal_limits,
     finite_rows,
-    good_fractions,
+    folded,
     identity_line,
     left_out_text,
     legend_below,
@@ -26,23 +27,19 @@ from sweep.figures.style import (
     task_lines,
 )
 
-# What `theory_curves` draws, for captions.
-THEORY_TEXT = (
-    "Op expected of a policy indifferent within the good outcomes and within the others, "
-    f"{PREDICTED_OP_TEXT}; paler below p, which is chance."
-)
 _UNDEFINED = "where Op or its prediction is undefined"
 
 
 def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Op of every policy against its success rate, on the theoretical curve of its task."""
+    """Op of every policy against its success rate or mean utility, on the theoretical curve of its task."""
     policies = tables["policies"]
+    judges = tasks_of(policies).values()
     shown = finite_rows(policies, "success_rate", "op", "op_predicted")
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
     tasks, sizes = policy_points(axes, shown, "success_rate", "op", style)
-    theory_curves(axes, good_fractions(shown), style)
-    axes.set(xlabel="success rate", ylabel="Op (nats)")
+    theory_curves(axes, tasks_of(shown).values(), style)
+    axes.set(xlabel=score(judges), ylabel="Op (nats)")
     legend_below(figure, [*tasks, tuple(task_lines(shown, style, "expected for each task"))], sizes)
 
     height = shown["op"] - shown["op_predicted"]
@@ -51,7 +48,8 @@ def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
         title = f"{_above(shown)} of {len(shown)} policies lie above their task's curve, half within "
         title += f"{height.abs().median():.2g} nats of it"
     caption = (
-        f"Measured optimization against success rate, {count_text(shown)}. {POINTS_TEXT} Curves: {THEORY_TEXT} "
+        f"Measured optimization against {score(judges)}, {count_text(shown)}. {POINTS_TEXT} Curves: "
+        f"{theory_text(judges)} "
         f"Op less the task's curve: {range_text(height) if len(shown) else 'undefined'} nats. "
         f"{left_out_text(policies, shown, _UNDEFINED)}"
     )
@@ -59,55 +57,59 @@ def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
 
 
 def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Measured Op against the Op predicted from the success rate."""
+    """Measured Op against the Op predicted from the success rate or mean utility."""
     policies = tables["policies"]
+    judges = tasks_of(policies).values()
     shown = finite_rows(policies, "op_predicted", "op")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
     tasks, sizes = policy_points(axes, shown, "op_predicted", "op", style)
     equal_limits(axes)
     line = identity_line(axes)
-    axes.set(xlabel="Op predicted from success rate (nats)", ylabel="measured Op (nats)")
+    axes.set(xlabel=folded(f"Op predicted from {score(judges)} (nats)", 2.7), ylabel="measured Op (nats)")
     legend_below(figure, [*tasks, line], sizes)
 
     explained = explained_about_identity(shown["op_predicted"], shown["op"])
     if explained is None:
         title, share = "Measured Op against prediction", "undefined"
     else:
-        title = f"The success rate predicts {max(explained, 0):.0%} of the variance of Op; "
+        title = f"The {score(judges)} predicts {max(explained, 0):.0%} of the variance of Op; "
         title += f"{_above(shown)} of {len(shown)} policies have more than is predicted"
         share = f"{explained:.3f}".replace("-", "−")
     axes.set_title(f"R² about y = x: {share}, n = {len(shown)}")
     difference = shown["op"] - shown["op_predicted"]
     caption = (
-        f"Measured optimization against the optimization predicted from the success rate, {count_text(shown)}. "
-        f"{POINTS_TEXT} The prediction is {PREDICTED_OP_TEXT}. Dashed: y = x. "
+        f"Measured optimization against the optimization predicted from the {score(judges)}, {count_text(shown)}. "
+        f"{POINTS_TEXT} The prediction is {predicted_op_text(judges)}. Dashed: y = x. "
         "R² about it, 1 − SS(Op − predicted) / SS(Op − mean), involves no fit. Op less its prediction: "
         f"{range_text(difference) if len(shown) else 'undefined'} nats. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
 
 
-def theory_curves(axes: Axes, fractions: pd.Series, style: FigureStyle) -> None:
-    """Op expected at each success rate, a curve a task; call it when the points are drawn.
+def theory_curves(axes: Axes, tasks: Iterable[Task], style: FigureStyle) -> None:
+    """Op expected at each success rate or mean utility, a curve a task; call it when the points are drawn.
 
     Args:
-        axes: where to draw; x is the success rate.
-        fractions: share of good outcomes of each task.
+        axes: where to draw; x is the success rate or mean utility.
+        tasks: whose curves to draw.
         style: gives the colours.
     """
     # From the least chance, where a curve touches zero, to the points: beyond them the curves dwarf the rest.
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
-    axes.set(xlim=(min(left, fractions.min() - 0.02), min(right, 1.01)), ylim=(min(bottom, -0.01), top))
-    for task, fraction in fractions.items():
-        for rates, alpha in ((np.linspace(0, fraction, 251), 0.35), (np.linspace(fraction, 1, 251), 1.0)):
-            expected = predicted_optimization(rates, fraction)
-            axes.plot(rates, expected, color=style.color(task), alpha=alpha, zorder=2)
+    tasks = list(tasks)
+    least = min((task.chance for task in tasks), default=left)
+    axes.set(xlim=(min(left, least - 0.02), min(right, 1.01)), ylim=(min(bottom, -0.01), top))
+    for task in tasks:
+        for end, alpha in ((min(task.utility), 0.35), (max(task.utility), 1.0)):
+            rates = np.linspace(*sorted([end, task.chance]), 251)
+            expected = predicted_optimization(rates, task.utility)
+            axes.plot(rates, expected, color=style.color(task.name), alpha=alpha, zorder=2)
 
 
 def _above(shown: pd.DataFrame) -> int:
-    """Number of policies with more Op than their success rate predicts."""
+    """Number of policies with more Op than is predicted."""
     return int((shown["op"] > shown["op_predicted"]).sum())
 
 

@@ -7,14 +7,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.optimize import brentq
 
-from splithistory.information import Floats, entropy, good_mask, kl_divergence
+from splithistory.information import Floats, entropy, kl_divergence
 from splithistory.sequence import N_OUTCOMES
+from splithistory.task import Task, good_mask
 from splithistory.training_outcomes import training_outcomes as computed_outcomes
+from sweep.figures.scores import tasks_of
 from sweep.figures.style import (
     COLUMN_WIDTH,
     NEUTRAL,
@@ -41,7 +44,7 @@ def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     policy = policies.loc[policies["op"].idxmax()]
     own = actions[(actions[["task", "size", "seed"]] == policy[["task", "size", "seed"]]).all(axis=1)]
     answers = own.nlargest(2, "weight")
-    good = good_mask(policy["good_set"], N_OUTCOMES)
+    task, color = tasks_of(policies)[policy["task"]], style.color(policy["task"])
     futures = [("F: it answers each window", policy["outcome_distribution"])] + [
         (f"F'|x'': always token {answer.action} ({answer.weight:.0%} of x'')", answer.outcome_distribution)
         for answer in answers.itertuples()
@@ -50,13 +53,13 @@ def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     panels = figure.subplots(1, len(futures), sharex=True, sharey=True)
     for axes, (name, distribution) in zip(panels, futures, strict=True):
         distribution = np.asarray(distribution)
-        _outcome_bars(axes, distribution, good, style.color(policy["task"]))
+        _outcome_bars(axes, distribution, task.utility, color)
         axes.set_title(f"{name}\nentropy {entropy(distribution):.3f} nats")
         axes.set_xlabel("outcome")
     axes = panels[0]
     _marks(axes, policy["counterfactual_distribution"])
     axes.set_ylabel("probability")
-    legend_below(figure, [*_kinds(style.color(policy["task"])), _mark("mean of all F'|x''"), _even_line()])
+    legend_below(figure, [*_kinds(color, task), _mark("mean of all F'|x''"), _even_line()])
 
     change = "lowers" if policy["op"] > 0 else "raises"
     title = (
@@ -87,7 +90,7 @@ def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) ->
         _outcome_bars(axes, outcome.futures.outcome_distribution, good, NEUTRAL)
         axes.set_title(f"{outcome.name}\nOp {outcome.futures.op:.2f}, excess {abs(outcome.op_excess):.2f} nats")
     _label_outer(panels)
-    legend_below(figure, _kinds(NEUTRAL), [_even_line()])
+    legend_below(figure, _kinds(NEUTRAL, Task("good", tuple(good))), [_even_line()])
 
     measured = [outcome.futures.op for outcome in outcomes]
     title = f"One score, four distributions of outcomes: Op from {min(measured):.2f} to {max(measured):.2f} nats"
@@ -147,9 +150,9 @@ def exponent_of(distribution: Floats, impact: float, end: float) -> float:
     return brentq(lambda exponent: kl_divergence(tempered(distribution, exponent), distribution) - impact, 1.0, end)
 
 
-def _outcome_bars(axes: Axes, distribution: Floats, good: np.ndarray, color: Any) -> None:
-    """A bar an outcome, the good ones in a colour, with a line where all are alike."""
-    axes.bar(range(len(distribution)), distribution, color=[color if inside else _LIGHT for inside in good])
+def _outcome_bars(axes: Axes, distribution: Floats, utility: Sequence[float], color: Any) -> None:
+    """A bar an outcome, the better the nearer to a colour, with a line where all are alike."""
+    axes.bar(range(len(distribution)), distribution, color=[_shade(color, value) for value in utility])
     axes.axhline(1 / len(distribution), color="black", linestyle="--", linewidth=0.8)
     axes.set_xticks(range(len(distribution)))
 
@@ -171,9 +174,16 @@ def _label_outer(panels: np.ndarray) -> None:
         axes.label_outer()
 
 
-def _kinds(color: Any) -> Sequence[Artist]:
-    """Legend handles of good and other outcomes."""
-    return [Patch(color=color, label="good outcome"), Patch(color=_LIGHT, label="other outcome")]
+def _shade(color: Any, utility: float) -> Any:
+    """The colour of an outcome's bar: light grey of utility 0, ``color`` of utility 1."""
+    return tuple((1 - utility) * np.array(to_rgb(_LIGHT)) + utility * np.array(to_rgb(color)))
+
+
+def _kinds(color: Any, task: Task) -> Sequence[Artist]:
+    """Legend handles of good and other outcomes, or of the best and the worst."""
+    labels = ("good outcome", "other outcome") if task.is_good_set else ("utility {:g}", "utility {:g}")
+    ends = (max(task.utility), min(task.utility))
+    return [Patch(color=_shade(color, end), label=label.format(end)) for end, label in zip(ends, labels, strict=True)]
 
 
 def _even_line() -> Artist:

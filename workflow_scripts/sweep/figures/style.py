@@ -27,7 +27,6 @@ from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import LogLocator, NullLocator
 
-from splithistory.sequence import N_OUTCOMES
 from sweep.files import replacing
 
 # Derived from Okabe and Ito's palette: each pair stays apart for normal vision and for the three kinds of colour
@@ -42,11 +41,6 @@ NEUTRAL = "#707070"
 # What `policy_points` draws, for captions; the latter where the measures have standard errors.
 MARKERS_TEXT = "A point is a policy; its colour is the task it was trained on, its marker its size."
 POINTS_TEXT = f"{MARKERS_TEXT[:-1]}, its bar, often hidden in it, ± one standard error over repeated measurements."
-# What captions say of the predictions; s is the success rate.
-PREDICTED_OP_TEXT = "s ln(s/p) + (1 − s) ln((1 − s)/(1 − p)), with s the success rate and p the share of good outcomes"
-IMP_MINIMUM_TEXT = (
-    "Imp_min is s ln(s/q) + (1 − s) ln((1 − s)/(1 − q)), with s the success rate and q that under the split history."
-)
 
 COLUMN_WIDTH = 3.5  # inches
 PAGE_WIDTH = 7.1
@@ -401,11 +395,6 @@ def _label_of(handle: Artist | tuple[Artist, ...]) -> str:
 def finite_rows(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """The rows where all these columns hold finite numbers."""
     return rows[np.isfinite(rows[list(columns)].astype(float)).all(axis=1)]
-
-
-def good_fractions(rows: pd.DataFrame) -> pd.Series:
-    """Share of good outcomes, which is chance, of each task in ``rows``."""
-    return rows.groupby("task", observed=True)["n_good"].first() / N_OUTCOMES
 
 
 def count_text(rows: pd.DataFrame) -> str:

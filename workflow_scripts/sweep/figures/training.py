@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from splithistory.task import Task
+from sweep.figures.scores import score, short_score, tasks_of
 from sweep.figures.style import (
     COLUMN_WIDTH,
     NEUTRAL,
@@ -19,7 +21,6 @@ from sweep.figures.style import (
     FigureStyle,
     captioned,
     count_text,
-    good_fractions,
     legend_below,
     readable_log_axis,
     trend_text,
@@ -32,8 +33,7 @@ _LENGTH_TEXT = "Runs end at the step that is configured for the task and size."
 
 def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Success and losses of a task's reinforcement runs: a column a seed, the first ones only; two rows a size."""
-    rows = _finetuning(tables, task)
-    chance = good_fractions(tables["policies"])[task]
+    rows, judge = _finetuning(tables, task), tasks_of(tables["policies"])[task]
     runs = dict(list(rows.groupby(["size", "seed"], observed=True)))
     sizes = [size for size in style.sizes if size in set(rows["size"])]
     all_seeds = sorted(rows["seed"].unique())
@@ -53,74 +53,74 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
                 continue
             sampled = _curve(success, run, "sampled_success_rate", color=style.color(task), linewidth=0.6, alpha=0.5)
             greedy = _curve(success, run, "success_rate", color=style.color(task))
-            success.axhline(chance, **_CHANCE)
+            success.axhline(judge.chance, **_CHANCE)
             own = _curve(loss, run, "maintenance_loss", color="black")
             natural = _curve(loss, run, "natural_loss", color="black", linestyle=":")
-        panels[2 * place, 0].set_ylabel("success rate")
+        panels[2 * place, 0].set_ylabel(score([judge]))
         panels[2 * place + 1, 0].set_ylabel("loss (nats)")
     for axes in panels.flat:
         axes.label_outer()
     for axes in panels[-1]:
         axes.set_xlabel("reinforcement step")
     for handle, label in (
-        (greedy, "success at temperature 0"),
-        (sampled, "success, sampled"),
+        (greedy, f"{short_score([judge])} at temperature 0"),
+        (sampled, f"{short_score([judge])}, sampled"),
         (own, "maintenance loss (own rollouts)"),
         (natural, "natural loss (untouched chains)"),
     ):
         handle.set_label(label)
     panels[0, 0].yaxis.set_major_locator(MaxNLocator(4))
     panels[1, 0].yaxis.set_major_locator(MaxNLocator(4))
-    legend_below(figure, [greedy, sampled], [_chance_handle(chance)], [own, natural])
+    legend_below(figure, [greedy, sampled], [_chance_handle(judge)], [own, natural])
 
     rising = sum(_gain(run) > 0 for run in runs.values())
     which = "" if seeds == all_seeds else f" (the first {len(seeds)} of {len(all_seeds)})"
     caption = (
         f"Reinforcement on {task}, {count_text(_policies(rows))}: a column a seed{which}, a pair of axes a run, all on "
-        "the same scales. Above: success rate, of actions sampled while training (thin) and at temperature 0 on "
+        f"the same scales. Above: {score([judge])}, of actions sampled while training (thin) and at temperature 0 on "
         "validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the run's own rollouts, "
         f"the maintenance loss (solid), and of untouched chains, the natural loss (dotted). {_LENGTH_TEXT} "
         "Pretraining is left out."
     )
     where = f"in {rising} of {len(runs)} runs"
-    title = f"{task}: success ends above its first evaluation, at step {_first_steps(runs)}, {where}"
+    title = f"{task}: {short_score([judge])} ends above its first evaluation, at step {_first_steps(runs)}, {where}"
     return captioned(figure, title, caption)
 
 
 def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Pretraining loss, success and losses of all sizes, means over seeds against step."""
-    rows = _finetuning(tables, task)
+    rows, judge = _finetuning(tables, task), tasks_of(tables["policies"])[task]
+    gained = short_score([judge])
     pretraining = tables["training"][tables["training"]["stage"] == "pretrain"]
     figure = Figure(figsize=(PAGE_WIDTH, 4.4))
     panels = figure.subplots(2, 2)
     curves = (
         (panels[0, 0], pretraining, "validation_loss", NEUTRAL, "pretraining loss, validation chains"),
-        (panels[0, 1], rows, "success_rate", style.color(task), "reinforcement: success, validation chains"),
+        (panels[0, 1], rows, "success_rate", style.color(task), f"reinforcement: {gained}, validation chains"),
         (panels[1, 0], rows, "maintenance_loss", style.color(task), "reinforcement: maintenance loss (own rollouts)"),
         (panels[1, 1], rows, "natural_loss", style.color(task), "reinforcement: natural loss (untouched chains)"),
     )
     for axes, source, column, color, title in curves:
         _mean_curves(axes, source, column, color, style)
-        axes.set(title=title, xlabel="step", ylabel="success rate" if column == "success_rate" else "loss (nats)")
-    chance = good_fractions(tables["policies"])[task]
-    panels[0, 1].axhline(chance, **_CHANCE)
+        axes.set(title=title, xlabel="step", ylabel=score([judge]) if column == "success_rate" else "loss (nats)")
+    panels[0, 1].axhline(judge.chance, **_CHANCE)
     readable_log_axis(panels[0, 0].yaxis)
     for axes, source, column, color, _ in curves:
         _label_ends(axes, source, column, color, style)
     sizes = [size for size in style.sizes if size in set(rows["size"])]
     lines = [Line2D([], [], label=size, **_line(style, size, style.color(task))) for size in sizes]
-    legend_below(figure, [*lines, _chance_handle(chance)])
+    legend_below(figure, [*lines, _chance_handle(judge)])
 
     final = rows.dropna(subset=["success_rate"]).sort_values("step").groupby(["task", "size", "seed"], observed=True)
     caption = (
         f"Training by size, {count_text(_policies(rows))} on {task}. Lines are means over seeds, bands ± one standard "
         "error (none for a single seed); the larger the model, the darker its line, whose end bears its size. Top "
-        "left: pretraining, which all tasks share. The others: reinforcement, with success at temperature 0 on "
+        f"left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature 0 on "
         "validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, the "
         f"maintenance loss, and of untouched chains, the natural loss. {_LENGTH_TEXT} {TREND_TEXT} Losses on the "
         "training chains and single runs are left out; another figure shows the latter."
     )
-    title = trend_text("final success on validation chains", "", final.last().reset_index(), "success_rate", style)
+    title = trend_text(f"final {gained} on validation chains", "", final.last().reset_index(), "success_rate", style)
     return captioned(figure, title, caption)
 
 
@@ -136,7 +136,7 @@ def _policies(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gain(run: pd.DataFrame) -> float:
-    """Rise of the success rate from the first to the last evaluation of a run."""
+    """Rise of the score from the first to the last evaluation of a run."""
     rates = run.dropna(subset=["success_rate"]).sort_values("step")["success_rate"]
     return rates.iloc[-1] - rates.iloc[0] if len(rates) else 0.0
 
@@ -153,9 +153,9 @@ def _first_steps(runs: Mapping[Any, pd.DataFrame]) -> str:
     return " to ".join(dict.fromkeys(f"{step:.0f}" for step in (min(first), max(first))))
 
 
-def _chance_handle(chance: float) -> Line2D:
+def _chance_handle(task: Task) -> Line2D:
     """Legend handle of the line of chance."""
-    return Line2D([], [], label=f"chance, {chance:g}", **_CHANCE)
+    return Line2D([], [], label=f"chance, {task.chance:.3g}", **_CHANCE)
 
 
 def _mean_curves(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: FigureStyle) -> None:
