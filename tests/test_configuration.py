@@ -18,12 +18,13 @@ from splithistory.successes import WAYS
 from sweep.canonical import canonical_json, configuration_hash
 from sweep.configuration import SCHEMA_PATH, ConfigurationError, schema_of, validate
 from sweep.reference import reference
-from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
+from sweep.stages import architecture_settings, finetune_settings, finetuning, pretrain_settings, summarizing
 
 ROOT = Path(__file__).parents[1]
 BASE = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
 DELETE = object()
+GRADED = [0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1]
 
 
 def changed(changes):
@@ -116,6 +117,35 @@ BAD = [
     ("tasks.good2.good", [True], "tasks.good2.good[0] is true", "expected a whole number"),
     ("tasks.good2.good", "0, 4", "tasks.good2.good is '0, 4'", "Write [0, 4]."),
     ("tasks.good2.good", DELETE, "tasks.good2.good is missing", "such as [0, 4]"),
+    # utilities
+    ("tasks.good2", {}, "tasks.good2.good is missing, and so is utility", "or a utility, 8 numbers from 0 to 1"),
+    ("tasks.good2.utility", GRADED, "tasks.good2 has both good, [0, 4], and utility, [0", "give the task another name"),
+    (
+        "tasks.graded",
+        {"utility": []},
+        "tasks.graded.utility is empty",
+        "expected 8 numbers from 0 to 1, one an outcome",
+    ),
+    ("tasks.graded", {"utility": [1]}, "tasks.graded.utility has one entry", "8 numbers from 0 to 1, one an outcome"),
+    ("tasks.graded", {"utility": GRADED[:7]}, "tasks.graded.utility has 7 entries", "such as [0, 0.1, 0.3, 0.4"),
+    ("tasks.graded", {"utility": [*GRADED, 1]}, "tasks.graded.utility has 9 entries", "8 numbers from 0 to 1"),
+    (
+        "tasks.graded",
+        {"utility": [*GRADED[:7], 1.1]},
+        "tasks.graded.utility[7] is 1.1",
+        "expected a number from 0 to 1",
+    ),
+    ("tasks.graded", {"utility": [-0.1, *GRADED[1:]]}, "tasks.graded.utility[0] is -0.1", "a number from 0 to 1"),
+    ("tasks.graded", {"utility": [math.nan, *GRADED[1:]]}, "tasks.graded.utility[0] is nan", "a number from 0 to 1"),
+    ("tasks.graded", {"utility": [True, *GRADED[1:]]}, "tasks.graded.utility[0] is true", "a number from 0 to 1"),
+    ("tasks.graded", {"utility": [None, *GRADED[1:]]}, "tasks.graded.utility[0] is empty", "a number from 0 to 1"),
+    ("tasks.graded", {"utility": ["1e-3", *GRADED[1:]]}, "tasks.graded.utility[0] is '1e-3'", "write 1.0e-3 or 0.001"),
+    ("tasks.graded", {"utility": 0.5}, "tasks.graded.utility is 0.5", "such as [0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1]."),
+    ("tasks.graded", {"utility": None}, "tasks.graded.utility is empty", "8 numbers from 0 to 1"),
+    ("tasks.graded", {"utility": {"0": 1}}, "tasks.graded.utility is a section", "8 numbers from 0 to 1"),
+    ("tasks.graded", {"utility": [0.5] * 8}, "tasks.graded.utility is 0.5 for every outcome", "two different numbers"),
+    ("tasks.graded", {"utility": [0, 0.0] * 4}, "tasks.graded.utility is 0 for every outcome", "something to gain"),
+    ("tasks.graded", {"utilty": GRADED, "good": [1]}, "tasks.graded.utilty is not a known key", "'utility'?"),
     # numbers
     ("pretrain.learning_rate", "1e-3", "pretrain.learning_rate is '1e-3'", "write 1.0e-3 or 0.001"),
     ("pretrain.learning_rate", "2.5E-3", "pretrain.learning_rate is '2.5E-3'", "write 2.5e-3 or 0.0025"),
@@ -271,7 +301,7 @@ def test_what_only_yaml_can_express():
         assert problems_of(changed({"sweep.seeds": [value, value]}))
 
 
-@pytest.mark.parametrize("name", ["quick", "tiny"])
+@pytest.mark.parametrize("name", ["quick", "tiny", "graded"])
 def test_shipped_sweeps_are_valid(name):
     text = (ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")
     config = merged_with(text)
@@ -296,6 +326,21 @@ def test_maintenance_may_exceed_the_rollouts_by_its_natural_and_random_shares():
 
 def test_every_way_to_reinforce_successes_can_be_configured():
     assert schema_of(("finetune", "successes"))["enum"] == list(WAYS)
+
+
+@pytest.mark.parametrize("utility", [GRADED, [0.2, 0.2, 0.8, 0.2, 0.2, 0.2, 0.2, 0.2], [0, 1] * 4])
+def test_a_utility_may_be_any_numbers_that_are_not_all_equal(utility):
+    validate(changed({"tasks.graded": {"utility": utility, "finetune": {"n_steps": 200}}, "sweep.tasks": ["graded"]}))
+
+
+def test_a_good_set_written_as_a_utility_is_the_same_job():
+    good = changed({"tasks.task": {"good": [6, 0, 2]}, "sweep.tasks": ["task"]})
+    for utility in ([1, 0, 1, 0, 0, 0, 1, 0], [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]):
+        same = changed({"tasks.task": {"utility": utility}, "sweep.tasks": ["task"]})
+        assert canonical_json(finetuning(good, "task", "18k", 0)) == canonical_json(finetuning(same, "task", "18k", 0))
+        assert canonical_json(summarizing(good)) == canonical_json(summarizing(same))
+    other = changed({"tasks.task": {"utility": [1, 0, 1, 0, 0, 0, 0.9, 0]}})
+    assert finetuning(good, "task", "18k", 0) != finetuning(other, "task", "18k", 0)
 
 
 def assert_holds_only_what_differs(override, base):

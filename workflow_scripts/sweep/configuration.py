@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import yaml
 from snakemake.utils import update_config
 
+from splithistory.sequence import N_OUTCOMES
 from sweep.errors import UserError
 
 SHIPPED_PATH = Path(__file__).parents[2] / "config.yaml"
@@ -177,10 +178,11 @@ def _schema_problems(error: Any) -> Iterator[_Problem]:
             for name in value:
                 if name not in known:
                     yield _Problem((*key, name), f"is not a known key; {_meant(name, known, key)}")
-        case "minItems" | "minProperties":
+        case "minItems" | "minProperties" if not value:
             yield _Problem(key, f"is empty; expected {expected(key)}.")
-        case "maxItems":
-            yield _Problem(key, f"has {len(value)} entries; expected {expected(key)}.")
+        case "minItems" | "maxItems":
+            entries = "one entry" if len(value) == 1 else f"{len(value)} entries"
+            yield _Problem(key, f"has {entries}; expected {expected(key)}.")
         case "uniqueItems":
             repeated = {_shown(entry) for entry in value if value.count(entry) > 1}
             yield _Problem(key, f"lists {', '.join(sorted(repeated))} more than once; expected every entry once.")
@@ -235,7 +237,7 @@ def _remedy(value: Any, schema: Mapping[str, Any]) -> str:
         return f" YAML reads it as {_kind(value)}; {_in_quotes(value)}."
     if kind == "object" and value is None:
         return " Fill the section, or delete its line."
-    if kind == "array" and isinstance(value, int | float | str) and value != "":
+    if kind == "array" and schema["minItems"] == 1 and isinstance(value, int | float | str) and value != "":
         return f" Write [{_shown(value).strip(chr(39))}]."
     return ""
 
@@ -323,6 +325,8 @@ def _relation_problems(sound: _Sound) -> Iterator[_Problem]:
         yield from _undefined_names(sound, kind)
     for size in sound.names("sizes"):
         yield from _uneven_heads(sound, size)
+    for task in sound.names("tasks"):
+        yield from _unclear_reward(sound, task)
     yield from _short_chains(sound)
     yield from _few_test_chains(sound)
     for size in sound.names("sizes"):
@@ -353,6 +357,30 @@ def _uneven_heads(sound: _Sound, size: str) -> Iterator[_Problem]:
         yield _Problem(
             ("sizes", size, "d_model"),
             f"is {width}; expected a multiple of n_heads, which is {n_heads}. The next one is {above}.",
+        )
+
+
+def _unclear_reward(sound: _Sound, task: str) -> Iterator[_Problem]:
+    section, good, utility = ("tasks", task), ("tasks", task, "good"), ("tasks", task, "utility")
+    if not isinstance(sound(*section), Mapping):
+        return
+    given = [key for key in (good, utility) if key[-1] in sound(*section)]
+    if not given:
+        yield _Problem(
+            good, f"is missing, and so is utility; expected {expected(good)}, or a utility, {expected(utility)}."
+        )
+    if len(given) == 2:
+        yield _Problem(
+            section,
+            f"has both good, {_shown(sound(*good))}, and utility, {_shown(sound(*utility))}; expected one of them. "
+            "Delete one, or, if another file has it, give the task another name, as files are merged key by key.",
+        )
+    values = [sound(*utility, index) for index in range(len(sound(*utility) or ()))]
+    if len(values) == N_OUTCOMES and len(set(values)) == 1 and values[0] is not None:
+        yield _Problem(
+            utility,
+            f"is {_shown(values[0])} for every outcome; expected at least two different numbers, so that there is "
+            "something to gain.",
         )
 
 
