@@ -66,9 +66,9 @@ def folder(tmp_path):
     return Folder(tmp_path)
 
 
-def shown(sweep, width=80):
+def shown(sweep, width=80, config=TINY):
     screen = io.StringIO()
-    Console(file=screen, width=width).print(view(sweep, TINY, 1, width))
+    Console(file=screen, width=width).print(view(sweep, config, 1, width))
     return screen.getvalue()
 
 
@@ -277,6 +277,25 @@ def test_the_view_fits_the_terminal_and_names_every_state(folder, width):
     folded = "".join(text.split())
     for words in ("1done", "1running", "1failed", "1stopped", "▶1", "✗1", "■1", str(policies[2].log)):
         assert words in folded
+
+
+def test_a_graded_task_is_followed_by_its_utility_and_the_others_by_success(folder):
+    graded = {"utility": [0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1]}
+    config = TINY | {
+        "tasks": TINY["tasks"] | {"graded": graded},
+        "sweep": TINY["sweep"] | {"tasks": ["good2", "graded"], "sizes": ["tiny"]},
+    }
+    folder.lock("anything")
+    for job in jobs_of(config):
+        if job.rule == "finetune":
+            rate = 0.25 if job.keys["task"] == "good2" else 0.75
+            folder.write(job.log, f'{{"step": 10, "success_rate": {rate}, "sampled_success_rate": 0.5}}\n', age=5)
+    screen = shown(read_sweep(config, NOW, folder.path), 100, config)
+    for line in ("success 0.250", "utility 0.750"):  # of the jobs that run
+        assert line in screen
+    curves = [line.split() for line in screen.splitlines()]
+    assert [line[-1] for line in curves if line[:2] == ["good2", "success"]] == ["0.250"]
+    assert [line[-1] for line in curves if line[:2] == ["graded", "utility"]] == ["0.750"]
 
 
 def test_a_sparkline_rises_with_its_values_and_averages_long_curves():

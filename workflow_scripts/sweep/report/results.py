@@ -11,7 +11,7 @@ from sweep.over_models import share
 from sweep.report.wording import counted, number, percent
 
 MEASURES = {"op": "Op", "imp": "Imp"}
-NONE = "none"  # what a policy that promotes no task's good set is identified as
+NONE = "none"  # what a policy that promotes no task is identified as
 _VERDICTS = ("replicated", "not replicated", "inconclusive")
 _SIGNS = {"above": "> {}", "below": "< {}", "within": "within ± {}"}
 
@@ -39,17 +39,17 @@ _COLUMNS = (
     _Column("seed", "seed", "d", "its seed"),
     _Column("n_parameters", "parameters", ",d", "their number"),
     _Column("identified_task", "identified", None, "the task that Op points to"),
-    _Column("success_rate", "success", ".3f", "success rate on its own task"),
+    _Column("success_rate", "success", ".3f", "success rate on its own task, or mean utility if that is graded"),
     _Column("success_rate_pretrained", "before", ".3f", "that of its pretrained model"),
-    _Column("success_rate_counterfactual", "under F′", ".3f", "success rate of the counterfactual future"),
+    _Column("success_rate_counterfactual", "under F′", ".3f", "that of the counterfactual future"),
     _Column("op", "Op", ".4f", "measured optimization, nats"),
     _Column("op_stderr", "± Op", ".4f", "its standard error over repeats"),
-    _Column("op_predicted", "Op_pred", ".4f", "Op that the success rate predicts"),
+    _Column("op_predicted", "Op_pred", ".4f", "Op that the success rate or mean utility predicts"),
     _Column("op_excess", "Op − Op_pred", ".4f", "distance from the line"),
     _Column("op_self", "Op, self", ".4f", "what the policy expects its Op to be"),
     _Column("imp", "Imp", ".4f", "measured impact, nats"),
     _Column("imp_stderr", "± Imp", ".4f", "its standard error over repeats"),
-    _Column("imp_minimum", "Imp_min", ".4f", "the least Imp for these success rates"),
+    _Column("imp_minimum", "Imp_min", ".4f", "the least Imp for what it is under F and F′"),
     _Column("imp_ratio", "Imp / Imp_min", ".3g", "their ratio"),
     _Column("imp_self", "Imp, self", ".4f", "what the policy expects its Imp to be"),
     _Column("pretraining_loss", "pretraining loss", ".4f", "validation loss after pretraining, nats"),

@@ -1,7 +1,7 @@
 """What `make watch` shows of a sweep, for a terminal of any width."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from splithistory.task import Task
 from sweep.report.wording import counted, number
 from sweep.watch.state import LONGEST_SILENCE, TRAINING, Job, Progress, State, Sweep
 
@@ -38,6 +39,7 @@ def view(sweep: Sweep, configuration: Mapping[str, Any], at_once: int, width: in
         width: columns of the terminal.
     """
     sizes, tasks, seeds = (configuration["sweep"][key] for key in ("sizes", "tasks", "seeds"))
+    graded = {task for task in tasks if not Task.from_settings(task, configuration["tasks"][task]).is_good_set}
     what = " × ".join([counted(len(sizes), "size"), counted(len(tasks), "task"), counted(len(seeds), "seed")])
     overall = Table.grid(padding=(0, 1))
     counts = [Text(f"{len(sweep.of(state))} {state.value}", _STYLES[state]) for state in State if sweep.of(state)]
@@ -47,8 +49,8 @@ def view(sweep: Sweep, configuration: Mapping[str, Any], at_once: int, width: in
         overall,
         Text(status(sweep, at_once)),
         Text(),
-        _under_way(sweep),
-        _curves(sweep, sizes, tasks, max(4, (width - 20) // len(sizes) - 8)),
+        _under_way(sweep, graded),
+        _curves(sweep, sizes, tasks, graded, max(4, (width - 20) // len(sizes) - 8)),
         _counts(sweep, sizes),
     )
 
@@ -89,7 +91,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _under_way(sweep: Sweep) -> RenderableType:
+def _under_way(sweep: Sweep, graded: Container[str]) -> RenderableType:
     """A line for each job that runs, failed or was stopped."""
     jobs = [progress for state in (State.RUNNING, State.FAILED, State.STOPPED) for progress in sweep.of(state)]
     table = Table("", "job", "", "step", "", "time left", box=None, padding=(0, 1, 0, 0), header_style="dim")
@@ -101,7 +103,7 @@ def _under_way(sweep: Sweep) -> RenderableType:
             _name(progress.job),
             bar,
             steps,
-            _latest(progress),
+            _latest(progress, graded),
             _duration(progress.left) if progress.state is State.RUNNING and not np.isnan(progress.left) else "",
         )
     parts: list[RenderableType] = [table, Text()] if jobs else []
@@ -118,19 +120,27 @@ def _name(job: Job) -> str:
     return " ".join([job.rule, *map(str, keys.values())])
 
 
-def _latest(progress: Progress) -> Text:
+def _latest(progress: Progress, graded: Container[str]) -> Text:
     if progress.job.rule not in TRAINING or progress.curve.empty:
         return Text()
-    column, name = _CURVES[progress.job.rule]
+    column, name = _curve_of(progress.job.rule, progress.job.keys.get("task"), graded)
     return Text(f"{sparkline(progress.curve[column], 10)} {name} {number(progress.curve[column].iloc[-1], '.3f')}")
 
 
-def _curves(sweep: Sweep, sizes: Sequence[str], tasks: Sequence[str], width: int) -> RenderableType:
+def _curve_of(rule: str, task: str | None, graded: Container[str]) -> tuple[str, str]:
+    """The column that a training is followed by, and its name: a graded task has no success, but utility."""
+    column, name = _CURVES[rule]
+    return column, "utility" if task in graded else name
+
+
+def _curves(
+    sweep: Sweep, sizes: Sequence[str], tasks: Sequence[str], graded: Container[str], width: int
+) -> RenderableType:
     """Loss and success so far, a row a task and a column a size: means of the seeds that have got to a step."""
     table = Table("curves so far", *sizes, box=None, padding=(0, 2, 0, 0), header_style="dim")
     rows = [("pretrain", None), *(("finetune", task) for task in tasks)]
     for rule, task in rows:
-        column, name = _CURVES[rule]
+        column, name = _curve_of(rule, task, graded)
         label = "pretraining loss" if task is None else f"{task} {name}"
         means = {size: mean_curve(sweep, rule, column, size=size, task=task) for size in sizes}
         values = np.concatenate([curve.to_numpy() for curve in means.values()])
