@@ -27,7 +27,7 @@ from sweep.layout import (
     sequence_table,
     summary_table,
 )
-from sweep.tables import SCHEMAS, read_table, validated
+from sweep.tables import SCHEMAS, read_table, validate_table, validated
 
 RESULTS = "results/tiny"
 TINY = yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text(encoding="utf-8"))
@@ -117,6 +117,13 @@ def test_every_table_is_what_its_schema_says(finished):
         table = read_table(finished.folder / path, name)
         assert table.num_rows > 0, path
         validated(as_in_the_schema(table, name), name, path)
+
+
+def validated_table(path, name):
+    """A table, checked against every rule of its schema."""
+    table = read_table(path, name)
+    validate_table(table, name, path)
+    return table
 
 
 def as_in_the_schema(table, name):
@@ -213,6 +220,45 @@ def test_a_deleted_file_is_made_again(copied, path, jobs):
     """As every message about a spoilt file advises."""
     (copied.folder / path).unlink()
     assert copied.snakemake("--dry-run").jobs >= jobs
+
+
+GRADED = [0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1]
+
+
+def test_a_graded_task_goes_all_the_way(copied):
+    """Beside a good set that is there already: trained, measured, judged, drawn and reported."""
+    tasks, sizes = ["good2", "graded"], SIZES[:1]
+    override = {"tasks": {"graded": {"utility": GRADED}}, "sweep": {"tasks": tasks, "sizes": sizes}}
+    run = copied.snakemake(override=override)
+    assert run.status == 0, run.output
+    assert run.jobs == reinforcing_and_measuring(tasks=["graded"], sizes=sizes) | SUMMARIZE
+
+    success = read_table(
+        copied.folder / finetuned_table(RESULTS, "success", "graded", sizes[0], 0), "finetuned/success"
+    )
+    (row,) = success.to_pylist()
+    gained = sum(count * utility for count, utility in zip(row["outcome_counts"], GRADED, strict=True))
+    assert row["success_rate"] == pytest.approx(gained / row["n_contexts"])
+    assert row["chance"] == pytest.approx(0.5)
+
+    summary = {}
+    for name in ("policies", "cross_objective", "identification", "claims"):
+        path = copied.folder / summary_table(RESULTS, name)
+        summary[name] = as_in_the_schema(validated_table(path, f"summary/{name}"), f"summary/{name}")
+    policies = summary["policies"].set_index("task")
+    assert policies["utility"].map(list).to_dict() == {"good2": [1, 0, 0, 0, 1, 0, 0, 0], "graded": GRADED}
+    parts = policies["op_predicted"] + policies["op_favouritism"] - policies["op_nonuniformity"]
+    assert policies["op"].tolist() == pytest.approx(parts.tolist(), abs=1e-12)
+    assert policies["n_good"].isna().to_dict() == {"good2": False, "graded": True}
+    assert len(summary["cross_objective"]) == 4
+    reasons = summary["identification"].set_index("task")["true_set_rank_reason"]
+    assert reasons["graded"].str.startswith("graded task").all()
+    assert len(summary["claims"]) > 16
+
+    for stem in figure_names(tasks):
+        title = ET.parse(copied.results / "figures" / f"{stem}.svg").getroot().findtext(".//{*}title")
+        assert title, stem
+    assert (copied.results / "report.html").read_text(encoding="utf-8").count("graded") > 20
 
 
 # The tiny sweep's own configuration, written in another way.
