@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from splithistory.actions import best_actions
-from splithistory.model import initial_policy, predict
+from splithistory.fast_model import initial_policy
+from splithistory.model import predict
 from splithistory.pretraining import pretrain
 from splithistory.reinforcement import Evaluation, finetune
 from splithistory.self_estimate import self_estimate

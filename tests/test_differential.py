@@ -24,7 +24,8 @@ from splithistory.differential import (
     square_differential_impact,
     square_differential_optimization,
 )
-from splithistory.model import Architecture, initial_policy
+from splithistory.fast_model import initial_policy
+from splithistory.model import Architecture
 from splithistory.network_differential import (
     BlockDifferential,
     double_precision,

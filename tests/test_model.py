@@ -1,5 +1,6 @@
-"""The policy against PyTorch's own encoder, and the properties of its parts."""
+"""The policy: the plain one against PyTorch's own encoder, the fast one against the plain one, and dropout."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from torch import nn
 
-from splithistory.model import Architecture, Block, Dropout, Policy, initial_policy, predict, predict_after_each
+from splithistory.fast_model import FastBlock, FastDropout, FastPolicy, initial_policy, predict_after_each
+from splithistory.model import Architecture, Policy, predict
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8"))
 SHAPE = ("d_model", "n_layers", "n_heads", "d_ff")
@@ -69,25 +71,73 @@ def torch_encoder(policy):
     return encoder
 
 
-@pytest.mark.parametrize(
-    "architecture", [TINY, SIZES["18k"], Architecture(12, 1, 3, 20, 20), Architecture(8, 3, 1, 8, 20)]
-)
-def test_logits_are_those_of_torchs_encoder_at_the_last_position(architecture):
-    policy = initial_policy(architecture, seed=3).eval()
+SHAPES = [TINY, SIZES["18k"], Architecture(12, 1, 3, 20, 20), Architecture(8, 3, 1, 8, 20)]
+
+
+def plain_policy(architecture):
+    """A plain policy, in evaluation mode, of which no bias is 0 and no norm the identity."""
+    torch.manual_seed(3)
+    policy = Policy(architecture).eval()
     with torch.no_grad():
-        for parameter in policy.parameters():  # no bias stays 0, no norm the identity
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+        for parameter in policy.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+    return policy
+
+
+@pytest.mark.parametrize("architecture", SHAPES)
+def test_logits_are_those_of_torchs_encoder_at_the_last_position(architecture):
+    policy = plain_policy(architecture)
+    with torch.no_grad():
         tokens = torch.from_numpy(contexts_of(30)).long()
         stream = policy.token_embedding(tokens) + policy.position_embedding
         expected = policy.head(torch_encoder(policy).eval()(stream)[:, -1])
         torch.testing.assert_close(policy(tokens), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("architecture", SHAPES)
+def test_the_fast_policy_has_the_plain_ones_logits_and_gradients(architecture):
+    plain, fast = plain_policy(architecture).double(), FastPolicy(architecture, dropout=0.5).double().eval()
+    fast.load_state_dict(plain.state_dict())  # strict: the same names
+    tokens, targets = torch.from_numpy(contexts_of(30)).long(), torch.arange(30) % 16
+    close = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
+    close(fast(tokens), plain(tokens))
+    for policy in (fast, plain):
+        nn.functional.cross_entropy(policy(tokens), targets).backward()
+    for (name, found), expected in zip(fast.named_parameters(), plain.parameters(), strict=True):
+        close(found.grad, expected.grad, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("architecture", SHAPES)
+def test_both_policies_draw_the_same_initial_parameters_in_the_same_order(architecture):
+    torch.manual_seed(7)
+    plain = Policy(architecture)
+    fast = initial_policy(architecture, seed=7)
+    assert list(plain.state_dict()) == list(fast.state_dict())
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(fast.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_dropout_moves_the_logits_of_both_policies_alike(n_layers):
+    """Mean and spread of one window's logits over many draws, within four of their standard errors."""
+    plain, fast = (kind(Architecture(8, n_layers, 2, 12, 20), dropout=0.3) for kind in (Policy, FastPolicy))
+    fast.load_state_dict(plain.state_dict())
+    n = 20_000
+    window = torch.from_numpy(contexts_of(1)).long().expand(n, -1)  # each row has a mask of its own
+    torch.manual_seed(0)
+    with torch.no_grad():
+        one, other = plain(window), fast(window)  # (n, 16)
+    assert (one.std(dim=0) > 0.01).all()
+    for first, second in [(one, other), ((one - one.mean(dim=0)) ** 2, (other - other.mean(dim=0)) ** 2)]:
+        standard_error = ((first.var(dim=0) + second.var(dim=0)) / n).sqrt()
+        assert ((first.mean(dim=0) - second.mean(dim=0)).abs() < 4 * standard_error).all()
+
+
 def test_the_last_position_alone_is_the_last_row_of_the_whole_block():
     torch.manual_seed(0)
-    block = Block(TINY, dropout=0.0).double()
+    block = FastBlock(TINY, dropout=0.0).double()
     stream = torch.randn(5, 20, 8, dtype=torch.float64)
-    torch.testing.assert_close(block.last_position(stream), block(stream)[:, -1], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(block(stream, last_only=True), block(stream)[:, -1], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_layers", [1, 2, 3])
@@ -115,7 +165,7 @@ def test_attention_reaches_every_position():
 def dropped(rate, shape, seed=0):
     """Dropout of a tensor of ones, in training mode."""
     torch.manual_seed(seed)
-    return Dropout(rate).train()(torch.ones(shape))
+    return FastDropout(rate).train()(torch.ones(shape))
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -138,7 +188,7 @@ def test_kept_units_are_scaled_by_the_rounded_rate(rate, seed):
 @pytest.mark.parametrize("shape", [(1,), (2,), (3,), (5,), (3, 5, 7), (1, 1, 1), (0,)])
 def test_dropout_of_odd_sizes_drops_every_unit_at_the_same_rate(shape):
     torch.manual_seed(0)
-    dropout = Dropout(0.3).train()
+    dropout = FastDropout(0.3).train()
     zeros = sum((dropout(torch.ones(shape)) == 0).int() for _ in range(2000))
     assert zeros.shape == shape
     for count in zeros.ravel()[:10]:
@@ -153,14 +203,14 @@ def test_units_are_dropped_independently_of_their_neighbours():
 
 def test_dropout_is_off_in_evaluation_and_at_rate_0():
     ones = torch.ones(100)
-    assert Dropout(0.5).eval()(ones) is ones
-    assert Dropout(0.0).train()(ones) is ones
+    assert FastDropout(0.5).eval()(ones) is ones
+    assert FastDropout(0.0).train()(ones) is ones
 
 
 def test_the_gradient_is_masked_like_the_output():
     torch.manual_seed(0)
     x = torch.randn(7, 13, requires_grad=True)
-    out = Dropout(0.4).train()(x)
+    out = FastDropout(0.4).train()(x)
     out.sum().backward()
     torch.testing.assert_close(x.grad * x.detach(), out.detach())
     assert (x.grad == 0).any()

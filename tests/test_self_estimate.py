@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from splithistory.model import Architecture, initial_policy
+from splithistory.fast_model import initial_policy
+from splithistory.model import Architecture
 from splithistory.policy_measurement import MeasureSettings
 from splithistory.self_estimate import expected_outcomes, self_estimate, self_estimates
 from splithistory.sequence import generate_chains

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from splithistory.model import Architecture, initial_policy
+from splithistory.fast_model import initial_policy
+from splithistory.model import Architecture
 from splithistory.sequence import generate_chains
 from sweep import tables
 from sweep.canonical import configuration_hash

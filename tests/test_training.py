@@ -11,7 +11,8 @@ from torch import nn
 
 from splithistory import reinforcement
 from splithistory.actions import allowed_tokens, best_actions, mask_logits
-from splithistory.model import Architecture, initial_policy
+from splithistory.fast_model import initial_policy
+from splithistory.model import Architecture
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.pretraining import evaluate, pretrain
 from splithistory.reinforcement import Evaluation, FinetuneSettings, expected_utility, finetune, sample_actions

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from splithistory.actions import allowed_tokens, best_actions
-from splithistory.model import initial_policy
+from splithistory.fast_model import initial_policy
 from splithistory.policy_measurement import (
     MeasureSettings,
     bootstrap,

@@ -6,13 +6,15 @@ For each window and block::
     a    what the block's attention, or its MLP, adds to the stream at the last position
     f    residual stream at the last position after the block ("block") or after the last block ("end")
 
-f stops short of the final norm, which would make J singular. After the last block the two futures are one.
+The streams are read, and given other values, by hooks on the policy: p at the block, f at the next block or the final
+norm, and the stream in the middle at the block's ``between``. f stops short of the final norm, which would make J
+singular. After the last block the two futures are one.
 
 The study gives these measures as speculative: no result of it rests on them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
@@ -20,11 +22,12 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from splithistory.differential import Differential, measure_differential
+from splithistory.fast_model import FastPolicy
 from splithistory.information import Floats
-from splithistory.model import Policy, as_tensor
+from splithistory.model import as_tensor
 from splithistory.sequence import Tokens
 
 Component = Literal["attention", "mlp"]
@@ -83,7 +86,7 @@ class Jacobians(NamedTuple):
     fixed: dict[Component, Tensor]
 
 
-def network_differentials(policy: Policy, contexts: Tokens, chunk_size: int = 8) -> list[BlockDifferential]:
+def network_differentials(policy: FastPolicy, contexts: Tokens, chunk_size: int = 8) -> list[BlockDifferential]:
     """Differential Op and Imp of every component of a policy, on both futures, in float64 on the CPU.
 
     Args:
@@ -112,12 +115,12 @@ def network_differentials(policy: Policy, contexts: Tokens, chunk_size: int = 8)
     ]
 
 
-def double_precision(policy: Policy) -> Policy:
+def double_precision(policy: FastPolicy) -> FastPolicy:
     """A copy of a policy in float64 on the CPU, without dropout and without gradients of its parameters."""
     return deepcopy(policy).to("cpu", torch.float64).eval().requires_grad_(False)
 
 
-def network_jacobians(policy: Policy, contexts: Tensor) -> Iterator[dict[Future, Jacobians]]:
+def network_jacobians(policy: FastPolicy, contexts: Tensor) -> Iterator[dict[Future, Jacobians]]:
     """The Jacobians of every block.
 
     Args:
@@ -127,13 +130,11 @@ def network_jacobians(policy: Policy, contexts: Tensor) -> Iterator[dict[Future,
     Yields:
         The Jacobians of both futures, block by block.
     """
-    streams = policy.token_embedding(contexts) + policy.position_embedding  # (n, T, d)
-    for index, block in enumerate(policy.blocks):
-        yield _block_jacobians(policy, index, streams)
-        streams = block(streams)
+    for index in range(len(policy.blocks)):
+        yield _block_jacobians(policy, index, contexts)
 
 
-def _block_jacobians(policy: Policy, index: int, streams: Tensor) -> dict[Future, Jacobians]:
+def _block_jacobians(policy: FastPolicy, index: int, contexts: Tensor) -> dict[Future, Jacobians]:
     """Jacobians of both futures of one block, by the chain rule.
 
     With the paths through attention and MLP at the last position I + A and I + M::
@@ -146,38 +147,64 @@ def _block_jacobians(policy: Policy, index: int, streams: Tensor) -> dict[Future
     Args:
         policy: from `double_precision`.
         index: of the block.
-        streams: (n, T, d) residual streams before the block.
+        contexts: (n, context_length) integer tokens.
 
     Returns:
         The Jacobians of each future.
     """
-    block = policy.blocks[index]
-    last_in = streams[:, -1]  # (n, d) p
-    last_middle = last_in + block.last_attention(streams)  # between attention and MLP
-    last_out = last_middle + block.mlp(last_middle)
+    up_to_here, later_blocks = policy.blocks[: index + 1], policy.blocks[index + 1 :]
+    before, between, end = policy.blocks[index], policy.blocks[index].between, policy.final_norm
 
-    identity = torch.eye(last_in.shape[-1], dtype=last_in.dtype)
-    (attention,) = _window_jacobians(lambda last: block.last_attention(_with_last(streams, last)), last_in)
-    (mlp,) = _window_jacobians(block.mlp, last_middle)
-    through_attention, through_mlp = identity + attention, identity + mlp
+    def stream(point: nn.Module, blocks: nn.ModuleList, given: Mapping[nn.Module, Tensor]) -> Tensor:
+        """(n, d), the stream at a point's last position when some blocks run with other streams given at others."""
+        return _last_at(point, lambda: policy.logits(policy.embed(contexts), blocks), given)
+
+    last_in, last_middle, last_out = (stream(point, up_to_here, {}) for point in (before, between, end))  # p, then on
+    (through_attention,) = _window_jacobians(lambda last: stream(between, up_to_here, {before: last}), last_in)
+    (through_mlp,) = _window_jacobians(lambda last: stream(end, up_to_here, {between: last}), last_middle)
     after_block = Jacobians(through_mlp @ through_attention, {"attention": through_mlp, "mlp": through_attention})
-    later_blocks = policy.blocks[index + 1 :]
     if not later_blocks:
         return {"block": after_block, "end": after_block}
 
-    def end(last_in: Tensor, last_out: Tensor) -> Tensor:
-        """The last stream at the end, (n, d), if p acted on the other positions only and the last one were free."""
-        after = _with_last(block(_with_last(streams, last_in)), last_out)
-        for later in later_blocks[:-1]:
-            after = later(after)
-        return later_blocks[-1].last_position(after)
-
-    by_others, by_last = _window_jacobians(end, last_in, last_out)  # S and G
+    # S and G, as if p acted on the other positions only and the last one were free.
+    by_others, by_last = _window_jacobians(
+        lambda last_in, last_out: stream(end, policy.blocks, {before: last_in, later_blocks[0]: last_out}),
+        last_in,
+        last_out,
+    )
     at_end = Jacobians(
         by_last @ after_block.varying + by_others,
         {component: by_last @ fixed + by_others for component, fixed in after_block.fixed.items()},
     )
     return {"block": after_block, "end": at_end}
+
+
+def _last_at(point: nn.Module, run: Callable[[], object], given: Mapping[nn.Module, Tensor]) -> Tensor:
+    """The last position of what enters a module of a network.
+
+    Args:
+        point: the module, which is called once.
+        run: runs the network.
+        given: modules and what enters them at the last position, (n, d), instead of what would.
+
+    Returns:
+        (n, d), with what is given at ``point`` itself, if anything is.
+    """
+    seen = []
+
+    def give(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        streams, *others = inputs
+        return (_with_last(streams, given[module]), *others)
+
+    hooks = [module.register_forward_pre_hook(give) for module in given]
+    hooks.append(point.register_forward_pre_hook(lambda module, inputs: seen.append(_last_of(inputs[0]))))
+    try:
+        run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    (last,) = seen
+    return last
 
 
 def _window_jacobians(function: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -202,9 +229,14 @@ def _window_jacobians(function: Callable[..., Tensor], *inputs: Tensor) -> tuple
     return tuple(jacobian.transpose(0, 1) for jacobian in jacobians)  # each (d, n, d) before
 
 
+def _last_of(streams: Tensor) -> Tensor:
+    """(n, T, d) streams, or (n, d) where the last position alone is computed -> (n, d), the last position."""
+    return streams if streams.ndim == 2 else streams[:, -1]
+
+
 def _with_last(streams: Tensor, last: Tensor) -> Tensor:
-    """(n, T, d) streams with (n, d) in place of the last position."""
-    return torch.cat([streams[:, :-1], last[:, None]], dim=1)
+    """Streams, of either shape, with (n, d) in place of the last position."""
+    return last if streams.ndim == 2 else torch.cat([streams[:, :-1], last[:, None]], dim=1)
 
 
 def _joined(reasons: Sequence[str]) -> str | None:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from splithistory.model import Architecture, Policy, as_tensor, initial_policy, predict
+from splithistory.fast_model import initial_policy
+from splithistory.model import Architecture, Policy, as_tensor, predict
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Tokens, Windows, draw_windows, one_window_a_chain

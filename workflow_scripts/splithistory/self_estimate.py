@@ -10,14 +10,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from splithistory.fast_model import FastPolicy, predict_after_each
 from splithistory.information import Floats
-from splithistory.model import Policy, predict_after_each
 from splithistory.policy_measurement import MeasureSettings
 from splithistory.sequence import Tokens
 from splithistory.split_history import Futures, compare_futures
 
 
-def self_estimates(policy: Policy, actions: Tokens, contexts: Tokens, settings: MeasureSettings) -> Iterator[Futures]:
+def self_estimates(
+    policy: FastPolicy, actions: Tokens, contexts: Tokens, settings: MeasureSettings
+) -> Iterator[Futures]:
     """Let a policy estimate its own Op and Imp, repeat by repeat, on the first windows that each is measured on.
 
     Args:
@@ -34,7 +36,7 @@ def self_estimates(policy: Policy, actions: Tokens, contexts: Tokens, settings: 
         yield self_estimate(policy, actions[first], contexts[first])
 
 
-def self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> Futures:
+def self_estimate(policy: FastPolicy, actions: Tokens, contexts: Tokens) -> Futures:
     """The futures that a policy expects of itself and of its split history.
 
     Args:
@@ -49,7 +51,7 @@ def self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> Futures:
     return compare_futures(np.eye(len(answers))[answer], expected_outcomes(policy, contexts, answers))
 
 
-def expected_outcomes(policy: Policy, contexts: Tokens, answers: Tokens) -> Floats:
+def expected_outcomes(policy: FastPolicy, contexts: Tokens, answers: Tokens) -> Floats:
     """What a policy expects to follow if every window is answered with each of some actions.
 
     Args:

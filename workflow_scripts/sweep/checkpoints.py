@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from splithistory.fast_model import FastPolicy
 from splithistory.model import Architecture, Policy
 from sweep.errors import REMEDY, TableError
 from sweep.provenance import metadata_of
@@ -42,7 +43,7 @@ def save_checkpoint(policy: Policy, path: Path | str, provenance: Mapping[str, A
     write_table(rows, "checkpoint", path, metadata)
 
 
-def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[Policy, dict[str, Any]]:
+def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[FastPolicy, dict[str, Any]]:
     """Rebuild a policy from its checkpoint, bit for bit.
 
     Args:
@@ -58,7 +59,7 @@ def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[Policy, dic
     table = read_table(path, "checkpoint")
     metadata = metadata_of(table.schema, path)
     try:
-        policy = Policy(Architecture(**metadata["architecture"]), dropout)
+        policy = FastPolicy(Architecture(**metadata["architecture"]), dropout)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TableError(f"{path}: its metadata describes no architecture ({error}). {REMEDY}") from error
     expected = {name: tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
