@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.optimize import curve_fit
 
-from splithistory.model import Architecture, initial_policy
+from splithistory.fast_model import initial_policy
+from splithistory.model import Architecture
 from sweep.figures.style import COLUMN_WIDTH, MARKERS, legend_below, readable_log_axis, style_context
 from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 

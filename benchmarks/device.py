@@ -18,7 +18,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from splithistory.model import Architecture, initial_policy
+from splithistory.fast_model import initial_policy
+from splithistory.model import Architecture
 from splithistory.pretraining import PretrainSettings, pretrain
 from splithistory.reinforcement import FinetuneSettings, finetune
 from splithistory.sequence import N_OUTCOMES, generate_chains
