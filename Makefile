@@ -18,6 +18,7 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
+SWEEP = PYTHONPATH=workflow_scripts .venv/bin/python -m sweep
 
 quick: setup
 	$(SNAKEMAKE) --configfile config/quick.yaml
@@ -26,7 +27,7 @@ paper: setup
 	$(SNAKEMAKE)
 
 watch: setup
-	.venv/bin/python workflow_scripts/watch.py $(if $(CONFIG),--configfile $(CONFIG))
+	$(SWEEP) watch $(if $(CONFIG),--configfile $(CONFIG))
 
 test: setup .venv/cluster/installed
 	.venv/bin/python -m pytest -n $(CORES) --dist loadgroup
@@ -38,7 +39,7 @@ lint: setup
 	.venv/bin/snakemake --lint --configfile config/tiny.yaml
 
 verify adopt: setup
-	.venv/bin/python workflow_scripts/$@.py --configfile $(or $(CONFIG),config/quick.yaml)
+	$(SWEEP) $@ --configfile $(or $(CONFIG),config/quick.yaml)
 
 EXPERIMENTS = $(basename $(notdir $(wildcard config/experiments/*.yaml)))
 .PHONY: $(EXPERIMENTS)
@@ -50,20 +51,20 @@ $(EXPERIMENTS): setup results/paper/pretrained
 	mkdir -p results/experiments/$@
 	test -d results/experiments/$@/pretrained || \
 		cp -R results/paper/sequences results/paper/pretrained results/experiments/$@
-	.venv/bin/python workflow_scripts/adopt.py --configfile config/experiments/$@.yaml
+	$(SWEEP) adopt --configfile config/experiments/$@.yaml
 	$(SNAKEMAKE) --configfile config/experiments/$@.yaml
 
 results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
 publish: setup
-	.venv/bin/python workflow_scripts/publish.py --folder docs/replication
+	$(SWEEP) publish --folder docs/replication
 	for name in $(EXPERIMENTS); do \
-		.venv/bin/python workflow_scripts/publish.py --configfile config/experiments/$$name.yaml \
+		$(SWEEP) publish --configfile config/experiments/$$name.yaml \
 			--folder docs/experiments/$$name --tables-only || exit 1; done
 
 reference: setup
-	PYTHONPATH=workflow_scripts .venv/bin/python -m sweep.reference > docs/configuration.md
+	$(SWEEP) reference > docs/configuration.md
 
 bench bench-plan bench-device bench-loops bench-cost: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py

@@ -23,8 +23,7 @@ if not os.access(writable := nearest_folder(RESULTS), os.W_OK):
         "Make it writable, or set results_dir to another folder.",
         file=sys.stderr,
     )
-chains = sequence_table(RESULTS, "test")
-if Path(chains).exists() and not has_record(chains) and not workflow.touch:
+if lacks_record(workflow, sequence_table(RESULTS, "test")):
     print(
         f"Snakemake has no record here of how {RESULTS} was made, so it cannot tell whether the configuration or "
         "code has changed since. `make adopt` checks the files and records them.",

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import sys
-from base64 import urlsafe_b64encode
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,8 +14,6 @@ import yaml
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import DeploymentMethod
 from sweep.canonical import canonical_json, configuration_hash
 from sweep.code import code_version
 from sweep.configuration import ConfigurationError, validate
@@ -24,7 +21,6 @@ from splithistory.seeding import SPLITS
 from sweep.figures import figure_names, figure_subject
 from sweep.figures.texts import title_and_caption
 from sweep.files import replacing
-from sweep.lock import take_over
 from sweep.provenance import recorded_hash
 from sweep.layout import (
     REPORT_FILES,
@@ -35,6 +31,7 @@ from sweep.layout import (
     summarized_tables,
     summary_table,
 )
+from sweep.snakemake_internals import lacks_record, limit_memory, take_over, uses_conda
 from sweep.stages import (
     architecture_settings,
     drawing,
@@ -50,7 +47,7 @@ from sweep.stages import (
     summarizing,
 )
 
-gc.set_threshold(100_000)
+gc.set_threshold(100_000)  # a plan of many jobs is made of many objects, and all of them stay
 
 try:
     validate(config)
@@ -61,11 +58,10 @@ except ConfigurationError as error:
 RESULTS = config["results_dir"].rstrip("/")
 SIZES, TASKS, SEEDS = (config["sweep"][key] for key in ("sizes", "tasks", "seeds"))
 
-# Held to the end; Snakemake runs itself anew for some jobs, in the name of this run.
-owner = take_over(Path(".snakemake")) if workflow.is_main_process else None
+owner = take_over(workflow)  # held to the end
 
 # Jobs run in the interpreter that runs Snakemake, whatever PATH says, unless each rule brings a conda environment.
-if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+if not uses_conda(workflow):
     shell.prefix(f'PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; ')
 
 # Without these, glibc gives the activations of each training step back to the system and gets them anew, page by page.
@@ -83,12 +79,6 @@ wildcard_constraints:
 def nearest_folder(path):
     """The path, or the nearest folder around it that exists."""
     return next(folder for folder in [Path(path), *Path(path).absolute().parents] if folder.exists())
-
-
-def has_record(path):
-    """Whether Snakemake has noted how it made a file; it names its notes so, cut where a name would be too long."""
-    name = urlsafe_b64encode(path.encode()).decode()
-    return Path(".snakemake/metadata", name if len(name) < 255 else f"@{name[:254]}").exists()
 
 
 def seeded(stage):
@@ -126,9 +116,8 @@ def replaced_checkpoints():
 
 
 # What a job asks for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks for as
-# much again. On one machine, jobs that run at a time keep to its memory, unless `--resources mem_mb=` says otherwise.
-if workflow.local_exec and workflow.is_main_process and "mem_mb" not in workflow.global_resources:
-    workflow.register_resource("mem_mb", psutil.virtual_memory().total // 10**6)
+# much again.
+limit_memory(workflow, psutil.virtual_memory().total // 10**6)
 
 GPUS = 1 if config["device"] == "cuda" else 0  # of a job that trains or runs a policy
 

@@ -98,6 +98,10 @@ class Workspace:
             start_new_session=True,
         )
 
+    def sweep(self, *arguments):
+        """One of the commands for a person, ``python -m sweep …``."""
+        return sweep_command(self.folder, *arguments)
+
     def copy_to(self, folder):
         """A copy with the files' times, which Snakemake goes by."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
@@ -117,6 +121,20 @@ class Workspace:
 def environment():
     """This one, without what a user may have set up for Snakemake."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+
+
+def sweep_command(folder, *arguments):
+    """Run ``python -m sweep …`` in a folder, with the workspace's code where it has some."""
+    code = folder if (folder / "workflow_scripts").exists() else ROOT
+    done = subprocess.run(
+        [sys.executable, "-m", "sweep", *map(str, arguments)],
+        cwd=folder,
+        env=environment() | {"PYTHONPATH": str(code / "workflow_scripts")},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    return Run(done.returncode, done.stdout, done.stderr)
 
 
 def kill_group(process):

@@ -16,8 +16,8 @@ from snakemake.utils import update_config
 
 from splithistory.successes import WAYS
 from sweep.canonical import canonical_json, configuration_hash
+from sweep.commands.reference import reference
 from sweep.configuration import SCHEMA_PATH, ConfigurationError, schema_of, validate
-from sweep.reference import reference
 from sweep.stages import architecture_settings, finetune_settings, finetuning, pretrain_settings, summarizing
 
 ROOT = Path(__file__).parents[1]

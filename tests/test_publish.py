@@ -1,21 +1,16 @@
 """What is published of a sweep."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from conftest import TIMEOUT
 from sweep.layout import SUMMARY_TABLES
 
 
 def publish(workspace, folder, *options):
-    command = [sys.executable, "workflow_scripts/publish.py", "--configfile", "config/tiny.yaml", "--folder", folder]
-    command += options
-    return subprocess.run(command, cwd=workspace.folder, capture_output=True, text=True, timeout=TIMEOUT)
+    return workspace.sweep("publish", "--configfile", "config/tiny.yaml", "--folder", folder, *options)
 
 
 def test_a_finished_sweep_is_published_and_takes_the_place_of_an_earlier_one(finished, tmp_path):
@@ -23,7 +18,7 @@ def test_a_finished_sweep_is_published_and_takes_the_place_of_an_earlier_one(fin
     (tmp_path / "figures" / "old.svg").touch()
     (tmp_path / "README.md").touch()
     done = publish(finished, tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.stderr
     published = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     for name in SUMMARY_TABLES:
         rows = pd.read_csv(tmp_path / "summary" / f"{name}.csv")
@@ -41,7 +36,7 @@ def test_a_finished_sweep_is_published_and_takes_the_place_of_an_earlier_one(fin
 
 def test_figures_and_report_may_be_left_out(finished, tmp_path):
     done = publish(finished, tmp_path, "--tables-only")
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.stderr
     published = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert {Path(path).suffix for path in published} == {".parquet", ".csv", ".yaml"}
     assert len([path for path in published if path.startswith("finetuned/self_estimate/")]) == 4
@@ -52,6 +47,6 @@ def test_an_unfinished_sweep_is_not_published(copied, name):
     (copied.results / name).unlink()
     folder = copied.folder / "published"
     done = publish(copied, folder)
-    assert done.returncode == 1
+    assert done.status == 1
     assert f"error: results/tiny is not finished: 1 files are missing, such as {name}" in done.stderr
     assert not folder.exists()

@@ -2,15 +2,13 @@
 
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import ROOT, TIMEOUT, Run
+from conftest import ROOT
 from sweep.configuration import load
 from sweep.layout import finetuned_table, pretrained_table, sequence_table, summary_table
 from sweep.provenance import metadata_of, provenance, with_metadata
@@ -34,10 +32,8 @@ def examined(copied, monkeypatch):
     return lambda *overrides: examine(load([TINY, *overrides]), RESULTS, copied.folder / "workflow_scripts")
 
 
-def run(script, workspace):
-    command = [sys.executable, f"workflow_scripts/{script}.py", "--configfile", "config/tiny.yaml"]
-    done = subprocess.run(command, cwd=workspace.folder, capture_output=True, text=True, timeout=TIMEOUT)
-    return Run(done.returncode, done.stdout, done.stderr)
+def run(command, workspace):
+    return workspace.sweep(command, "--configfile", "config/tiny.yaml")
 
 
 def test_nothing_is_wrong_with_a_finished_sweep(examined):

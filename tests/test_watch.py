@@ -2,8 +2,6 @@
 
 import io
 import os
-import subprocess
-import sys
 import time
 
 import pandas as pd
@@ -12,7 +10,7 @@ import yaml
 from rich.console import Console
 from snakemake.utils import update_config
 
-from conftest import ROOT, TIMEOUT, kill_group
+from conftest import ROOT, TIMEOUT, kill_group, sweep_command
 from sweep.configuration import validate
 from sweep.tables import read_table
 from sweep.watch.state import LONGEST_SILENCE, State, jobs_of, logged_rows, read_sweep
@@ -214,7 +212,7 @@ def test_a_real_sweep_is_seen_running_and_once_killed_stopped(workspace):
         assert [progress.job.rule for progress in running] in (["pretrain"], ["sequences"])
         assert "Running since" in shown(sweep)
         screen = watch(workspace.folder)
-        assert screen.returncode == 0, screen.stderr
+        assert screen.status == 0, screen.stderr
         assert "▶ pretrain tiny" in screen.stdout
     finally:
         kill_group(process)
@@ -228,15 +226,14 @@ def test_a_real_sweep_is_seen_running_and_once_killed_stopped(workspace):
 
 
 def watch(folder, *options):
-    command = [sys.executable, ROOT / "workflow_scripts" / "watch.py", *map(str, options)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT)
+    return sweep_command(folder, "watch", *options)
 
 
 def test_watching_takes_the_sweep_that_was_started_last(finished):
     noted = finished.results / "logs" / "configuration.yaml"
     assert yaml.safe_load(noted.read_text()) == TINY
     screen = watch(finished.folder)
-    assert (screen.returncode, screen.stderr) == (0, "")
+    assert (screen.status, screen.stderr) == (0, "")
     assert screen.stdout.startswith("results/tiny")
     assert "Finished." in screen.stdout
 
@@ -258,7 +255,7 @@ def test_watching_takes_the_configuration_that_is_named(tmp_path):
 )
 def test_what_cannot_be_watched_is_said_without_a_traceback(tmp_path, options, said):
     screen = watch(tmp_path, *options)
-    assert screen.returncode == 1
+    assert screen.status == 1
     assert screen.stderr.startswith("error: ")
     assert said.lower() in screen.stderr.lower()
     assert "Traceback" not in screen.stderr

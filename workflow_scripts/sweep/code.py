@@ -8,6 +8,7 @@ from pathlib import Path
 import grimp
 
 PACKAGES = ("splithistory", "sweep")
+SCRIPTS = Path(__file__).parents[1]
 
 
 @cache

@@ -32,6 +32,7 @@ from sweep.layout import (
     sequence_table,
     summary_table,
 )
+from sweep.snakemake_internals import locked_since
 from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 
 T = TypeVar("T")
@@ -204,10 +205,10 @@ def read_sweep(configuration: Mapping[str, Any], now: float, folder: Path | str 
     """
     folder = Path(folder)
     jobs = jobs_of(configuration)
-    locked_since = _locked_since(folder, {str(path) for job in jobs for path in job.outputs})
-    progress = [_progress(job, folder, locked_since, now) for job in jobs]
+    since = locked_since(folder, {str(path) for job in jobs for path in job.outputs})
+    progress = [_progress(job, folder, since, now) for job in jobs]
     written = [time for job in jobs for path in (job.log, *job.outputs) if (time := _written(folder / path))]
-    return Sweep(list(_with_estimates(progress)), locked_since, now - max(written, default=-np.inf))
+    return Sweep(list(_with_estimates(progress)), since, now - max(written, default=-np.inf))
 
 
 def _written(path: Path) -> float | None:
@@ -224,16 +225,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
-
-
-def _locked_since(folder: Path, outputs: set[str]) -> float | None:
-    """When a lock on any of these files was taken; other sweeps may run in the same folder."""
-    times = []
-    for lock in (folder / ".snakemake" / "locks").glob("*.output.lock"):
-        taken = _written(lock)
-        if taken is not None and not outputs.isdisjoint(_text(lock).splitlines()):
-            times.append(taken)
-    return max(times, default=None)
 
 
 def _progress(job: Job, folder: Path, locked_since: float | None, now: float) -> Progress:

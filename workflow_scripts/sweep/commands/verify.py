@@ -1,21 +1,26 @@
 """Check a results folder against its configuration and the code, and list what is wrong."""
 
 import argparse
-import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from sweep.code import SCRIPTS
+from sweep.commands.options import add_configfile
 from sweep.configuration import load
-from sweep.errors import UserError
 from sweep.verification import Examination, examine
 
 
-def main(arguments: argparse.Namespace) -> int:
+def add_options(options: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    add_configfile(options)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is wrong with the folder; returns the exit status, 1 if anything is."""
     config = load(arguments.configfile)
     results = config["results_dir"].rstrip("/")
-    found = examine(config, results, Path(__file__).parent)
+    found = examine(config, results, SCRIPTS)
     console = Console()
     if found.problems or found.missing or found.notes:
         console.print(listed(found, results))
@@ -38,12 +43,3 @@ def listed(found: Examination, results: str) -> Table:
     for path, text in texts.items():
         table.add_row(path.removeprefix(f"{results}/"), text)
     return table
-
-
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
-    try:
-        sys.exit(main(options.parse_args()))
-    except UserError as error:
-        sys.exit(f"error: {error}")

@@ -1,5 +1,6 @@
-"""The reference page of the configuration, made from its schema: ``python -m sweep.reference``."""
+"""Print the reference page of the configuration, made from its schema."""
 
+import argparse
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,16 @@ anything is run.
 | key | what it is | what it may be | as shipped |
 |---|---|---|---|
 """
+
+
+def add_options(options: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser: none."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the page; returns the exit status."""
+    print(reference(), end="")
+    return 0
 
 
 def reference() -> str:
@@ -40,7 +51,3 @@ def _value(entry: dict[str, Any]) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").strip()
-
-
-if __name__ == "__main__":
-    print(reference(), end="")

@@ -4,15 +4,16 @@ Without --configfile it is the sweep below results/ that was started last. Ctrl-
 """
 
 import argparse
-import sys
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from sweep.commands.options import add_configfile
 from sweep.configuration import load
 from sweep.errors import UserError
 from sweep.watch.state import State, Sweep, read_sweep
@@ -34,7 +35,13 @@ def configuration_of(files: list[Path]) -> dict[str, Any]:
     return load(files or started[-1:])
 
 
-def main(arguments: argparse.Namespace) -> None:
+def add_options(options: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    add_configfile(options)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the sweep until it is finished, or once where nobody looks on; returns the exit status."""
     configuration = configuration_of(arguments.configfile)
     console = Console()
     n_running: deque[int] = deque(maxlen=MEMORY)
@@ -47,20 +54,10 @@ def main(arguments: argparse.Namespace) -> None:
     sweep, seen = look()
     if not console.is_terminal:
         console.print(seen)
-        return
-    with Live(seen, console=console, auto_refresh=False) as live:
+        return 0
+    with suppress(KeyboardInterrupt), Live(seen, console=console, auto_refresh=False) as live:
         while sweep.unfinished:
             time.sleep(INTERVAL)
             sweep, seen = look()
             live.update(seen, refresh=True)
-
-
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
-    try:
-        main(options.parse_args())
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        pass
+    return 0

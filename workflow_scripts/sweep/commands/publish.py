@@ -6,11 +6,11 @@ sweep left in the folder is removed, but for its README.
 
 import argparse
 import shutil
-import sys
 from pathlib import Path
 
 import yaml
 
+from sweep.commands.options import add_configfile
 from sweep.configuration import load
 from sweep.errors import UserError
 from sweep.figures import figure_names
@@ -21,7 +21,15 @@ from sweep.tables import read_table
 OF_POLICIES = ("measured", "bootstrap", "self_estimate")
 
 
-def main(arguments: argparse.Namespace) -> None:
+def add_options(options: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    add_configfile(options)
+    options.add_argument("--folder", type=Path, required=True, help="where to publish it")
+    options.add_argument("--tables-only", action="store_true", help="neither figures nor report")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Copy the files; returns the exit status."""
     config, folder = load(arguments.configfile), arguments.folder
     results, sweep = Path(config["results_dir"]), config["sweep"]
     files = [
@@ -48,14 +56,4 @@ def main(arguments: argparse.Namespace) -> None:
     recorded_jobs(results / "logs", sweep).to_csv(folder / "jobs.csv", index=False)
     (folder / "configuration.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     print(f"{len(files)} files of {results} are in {folder}.")
-
-
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
-    options.add_argument("--folder", type=Path, required=True, help="where to publish it")
-    options.add_argument("--tables-only", action="store_true", help="neither figures nor report")
-    try:
-        main(options.parse_args())
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    return 0

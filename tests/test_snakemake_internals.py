@@ -1,0 +1,69 @@
+"""Where Snakemake is not as it was, the sweep does without what reaches into it and says so."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from conftest import ROOT
+from sweep import snakemake_internals
+from sweep.snakemake_internals import CHECKED, lacks_record, limit_memory, locked_since, take_over, uses_conda
+
+
+@pytest.fixture(autouse=True)
+def each_warning_anew():
+    snakemake_internals._warn.cache_clear()
+
+
+CALLS = {
+    "take over": (lambda workflow: take_over(workflow), None),
+    "limit memory": (lambda workflow: limit_memory(workflow, 1000), None),
+    "conda": (lambda workflow: uses_conda(workflow), False),
+    "records": (lambda workflow: lacks_record(workflow, __file__), False),
+}
+
+
+@pytest.mark.parametrize(("call", "otherwise"), CALLS.values(), ids=CALLS)
+def test_a_workflow_of_another_make_is_left_alone_with_one_warning(call, otherwise, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert call(SimpleNamespace()) is otherwise
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert re.match(rf"warning: Snakemake \S+ is not like {re.escape(CHECKED)} \(AttributeError: .+\); \w+", warning)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", [call for call, _ in CALLS.values()], ids=CALLS)
+def test_another_major_version_is_not_reached_into(call, monkeypatch, capsys):
+    monkeypatch.setattr(snakemake_internals, "version", lambda _: "10.0.0")
+    assert not call(None)
+    assert f"this is Snakemake 10.0.0, and the workflow was checked with {CHECKED}; " in capsys.readouterr().err
+
+
+def test_another_minor_version_is_used_alike(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(snakemake_internals, "version", lambda _: "9.99.0")
+    resources = {}
+    workflow = SimpleNamespace(
+        local_exec=True, is_main_process=True, global_resources={}, register_resource=resources.__setitem__
+    )
+    limit_memory(workflow, 1000)
+    assert resources == {"mem_mb": 1000}
+    assert locked_since(tmp_path, {"a"}) is None
+    assert capsys.readouterr().err == ""
+
+
+def test_the_version_checked_is_the_one_that_is_pinned():
+    assert f"snakemake=={CHECKED}" in (ROOT / "envs" / "requirements.txt").read_text().split()
+
+
+def test_a_sweep_is_planned_and_watched_with_another_version_too(workspace):
+    module = workspace.folder / "workflow_scripts" / "sweep" / "snakemake_internals.py"
+    module.write_text(module.read_text().replace(f'CHECKED = "{CHECKED}"', 'CHECKED = "1.2.3"'))
+    run = workspace.snakemake("--dry-run")
+    assert run.status == 0
+    assert len(run.jobs) > 20
+    assert run.stderr.count("warning: ") == len(CALLS)
+    assert "checked with 1.2.3; after a killed run, use --unlock" in run.stderr
+    watched = workspace.sweep("watch", "--configfile", "config/tiny.yaml")
+    assert (watched.status, "Traceback" in watched.stderr) == (0, False)
+    assert "whether a sweep is running is not known" in watched.stderr
