@@ -18,7 +18,9 @@ from scipy.optimize import curve_fit
 
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
-from sweep.figures.style import COLUMN_WIDTH, MARKERS, legend_below, readable_log_axis, style_context
+from sweep.figures.axes import legend_below, readable_log_axis
+from sweep.figures.marks import MARKERS
+from sweep.figures.theme import COLUMN_WIDTH, style_context
 from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 
 ROOT = Path(__file__).parents[1]

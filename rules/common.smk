@@ -19,7 +19,7 @@ from sweep.code import code_version
 from sweep.configuration import ConfigurationError, validate
 from splithistory.seeding import SPLITS
 from sweep.figures import figure_names, figure_subject
-from sweep.figures.texts import title_and_caption
+from sweep.figures.svg_metadata import title_and_caption
 from sweep.files import replacing
 from sweep.provenance import recorded_hash
 from sweep.layout import (

@@ -15,7 +15,7 @@ from conftest import ROOT
 from splithistory.task import good_mask
 from sweep.configuration import validate
 from sweep.figures import draw, figure_names
-from sweep.figures.style import FigureStyle
+from sweep.figures.marks import FigureStyle
 
 README = (ROOT / "README.md").read_text()
 

@@ -24,8 +24,11 @@ from splithistory.information import binary_kl_divergence, entropy, kl_divergenc
 from splithistory.task import good_mask
 from splithistory.theory import minimum_impact, minimum_impact_distribution, predicted_optimization
 from sweep.figures import draw, figure_names, required_tables
+from sweep.figures.axes import legend_below
+from sweep.figures.marks import TASK_COLORS, FigureStyle
 from sweep.figures.optimization import explained_about_identity
-from sweep.figures.style import TASK_COLORS, FigureStyle, legend_below, save, style_context, trend, trend_text
+from sweep.figures.theme import save, style_context
+from sweep.figures.wording import trend, trend_text
 
 PARAMETERS = {"18k": 18_784, "51k": 51_280, "143k": 143_200, "402k": 402_448}
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}

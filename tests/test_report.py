@@ -22,12 +22,12 @@ from selenium.webdriver.support.select import Select
 from conftest import ROOT, TIMEOUT
 from sweep.errors import TableError, UserError
 from sweep.figures import figure_names, required_tables
-from sweep.figures.texts import title_and_caption
+from sweep.figures.svg_metadata import title_and_caption
+from sweep.formatting import counted, duration, number
 from sweep.report import illustrations, page
 from sweep.report.illustrations import figure_groups, illustration
-from sweep.report.making import making
 from sweep.report.results import headline, policies_table, scorecard, sweep_size
-from sweep.report.wording import counted, duration, number
+from sweep.report.run_details import run_details
 
 TASKS, SIZES = ["good2", "good4"], ["tiny", "tiny2"]
 NO_JOBS = pd.DataFrame(columns=["rule", "seconds", "memory"])
@@ -237,7 +237,7 @@ def test_hostile_names_and_captions_stay_text(finished, tmp_path):
         "policies": policies_table(policies, tasks, SIZES),
         "made_by": "{}",
         "schedule": illustration(folder / "figures" / f"{figure_names(tasks)[0]}.svg"),
-        "making": making(NO_JOBS, [str(folder / "summary" / "policies.parquet")], configuration),
+        "run": run_details(NO_JOBS, [str(folder / "summary" / "policies.parquet")], configuration),
     }
     hostile = Document(page(contents))
     assert len(hostile.all("img")) == len(figure_names(tasks)) + 1
@@ -314,16 +314,16 @@ def test_a_spoilt_table_is_named(tmp_path):
     path = tmp_path / "part-0.parquet"
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(TableError, match=re.escape(str(path))):
-        making(NO_JOBS, [str(path)], {"sweep": {}})
+        run_details(NO_JOBS, [str(path)], {"sweep": {}})
 
 
 def test_time_and_memory_of_each_rule_are_summed_up():
-    assert making(NO_JOBS, [], {"sweep": {}})["benchmarks"] == []
+    assert run_details(NO_JOBS, [], {"sweep": {}})["benchmarks"] == []
     jobs = pd.DataFrame(
         [("figures", 3.14, math.nan), ("finetune", 100, 50), ("finetune", 7200, math.nan)],
         columns=["rule", "seconds", "memory"],
     )
-    assert making(jobs, [], {"sweep": {}})["benchmarks"] == [
+    assert run_details(jobs, [], {"sweep": {}})["benchmarks"] == [
         {"rule": "figures", "jobs": "1 job", "total": "3.1 s", "longest": "3.1 s", "memory": "–"},
         {"rule": "finetune", "jobs": "2 jobs", "total": "2:01:40 h", "longest": "2:00:00 h", "memory": "50 MB"},
     ]

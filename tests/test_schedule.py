@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.figures.style import FigureStyle, style_context
-from sweep.schedule import draw_schedule, lanes, recorded_jobs, without_pauses
+from sweep.figures.marks import FigureStyle
+from sweep.figures.schedule import draw_schedule, lanes, without_pauses
+from sweep.figures.theme import style_context
+from sweep.jobs import recorded_jobs
 
 SWEEP = {"tasks": ["a"], "sizes": ["s"], "seeds": [0, 1]}
 STYLE = FigureStyle(("a",), {"s": 100})

@@ -531,6 +531,7 @@ def test_a_state_of_something_else_is_deleted_and_never_resumed(tmp_path):
     half_written = tmp_path / ".state,half"
     half_written.touch()
     snapshots = FileSnapshots(path, {"code": "2"})
+    assert half_written.exists()  # to make one deletes nothing yet
     assert snapshots.latest() is None
     assert list(tmp_path.iterdir()) == [other]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sweep import script
 from sweep.figures import draw, figure_names, required_tables
-from sweep.figures.style import FigureStyle, save
+from sweep.figures.marks import FigureStyle
+from sweep.figures.theme import save
 from sweep.layout import summary_table
 from sweep.tables import read_table
 

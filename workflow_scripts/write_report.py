@@ -5,14 +5,16 @@ import json
 from pathlib import Path
 
 from sweep import script
-from sweep.figures.style import FigureStyle, save, style_context
+from sweep.figures.marks import FigureStyle
+from sweep.figures.schedule import draw_schedule
+from sweep.figures.theme import save, style_context
 from sweep.files import replacing
+from sweep.jobs import recorded_jobs
 from sweep.layout import all_tables, summary_table
 from sweep.report import page
 from sweep.report.illustrations import figure_groups, illustration
-from sweep.report.making import making
 from sweep.report.results import headline, policies_table, scorecard, sweep_size
-from sweep.schedule import draw_schedule, recorded_jobs
+from sweep.report.run_details import run_details
 from sweep.tables import read_table
 
 
@@ -37,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
             "policies": policies_table(policies, sweep["tasks"], sweep["sizes"]),
             "made_by": json.dumps(made_by, sort_keys=True),
             "schedule": illustration(results / "schedule.svg"),
-            "making": making(jobs, [table.path for table in all_tables(results, sweep)], configuration),
+            "run": run_details(jobs, [table.path for table in all_tables(results, sweep)], configuration),
         }
     )
     with replacing(arguments.report) as temporary:

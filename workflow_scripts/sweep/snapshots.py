@@ -36,16 +36,14 @@ class FileSnapshots(Snapshots):
         identity: Mapping[str, Any],
         report: Callable[[Mapping[str, float]], None] = lambda row: None,
     ) -> None:
+        self._job = path
         self._path = path.with_name(f"{path.name},{configuration_hash(identity)}.pt")
         self._report = report
         self.resumed_at = 0
-        for other in path.parent.glob(f"*{escape(path.name)},*"):  # half-written ones begin with a dot
-            if other != self._path:
-                log.info("discarding %s, which another configuration, code or input left", other)
-                other.unlink()
 
     def latest(self) -> dict[str, Any] | None:
-        """The state kept, unless there is none or it cannot be read."""
+        """The state kept, unless there is none or it cannot be read; what other trainings left is deleted first."""
+        self._discard_others()
         try:
             state = torch.load(self._path, map_location="cpu", weights_only=True)  # executes nothing
         except FileNotFoundError:
@@ -70,3 +68,10 @@ class FileSnapshots(Snapshots):
     def remove(self) -> None:
         """Delete the state: the job is done."""
         self._path.unlink(missing_ok=True)
+
+    def _discard_others(self) -> None:
+        """Delete the job's states that something else left."""
+        for other in self._job.parent.glob(f"*{escape(self._job.name)},*"):  # half-written ones begin with a dot
+            if other != self._path:
+                log.info("discarding %s, which another configuration, code or input left", other)
+                other.unlink()

@@ -16,7 +16,7 @@ from sweep.canonical import configuration_hash
 from sweep.code import code_version
 from sweep.errors import REMEDY, TableError
 from sweep.figures import figure_names
-from sweep.figures.texts import DUBLIN_CORE
+from sweep.figures.svg_metadata import DUBLIN_CORE
 from sweep.layout import REPORT_FILES, all_tables, policy_folders
 from sweep.provenance import checksum, made_otherwise, metadata_of
 from sweep.stages import Origin, Settings, drawing, origin, summarizing

@@ -14,8 +14,8 @@ from sweep.commands.options import add_configfile
 from sweep.configuration import load
 from sweep.errors import UserError
 from sweep.figures import figure_names
+from sweep.jobs import recorded_jobs
 from sweep.layout import REPORT_FILES, SUMMARY_TABLES, finetuned_table, policy_keys, summary_table
-from sweep.schedule import recorded_jobs
 from sweep.tables import read_table
 
 OF_POLICIES = ("measured", "bootstrap", "self_estimate")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:  # which the import graph reads: it cannot see that `draw` imp
         self_estimate,
         training,
     )
-    from sweep.figures.style import CaptionedFigure, FigureStyle
+    from sweep.figures.marks import FigureStyle
+    from sweep.figures.theme import CaptionedFigure
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def draw(name: str, tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     Raises:
         KeyError: if no figure has that name.
     """
-    from sweep.figures.style import style_context
+    from sweep.figures.theme import style_context
 
     stem, task = _resolve(name, style.tasks)
     function = getattr(import_module(f"sweep.figures.{_REGISTRY[stem].module}"), stem)

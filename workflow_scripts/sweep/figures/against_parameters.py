@@ -10,27 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sweep.figures.scores import chance_text, score, short_score, tasks_of
-from sweep.figures.style import (
+from sweep.figures.axes import legend_below
+from sweep.figures.marks import (
     NEUTRAL,
-    PAGE_WIDTH,
-    TREND_TEXT,
-    CaptionedFigure,
     FigureStyle,
-    captioned,
-    count_text,
     finite_rows,
-    folded,
-    left_out_text,
-    legend_below,
     parameter_axis,
-    ranges_text,
     size_handles,
     summary_handle,
     task_lines,
-    trend,
-    trend_text,
 )
+from sweep.figures.scores import chance_text, score, short_score, tasks_of
+from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned, folded
+from sweep.figures.wording import TREND_TEXT, count_text, left_out_text, ranges_text, trend, trend_text
 
 _UNDEFINED = "where the measure is undefined"
 

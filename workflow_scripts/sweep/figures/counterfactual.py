@@ -5,23 +5,18 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sweep.figures.style import (
-    PAGE_WIDTH,
-    CaptionedFigure,
+from sweep.figures.axes import legend_below
+from sweep.figures.marks import (
     FigureStyle,
-    captioned,
-    count_text,
     finite_rows,
-    joined,
-    left_out_text,
-    legend_below,
     mean_and_error,
     size_handles,
     strips,
     summary_handle,
     task_handles,
-    two_digits,
 )
+from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
+from sweep.figures.wording import count_text, joined, left_out_text, two_digits
 
 _NAMES = {
     "split_history": "split\nhistory",

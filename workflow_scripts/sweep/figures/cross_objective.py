@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from splithistory.task import Task
+from sweep.figures.axes import identity_line, legend_below, readable_log_axis
+from sweep.figures.marks import FigureStyle, finite_rows, policy_points
 from sweep.figures.optimization import theory_curves
 from sweep.figures.scores import (
     imp_minimum_text,
@@ -17,23 +19,8 @@ from sweep.figures.scores import (
     tasks_of,
     theory_text,
 )
-from sweep.figures.style import (
-    MARKERS_TEXT,
-    POINTS_TEXT,
-    CaptionedFigure,
-    FigureStyle,
-    captioned,
-    count_text,
-    finite_rows,
-    folded,
-    identity_line,
-    left_out_text,
-    legend_below,
-    policy_points,
-    ranges_text,
-    readable_log_axis,
-    unequal_text,
-)
+from sweep.figures.theme import CaptionedFigure, captioned, folded
+from sweep.figures.wording import MARKERS_TEXT, POINTS_TEXT, count_text, left_out_text, ranges_text, unequal_text
 
 _KEYS = ["task", "size", "seed"]
 _OP_UNDEFINED = "where Op or its prediction is undefined"

@@ -9,23 +9,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from sweep.figures.style import (
+from sweep.figures.axes import legend_below, readable_log_axis
+from sweep.figures.marks import (
     NEUTRAL,
-    PAGE_WIDTH,
-    CaptionedFigure,
     FigureStyle,
-    captioned,
-    count_text,
     finite_rows,
-    left_out_text,
-    legend_below,
     median_and_quartiles,
-    readable_log_axis,
     size_handles,
     strips,
     summary_handle,
     task_handles,
 )
+from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
+from sweep.figures.wording import count_text, left_out_text
 
 _BEFORE = "before reinforcement"
 _COMPONENTS = {"attention": "attention", "mlp": "MLP"}

@@ -10,21 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from splithistory.sequence import N_OUTCOMES
-from sweep.figures.style import (
-    NEUTRAL,
-    PAGE_WIDTH,
-    CaptionedFigure,
-    FigureStyle,
-    captioned,
-    category_axis,
-    count_text,
-    finite_rows,
-    left_out_text,
-    legend_below,
-    readable_log_axis,
-    size_handles,
-    task_handles,
-)
+from sweep.figures.axes import category_axis, legend_below, readable_log_axis
+from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, size_handles, task_handles
+from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
+from sweep.figures.wording import count_text, left_out_text
 
 _MEASURES = {"op": "Op", "imp": "Imp"}
 _NONE = "none"

@@ -7,22 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sweep.figures.axes import equal_limits, identity_line, legend_below
+from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, policy_points, task_lines
 from sweep.figures.scores import imp_minimum_text, score, tasks_of
-from sweep.figures.style import (
-    NEUTRAL,
-    POINTS_TEXT,
-    CaptionedFigure,
-    FigureStyle,
-    captioned,
-    count_text,
-    equal_limits,
-    finite_rows,
-    identity_line,
-    left_out_text,
-    legend_below,
-    policy_points,
-    task_lines,
-)
+from sweep.figures.theme import CaptionedFigure, captioned
+from sweep.figures.wording import POINTS_TEXT, count_text, left_out_text
 from sweep.study import IMP_INTERCEPT, IMP_SLOPE
 
 

@@ -9,23 +9,11 @@ from matplotlib.figure import Figure
 
 from splithistory.task import Task
 from splithistory.theory import predicted_optimization
+from sweep.figures.axes import equal_limits, identity_line, legend_below
+from sweep.figures.marks import FigureStyle, finite_rows, policy_points, task_lines
 from sweep.figures.scores import predicted_op_text, score, tasks_of, theory_text
-from sweep.figures.style import (
-    POINTS_TEXT,
-    CaptionedFigure,
-    FigureStyle,
-    captioned,
-    count_text,
-    equal_limits,
-    finite_rows,
-    folded,
-    identity_line,
-    left_out_text,
-    legend_below,
-    policy_points,
-    range_text,
-    task_lines,
-)
+from sweep.figures.theme import CaptionedFigure, captioned, folded
+from sweep.figures.wording import POINTS_TEXT, count_text, left_out_text, range_text
 
 _UNDEFINED = "where Op or its prediction is undefined"
 

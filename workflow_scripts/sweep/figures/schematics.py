@@ -17,17 +17,11 @@ from splithistory.information import Floats, entropy, kl_divergence
 from splithistory.sequence import N_OUTCOMES
 from splithistory.task import Task, good_mask
 from splithistory.training_outcomes import training_outcomes as computed_outcomes
+from sweep.figures.axes import legend_below
+from sweep.figures.marks import NEUTRAL, FigureStyle
 from sweep.figures.scores import tasks_of
-from sweep.figures.style import (
-    COLUMN_WIDTH,
-    NEUTRAL,
-    PAGE_WIDTH,
-    CaptionedFigure,
-    FigureStyle,
-    captioned,
-    count_text,
-    legend_below,
-)
+from sweep.figures.theme import COLUMN_WIDTH, PAGE_WIDTH, CaptionedFigure, captioned
+from sweep.figures.wording import count_text
 
 _LIGHT = "#D0D0D0"
 

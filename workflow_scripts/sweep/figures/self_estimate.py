@@ -6,21 +6,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sweep.figures.axes import equal_limits, identity_line, legend_below
+from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, policy_points
 from sweep.figures.optimization import explained_about_identity
-from sweep.figures.style import (
-    MARKERS_TEXT,
-    NEUTRAL,
-    CaptionedFigure,
-    FigureStyle,
-    captioned,
-    count_text,
-    equal_limits,
-    finite_rows,
-    identity_line,
-    left_out_text,
-    legend_below,
-    policy_points,
-)
+from sweep.figures.theme import CaptionedFigure, captioned
+from sweep.figures.wording import MARKERS_TEXT, count_text, left_out_text
 
 
 def self_op_vs_measured(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:

@@ -11,20 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from splithistory.task import Task
+from sweep.figures.axes import legend_below, readable_log_axis
+from sweep.figures.marks import NEUTRAL, FigureStyle
 from sweep.figures.scores import score, short_score, tasks_of
-from sweep.figures.style import (
-    COLUMN_WIDTH,
-    NEUTRAL,
-    PAGE_WIDTH,
-    TREND_TEXT,
-    CaptionedFigure,
-    FigureStyle,
-    captioned,
-    count_text,
-    legend_below,
-    readable_log_axis,
-    trend_text,
-)
+from sweep.figures.theme import COLUMN_WIDTH, PAGE_WIDTH, CaptionedFigure, captioned
+from sweep.figures.wording import TREND_TEXT, count_text, trend_text
 
 _CHANCE = {"color": "black", "linestyle": "--", "linewidth": 0.6, "zorder": 1}
 _N_SEEDS_SHOWN = 12  # of a figure with a panel a run; a hundred columns nobody reads

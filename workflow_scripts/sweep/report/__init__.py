@@ -17,8 +17,8 @@ def page(contents: Mapping[str, Any]) -> str:
     Args:
         contents: ``made_by`` as JSON, ``sweep`` from `results.sweep_size`, ``headline``, ``scorecard`` and
             ``policies`` from the functions of these names in `results`, ``groups`` from
-            `illustrations.figure_groups`, ``schedule`` from `illustrations.illustration`, ``making`` from
-            `making.making`.
+            `illustrations.figure_groups`, ``schedule`` from `illustrations.illustration`, ``run`` from
+            `run_details.run_details`.
 
     Raises:
         jinja2.UndefinedError: if something is missing.

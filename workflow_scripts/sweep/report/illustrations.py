@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sweep.figures import figure_names, figure_subject, required_tables
-from sweep.figures.texts import title_and_caption
+from sweep.figures.svg_metadata import title_and_caption
 from sweep.layout import summary_table
 
 # Vector images stay sharp and most are small. A larger one is shown as its PNG if that is smaller, which keeps the

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from sweep.claims import CLAIMS
+from sweep.formatting import counted, number, percent
 from sweep.over_models import share
-from sweep.report.wording import counted, number, percent
 
 MEASURES = {"op": "Op", "imp": "Imp"}
 NONE = "none"  # what a policy that promotes no task is identified as

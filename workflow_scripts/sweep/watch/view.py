@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from splithistory.task import Task
-from sweep.report.wording import counted, number
+from sweep.formatting import counted, number
 from sweep.watch.state import LONGEST_SILENCE, TRAINING, Job, Progress, State, Sweep
 
 _STYLES = {

@@ -1,28 +1,16 @@
-"""When each job of a sweep ran, from the logs and benchmark files beside them, and the picture of it."""
+"""The schedule of a sweep: when each of its jobs ran."""
 
-import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sweep.figures.style import (
-    COLUMN_WIDTH,
-    NEUTRAL,
-    CaptionedFigure,
-    FigureStyle,
-    captioned,
-    legend_below,
-    task_handles,
-)
-from sweep.report.wording import counted, duration, percent
+from sweep.figures.axes import legend_below
+from sweep.figures.marks import NEUTRAL, FigureStyle, task_handles
+from sweep.figures.theme import COLUMN_WIDTH, CaptionedFigure, captioned
+from sweep.formatting import counted, duration, percent
 
-# The last line of a job's log.
-_DONE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) INFO done in ", re.MULTILINE)
 # A longer time without any job lies between two runs of Snakemake, and is left out.
 _LONGEST_PAUSE = 60.0  # seconds
 _PRECISION = 0.1  # seconds, of starts and ends
@@ -30,48 +18,11 @@ _LANE = 0.075  # inches that a line of bars takes
 _TALLEST = 9.0  # inches; beyond it, lines become thinner
 
 
-def recorded_jobs(logs: Path, sweep: Mapping[str, Any]) -> pd.DataFrame:
-    """The finished jobs that have a benchmark file.
-
-    Args:
-        logs: folder of the sweep's logs.
-        sweep: what is run; other sweeps may have used the folder, and their jobs are not counted.
-
-    Returns:
-        A row a job, in the order of rules and keys: ``rule``, ``task``, ``size`` and ``seed`` (text; missing where the
-        rule has none), ``seconds`` of wall time, ``memory`` (peak, MB), and ``end`` (seconds since the epoch). Numbers
-        are NaN where Snakemake or the log says nothing.
-    """
-    rows = []
-    for path in sorted(logs.rglob("*.tsv")):
-        rule, *parts = path.relative_to(logs).with_suffix("").parts
-        keys = dict(part.split("=", 1) for part in parts)
-        if all(value in map(str, sweep.get(f"{key}s", [value])) for key, value in keys.items()):
-            # Snakemake writes NA or a dash where a job ended before it was looked at.
-            seconds, memory = pd.to_numeric(pd.read_csv(path, sep="\t").iloc[-1][["s", "max_rss"]], errors="coerce")
-            rows.append({"rule": rule, **keys, "seconds": seconds, "memory": memory, "end": _end(path)})
-    return pd.DataFrame(rows, columns=["rule", "task", "size", "seed", "seconds", "memory", "end"])
-
-
-def _end(benchmark: Path) -> float:
-    """When a job ended, seconds since the epoch; NaN if its log does not say that it did."""
-    log = benchmark.with_suffix(".log")
-    found = _DONE.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
-    if not found:
-        return np.nan
-    second, milliseconds = found[-1]
-    logged = datetime.fromisoformat(second).timestamp() + int(milliseconds) / 1000
-    # Snakemake writes the benchmark once the process has ended, a second or so after its last line; a copy of the
-    # folder may have lost that time.
-    written = benchmark.stat().st_mtime
-    return written if 0 <= written - logged < _LONGEST_PAUSE else logged
-
-
 def without_pauses(jobs: pd.DataFrame) -> pd.DataFrame:
     """The jobs with ``start`` and ``end`` counted from the first start, times between runs of Snakemake left out.
 
     Args:
-        jobs: from `recorded_jobs`, all with ``seconds`` and ``end``.
+        jobs: from `jobs.recorded_jobs`, all with ``seconds`` and ``end``.
 
     Returns:
         The jobs in the order of their starts, times in seconds.
@@ -105,7 +56,7 @@ def draw_schedule(jobs: pd.DataFrame, style: FigureStyle) -> CaptionedFigure:
     """A bar a job over time, rule by rule.
 
     Args:
-        jobs: from `recorded_jobs`.
+        jobs: from `jobs.recorded_jobs`.
         style: gives the tasks' colours.
     """
     known = jobs.dropna(subset=["seconds", "end"])

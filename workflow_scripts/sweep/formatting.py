@@ -1,4 +1,4 @@
-"""Numbers as the report words them, the same in every locale."""
+"""Numbers, counts and times as text, the same in every locale."""
 
 from datetime import timedelta
 

@@ -10,8 +10,8 @@ import yaml
 
 from sweep.canonical import configuration_hash
 from sweep.errors import REMEDY, TableError
+from sweep.formatting import MISSING, counted, duration, number
 from sweep.provenance import metadata_of
-from sweep.report.wording import MISSING, counted, duration, number
 
 
 class _Dumper(yaml.SafeDumper):
@@ -23,11 +23,11 @@ _Dumper.add_representer(
 )
 
 
-def making(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mapping[str, Any]) -> dict[str, Any]:
+def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that the section shows.
 
     Args:
-        jobs: from `schedule.recorded_jobs`.
+        jobs: from `jobs.recorded_jobs`.
         tables: paths of its tables.
         configuration: merged, restricted to what was run.
 

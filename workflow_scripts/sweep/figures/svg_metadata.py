@@ -12,7 +12,7 @@ def title_and_caption(svg_path: Path | str) -> tuple[str, str]:
     """What is seen in a figure, and what its marks are.
 
     Args:
-        svg_path: a file that `style.save` wrote.
+        svg_path: a file that `theme.save` wrote.
 
     Raises:
         UserError: if the file is missing, is no SVG, or carries no title or caption.

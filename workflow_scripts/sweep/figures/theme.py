@@ -1,0 +1,75 @@
+"""The style sheet and the sizes of figures; a figure with its title and caption, and how it is written to disk."""
+
+import json
+import textwrap
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from sweep.files import replacing
+
+COLUMN_WIDTH = 3.5  # inches
+PAGE_WIDTH = 7.1
+LETTER_WIDTH = 0.054  # about, at the style sheet's 7 pt
+
+
+@dataclass(frozen=True)
+class CaptionedFigure:
+    """A figure, what is seen in it (one line), and what its marks are, how many, and what was left out."""
+
+    figure: Figure
+    title: str
+    caption: str
+
+
+def style_context() -> AbstractContextManager[None]:
+    """Matplotlib's defaults and the style sheet, whatever the user's own settings are."""
+    return matplotlib.style.context(Path(__file__).with_name("splithistory.mplstyle"), after_reset=True)
+
+
+def captioned(figure: Figure, title: str, caption: str) -> CaptionedFigure:
+    """Put the title on the figure, folded to its width, and join it to its caption."""
+    lines = folded(title, 0.95 * figure.get_figwidth(), "figure.titlesize")
+    figure.suptitle(lines.replace("Imp_min", "Imp$_{min}$"), x=0.01, ha="left")
+    # A long title must not take the panels' place.
+    figure.set_figheight(figure.get_figheight() + 0.13 * max(0, lines.count("\n") - 1))
+    return CaptionedFigure(figure, title, caption)
+
+
+def folded(text: str, width: float, size: str = "axes.labelsize") -> str:
+    """A text in as few lines as fit into ``width`` inches, at the style sheet's size of that name."""
+    font = FontProperties(size=mpl.rcParams[size])
+    for characters in range(int(20 * width), 8, -1):
+        lines = textwrap.wrap(text, characters)
+        widths = [text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in lines]
+        if max(widths) <= 72 * width:  # points
+            break
+    return "\n".join(lines)
+
+
+def save(
+    captioned_figure: CaptionedFigure, svg_path: Path | str, png_path: Path | str, dpi: int, made_by: Mapping[str, Any]
+) -> None:
+    """Write a figure as SVG and as PNG, each whole or not at all.
+
+    Title, caption and what made it go into the metadata of both files. No date does: equal tables give equal bytes.
+    """
+    texts = {
+        "Title": captioned_figure.title,
+        "Description": captioned_figure.caption,
+        "Source": json.dumps(made_by, sort_keys=True),
+    }
+    figure = captioned_figure.figure
+    with style_context():
+        with replacing(svg_path) as temporary:
+            figure.savefig(temporary, format="svg", metadata={**texts, "Date": None})
+        with replacing(png_path) as temporary:
+            figure.savefig(temporary, format="png", dpi=dpi, metadata=texts)

@@ -1,0 +1,127 @@
+"""The wording of titles and captions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from sweep.figures.marks import FigureStyle
+from sweep.formatting import counted
+
+# What `policy_points` draws, for captions; the latter where the measures have standard errors.
+MARKERS_TEXT = "A point is a policy; its colour is the task it was trained on, its marker its size."
+POINTS_TEXT = f"{MARKERS_TEXT[:-1]}, its bar, often hidden in it, ± one standard error over repeated measurements."
+
+
+def unequal_text(axes: Axes) -> str:
+    """What a caption adds where `identity_line` is no diagonal."""
+    return "" if axes.get_xlim() == axes.get_ylim() else "The axes have unequal scales, so this line is no diagonal. "
+
+
+def count_text(rows: pd.DataFrame) -> str:
+    """How many policies there are, and of what: '48 policies (3 tasks × 4 sizes × 4 seeds)'."""
+    tasks, sizes, seeds = (rows[key].nunique() for key in ("task", "size", "seed"))
+    product = " × ".join([counted(tasks, "task"), counted(sizes, "size"), counted(seeds, "seed")])
+    # An uneven sweep is no product; the numbers of each are still true.
+    counts = product if tasks * sizes * seeds == len(rows) else product.replace(" × ", ", ")
+    return f"n = {counted(len(rows), 'policy', 'policies')} ({counts})"
+
+
+def left_out_text(
+    all_rows: pd.DataFrame, shown: pd.DataFrame, reason: str, singular: str = "policy", plural: str = "policies"
+) -> str:
+    """The sentence on what a figure leaves out: how many of the rows, and for what reason."""
+    missing = len(all_rows) - len(shown)
+    if not missing:
+        return "Nothing is left out."
+    return f"Left out: {missing} of {counted(len(all_rows), singular, plural)}, {reason}."
+
+
+def trend(means: pd.Series, errors: pd.Series) -> str | None:
+    """How means, ordered by size, go with it: each step must exceed two standard errors of the difference.
+
+    Args:
+        means: of each size, from the smallest to the largest.
+        errors: their standard errors; undefined where there is one seed, which shows no trend.
+
+    Returns:
+        The trend in words; None where the means neither rise nor fall at every step nor are U-shaped.
+    """
+    steps = np.diff(means.to_numpy(dtype=float))
+    variances = errors.to_numpy(dtype=float) ** 2
+    if len(steps) == 0 or not np.all(np.abs(steps) > 2 * np.sqrt(variances[1:] + variances[:-1])):
+        return None
+    rising = steps > 0
+    if rising.all() or not rising.any():
+        return f"{'rises' if rising[0] else 'falls'} with size at every step"
+    return "is U-shaped in size" if not rising[0] and np.diff(rising).sum() == 1 else None
+
+
+# What a title's trend is, for captions.
+TREND_TEXT = (
+    "A trend is named where every step between sizes exceeds two standard errors of the difference; "
+    "otherwise, as for a single seed, the least and the largest mean are given."
+)
+
+
+def trend_text(quantity: str, unit: str, rows: pd.DataFrame, column: str, style: FigureStyle) -> str:
+    """On how many tasks a quantity's mean over seeds has which trend; its range on each task where none has any.
+
+    Args:
+        quantity: its name, as in the middle of a sentence.
+        unit: its unit, with a blank before it; empty where there is none.
+        rows: one row a policy.
+        column: its column.
+        style: gives the order of the sizes and tasks.
+    """
+    values = rows.groupby(["task", "size"], observed=True)[column]
+    sizes = [size for size in style.sizes if size in set(rows["size"])]
+    means, errors = (table.unstack("size").reindex(columns=sizes) for table in (values.mean(), values.sem()))
+    trends = [trend(means.loc[task].dropna(), errors.loc[task, means.loc[task].notna()]) for task in means.index]
+    # The most frequent trend; the first to occur of equally frequent ones.
+    seen = max(filter(None, trends), key=trends.count, default=None)
+    mean = quantity if rows["seed"].nunique() == 1 else f"mean {quantity}"
+    if seen is not None:
+        number = trends.count(seen)
+        where = f"{number} of {len(trends)} tasks" if number < len(trends) else "every task"
+        text = f"{mean} {seen} on {means.index[0] if len(trends) == 1 else where}"
+    else:
+        ranges = [
+            (f"{unit} on {task}".strip(), means.loc[task].dropna()) for task in style.tasks if task in means.index
+        ]
+        if len(ranges) > 4:
+            ranges = [(f"{unit} on {len(ranges)} tasks".strip(), means.stack())]
+        text = f"{mean} over {counted(len(sizes), 'size')}: {ranges_text(ranges)}" + seeds_text(rows)
+    return text[:1].upper() + text[1:]
+
+
+def seeds_text(rows: pd.DataFrame) -> str:
+    """What a title adds where numbers may be one seed's noise."""
+    return " (one seed)" if rows["seed"].nunique() == 1 else ""
+
+
+def ranges_text(groups: Sequence[tuple[str, pd.Series]]) -> str:
+    """Least and largest value of each named group: '0.10 to 0.30 on a and 2.0 to 2.5 on b'.
+
+    Ranges, since a median may lie between two clusters, where nothing is.
+    """
+    return joined([f"{range_text(values)} {name}" for name, values in groups if len(values)]) or "undefined"
+
+
+def range_text(values: pd.Series) -> str:
+    """Least and largest value, or the one where they are printed alike."""
+    ends = [two_digits(values.min()), two_digits(values.max())]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def two_digits(value: float) -> str:
+    """A number to two significant digits, never as a power of ten where it is large."""
+    rounded = float(f"{value:.2g}")
+    text = f"{rounded:,.0f}" if abs(rounded) >= 10 else f"{rounded:#.2g}" if rounded else "0"
+    return text.replace("-", "−")
+
+
+def joined(parts: Sequence[str]) -> str:
+    """'a, b and c'."""
+    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
