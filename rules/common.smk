@@ -18,7 +18,7 @@ from sweep.canonical import canonical_json, configuration_hash
 from sweep.code import code_version
 from sweep.configuration import ConfigurationError, validate
 from splithistory.seeding import SPLITS
-from sweep.figures import figure_names, figure_subject
+from sweep.figures import figure_names
 from sweep.figures.svg_metadata import title_and_caption
 from sweep.files import replacing
 from sweep.provenance import recorded_hash
@@ -165,14 +165,20 @@ def measuring_time(wildcards, attempt):
 
 
 def figure_file(name, format):
-    """A figure's file, marked for `snakemake --report`; its title is read once that is asked for."""
+    """A figure's file, marked for `snakemake --report`; its subject and title are looked up once that is asked for."""
     path = f"{RESULTS}/figures/{name}.{format}"
     svg_path = f"{RESULTS}/figures/{name}.svg"
+
+    def subject(wildcards):
+        from sweep.figures.drawing import figure_subject  # and with it matplotlib
+
+        return figure_subject(name, TASKS).capitalize()
+
     return report(
         path,
         caption="figures.rst",
         category="Figures",
-        subcategory=figure_subject(name, TASKS).capitalize(),
+        subcategory=subject,
         labels=lambda wildcards: {"figure": name, "format": format, "title": title_and_caption(svg_path)[0]},
     )
 

@@ -14,7 +14,8 @@ from snakemake.utils import update_config
 from conftest import ROOT
 from splithistory.task import good_mask
 from sweep.configuration import validate
-from sweep.figures import draw, figure_names
+from sweep.figures import figure_names
+from sweep.figures.drawing import draw
 from sweep.figures.marks import FigureStyle
 
 README = (ROOT / "README.md").read_text()

@@ -23,10 +23,12 @@ from PIL import Image
 from splithistory.information import binary_kl_divergence, entropy, kl_divergence
 from splithistory.task import good_mask
 from splithistory.theory import minimum_impact, minimum_impact_distribution, predicted_optimization
-from sweep.figures import draw, figure_names, required_tables
+from sweep.figures import FIGURES, figure_names
 from sweep.figures.axes import legend_below
+from sweep.figures.drawing import draw, required_tables
 from sweep.figures.marks import TASK_COLORS, FigureStyle
 from sweep.figures.optimization import explained_about_identity
+from sweep.figures.registry import REGISTRY, figure
 from sweep.figures.theme import save, style_context
 from sweep.figures.wording import trend, trend_text
 
@@ -758,6 +760,18 @@ def test_listing_figures_imports_nothing_heavy():
     code = "import sys; from sweep.figures import figure_names; figure_names(['a']);"
     code += "sys.exit(any(name in sys.modules for name in ('matplotlib', 'pandas', 'numpy')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=source, check=False).returncode == 0
+
+
+def test_the_figures_that_are_listed_are_those_that_are_drawn():
+    assert len(set(FIGURES)) == len(FIGURES)
+    assert set(REGISTRY) == set(FIGURES)
+
+
+def test_a_figure_registers_under_a_name_that_is_listed_and_free(monkeypatch):
+    with pytest.raises(ValueError, match=r"'mine' is not listed in sweep\.figures\.FIGURES"):
+        figure("mine")
+    with pytest.raises(ValueError, match=r"'imp_ratio_\{task\}' is drawn twice"):
+        figure("imp_ratio_{task}")
 
 
 def test_figure_names_follow_the_tasks(tables, style):

@@ -21,7 +21,8 @@ from selenium.webdriver.support.select import Select
 
 from conftest import ROOT, TIMEOUT
 from sweep.errors import TableError, UserError
-from sweep.figures import figure_names, required_tables
+from sweep.figures import figure_names
+from sweep.figures.drawing import required_tables
 from sweep.figures.svg_metadata import title_and_caption
 from sweep.formatting import counted, duration, number
 from sweep.report import illustrations, page

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ET
 from functools import cache
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from conftest import ROOT, kill_group, wait_until
+from conftest import ROOT, environment, kill_group, wait_until
 from splithistory.seeding import SPLITS
 from sweep.figures import figure_names
 from sweep.layout import (
@@ -328,6 +329,7 @@ CHANGES = {
 EDITS = {
     "workflow_scripts/sweep/figures/impact.py": DRAW,
     "workflow_scripts/sweep/figures/splithistory.mplstyle": DRAW,
+    "workflow_scripts/sweep/figures/schedule.py": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/claims.py": SUMMARIZE,
     "workflow_scripts/splithistory/split_history.py": (MEASURE_GENERATOR | of_policies("Measuring") | SUMMARIZE),
@@ -355,6 +357,17 @@ def test_an_edit_of_the_code_reruns_what_uses_it(copied, path, jobs):
     run = copied.snakemake("--dry-run")
     assert run.status == 0, run.output
     assert run.jobs == jobs
+
+
+def test_a_plan_loads_neither_matplotlib_nor_torch(workspace):
+    """Each takes a second and more to import."""
+    code = "import runpy, sys; from contextlib import suppress\n"
+    code += "with suppress(SystemExit): runpy.run_module('snakemake', run_name='__main__')\n"
+    code += "print('loaded:', *({'matplotlib', 'torch', 'sweep.figures'} & sys.modules.keys()))"
+    command = [sys.executable, "-c", code, "--configfile", "config/tiny.yaml", "--cores", "1", "--dry-run"]
+    run = subprocess.run(command, cwd=workspace.folder, env=environment(), capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "loaded: sweep.figures"
 
 
 def test_an_edit_that_changes_no_result_can_be_waved_through(copied):

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from sweep import script
-from sweep.figures import draw, figure_names, required_tables
+from sweep.figures import figure_names
+from sweep.figures.drawing import draw, required_tables
 from sweep.figures.marks import FigureStyle
 from sweep.figures.theme import save
 from sweep.layout import summary_table

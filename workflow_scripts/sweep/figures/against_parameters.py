@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.marks import (
     NEUTRAL,
@@ -27,6 +28,7 @@ from sweep.figures.wording import TREND_TEXT, count_text, left_out_text, ranges_
 _UNDEFINED = "where the measure is undefined"
 
 
+@registry.figure("loss_vs_parameters", "policies")
 def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Pretraining loss, loss on the rollouts' own outcomes and loss on natural chains, against parameters."""
     policies = tables["policies"]
@@ -68,6 +70,7 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     return captioned(figure, title, caption)
 
 
+@registry.figure("success_vs_parameters", "policies")
 def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Success rate or mean utility of each task against parameters, with chance."""
     policies = tables["policies"]
@@ -96,6 +99,7 @@ def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle
     return captioned(figure, trend_text(quantity, "", shown, "success_rate", style), caption)
 
 
+@registry.figure("counterfactual_success_vs_parameters", "policies")
 def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Success rate or mean utility of each task under the split history, beyond chance, against parameters."""
     policies, tasks = tables["policies"], tasks_of(tables["policies"])
@@ -123,11 +127,13 @@ def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], sty
     return captioned(figure, title, caption)
 
 
+@registry.figure("op_vs_parameters", "policies", "generator")
 def op_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Op of each task against parameters, with the generator's own."""
     return _measure_vs_parameters(tables, style, "op", "Op", "Optimization, Op,")
 
 
+@registry.figure("imp_vs_parameters", "policies", "generator")
 def imp_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Imp of each task against parameters, with the generator's own."""
     return _measure_vs_parameters(tables, style, "imp", "Imp", "Impact, Imp,")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.marks import (
     FigureStyle,
@@ -33,6 +34,7 @@ _FUTURES_TEXT = (
 )
 
 
+@registry.figure("counterfactuals", "counterfactuals")
 def counterfactuals(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Op and Imp of every policy under each counterfactual future, with means for each task."""
     rows = tables["counterfactuals"]

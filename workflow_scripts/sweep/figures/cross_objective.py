@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from splithistory.task import Task
+from sweep.figures import registry
 from sweep.figures.axes import identity_line, legend_below, readable_log_axis
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points
 from sweep.figures.optimization import theory_curves
@@ -27,6 +28,7 @@ _OP_UNDEFINED = "where Op or its prediction is undefined"
 _IMP_UNDEFINED = "where Imp_min is undefined or infinite, as where F' lacks outcomes that the policy's score needs"
 
 
+@registry.figure("cross_op_vs_success_{task}", "policies", "cross_objective")
 def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Op of all policies against their score on one task, with that task's theoretical curve."""
     judged, judge = _judged_by(task, tables, "op_stderr")
@@ -46,6 +48,7 @@ def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, 
     return captioned(figure, _range_title(shown, task, "op_excess", "Op less the curve (nats)", style), caption)
 
 
+@registry.figure("cross_op_vs_predicted_{task}", "policies", "cross_objective")
 def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Measured Op of all policies against the Op predicted from their score on one task."""
     judged, judge = _judged_by(task, tables, "op_stderr")
@@ -66,6 +69,7 @@ def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle
     return captioned(figure, _range_title(shown, task, "op_excess", "Op less its prediction (nats)", style), caption)
 
 
+@registry.figure("cross_imp_vs_minimum_{task}", "policies", "cross_objective")
 def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Imp of all policies against the least impact for their scores on one task."""
     judged, judge = _judged_by(task, tables, "imp_stderr")
@@ -89,6 +93,7 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
     return captioned(figure, _share_title(shown, task, "imp_excess", own_most, place), caption)
 
 
+@registry.figure("imp_ratio_{task}", "policies", "cross_objective")
 def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Imp as a multiple of the least impact on one task, against the latter."""
     judged, judge = _judged_by(task, tables)
@@ -113,6 +118,7 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
     return captioned(figure, _range_title(shown, task, "imp_ratio", "Imp / Imp_min", style), caption)
 
 
+@registry.figure("imp_excess_{task}", "policies", "cross_objective")
 def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Imp beyond the least impact on one task, against the latter."""
     judged, judge = _judged_by(task, tables)

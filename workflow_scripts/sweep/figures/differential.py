@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from sweep.figures import registry
 from sweep.figures.axes import legend_below, readable_log_axis
 from sweep.figures.marks import (
     NEUTRAL,
@@ -28,6 +29,7 @@ _COMPONENTS = {"attention": "attention", "mlp": "MLP"}
 _FUTURES = {"block": "future: after the same block", "end": "future: after the last block"}
 
 
+@registry.figure("differential", "differential")
 def differential(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Differential Op and Imp of every model by block and component, for both futures."""
     rows = tables["differential"]

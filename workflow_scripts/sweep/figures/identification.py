@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from splithistory.sequence import N_OUTCOMES
+from sweep.figures import registry
 from sweep.figures.axes import category_axis, legend_below, readable_log_axis
 from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, size_handles, task_handles
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
@@ -21,6 +22,7 @@ _NONE = "none"
 _FEW_RANKS = 12
 
 
+@registry.figure("identification", "identification")
 def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Trained against identified task, and the rank of the true good set, by Op and by Imp."""
     rows = tables["identification"]

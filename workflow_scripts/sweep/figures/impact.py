@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sweep.figures import registry
 from sweep.figures.axes import equal_limits, identity_line, legend_below
 from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, policy_points, task_lines
 from sweep.figures.scores import imp_minimum_text, score, tasks_of
@@ -15,6 +16,7 @@ from sweep.figures.wording import POINTS_TEXT, count_text, left_out_text
 from sweep.study import IMP_INTERCEPT, IMP_SLOPE
 
 
+@registry.figure("imp_vs_minimum", "policies", "fits")
 def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Imp against Imp_min, with one line fitted to all policies and one to each task, and y = x."""
     policies, fits = tables["policies"], tables["fits"]

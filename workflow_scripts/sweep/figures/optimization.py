@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from splithistory.task import Task
 from splithistory.theory import predicted_optimization
+from sweep.figures import registry
 from sweep.figures.axes import equal_limits, identity_line, legend_below
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points, task_lines
 from sweep.figures.scores import predicted_op_text, score, tasks_of, theory_text
@@ -18,6 +19,7 @@ from sweep.figures.wording import POINTS_TEXT, count_text, left_out_text, range_
 _UNDEFINED = "where Op or its prediction is undefined"
 
 
+@registry.figure("op_vs_success", "policies")
 def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Op of every policy against its success rate or mean utility, on the theoretical curve of its task."""
     policies = tables["policies"]
@@ -44,6 +46,7 @@ def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     return captioned(figure, title, caption)
 
 
+@registry.figure("op_vs_predicted", "policies")
 def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Measured Op against the Op predicted from the success rate or mean utility."""
     policies = tables["policies"]

@@ -17,6 +17,7 @@ from splithistory.information import Floats, entropy, kl_divergence
 from splithistory.sequence import N_OUTCOMES
 from splithistory.task import Task, good_mask
 from splithistory.training_outcomes import training_outcomes as computed_outcomes
+from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.marks import NEUTRAL, FigureStyle
 from sweep.figures.scores import tasks_of
@@ -32,6 +33,7 @@ _ORIGINAL = np.array([0.05, 0.21, 0.06, 0.04, 0.34, 0.05, 0.20, 0.05])
 _IMPACT = 0.15
 
 
+@registry.figure("split_history", "policies", "actions")
 def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """F of the policy with the highest Op, and F' under each of its two most frequent answers."""
     policies, actions = tables["policies"], tables["actions"]
@@ -73,6 +75,7 @@ def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     return captioned(figure, title, caption)
 
 
+@registry.figure("training_outcomes")
 def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Four ways to reach one score, each with its Op and the excess over what the score asks for."""
     del tables, style  # computed, of no policy and no size
@@ -98,6 +101,7 @@ def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) ->
     return captioned(figure, title, caption)
 
 
+@registry.figure("impact_kinds")
 def impact_kinds(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Optimizing and flattening impact on one spiky distribution, of equal Imp and opposite Op."""
     del tables, style  # computed, of no policy and no size

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from sweep.figures import registry
 from sweep.figures.axes import equal_limits, identity_line, legend_below
 from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, policy_points
 from sweep.figures.optimization import explained_about_identity
@@ -13,11 +14,13 @@ from sweep.figures.theme import CaptionedFigure, captioned
 from sweep.figures.wording import MARKERS_TEXT, count_text, left_out_text
 
 
+@registry.figure("self_op_vs_measured", "policies")
 def self_op_vs_measured(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Self-estimated Op against measured Op."""
     return _self_estimate_vs_measured(tables["policies"], style, "op", "Op", "optimization")
 
 
+@registry.figure("self_imp_vs_measured", "policies")
 def self_imp_vs_measured(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Self-estimated Imp against measured Imp."""
     return _self_estimate_vs_measured(tables["policies"], style, "imp", "Imp", "impact")

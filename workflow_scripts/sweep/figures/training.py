@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from splithistory.task import Task
+from sweep.figures import registry
 from sweep.figures.axes import legend_below, readable_log_axis
 from sweep.figures.marks import NEUTRAL, FigureStyle
 from sweep.figures.scores import score, short_score, tasks_of
@@ -22,6 +23,7 @@ _N_SEEDS_SHOWN = 12  # of a figure with a panel a run; a hundred columns nobody 
 _LENGTH_TEXT = "Runs end at the step that is configured for the task and size."
 
 
+@registry.figure("training_runs_{task}", "policies", "training")
 def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Success and losses of a task's reinforcement runs: a column a seed, the first ones only; two rows a size."""
     rows, judge = _finetuning(tables, task), tasks_of(tables["policies"])[task]
@@ -78,6 +80,7 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
     return captioned(figure, title, caption)
 
 
+@registry.figure("training_summary_{task}", "policies", "training")
 def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
     """Pretraining loss, success and losses of all sizes, means over seeds against step."""
     rows, judge = _finetuning(tables, task), tasks_of(tables["policies"])[task]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sweep.figures import figure_names, figure_subject, required_tables
+from sweep.figures import figure_names
+from sweep.figures.drawing import figure_subject, required_tables
 from sweep.figures.svg_metadata import title_and_caption
 from sweep.layout import summary_table
 
