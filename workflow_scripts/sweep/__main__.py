@@ -2,32 +2,40 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from sweep.commands import adopt, publish, reference, verify, watch
 from sweep.errors import UserError
 
-COMMANDS = (watch, verify, adopt, publish, reference)
-
 
 def main() -> int:
     """Run the command that is asked for; returns the exit status."""
+    arguments = _parser().parse_args()
+    try:
+        return arguments.run(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The options of every command, a module in `commands` whose ``run`` takes them."""
     options = argparse.ArgumentParser(prog="python -m sweep", description=__doc__)
     commands = options.add_subparsers(required=True, metavar="COMMAND")
-    for module in COMMANDS:
+    for module in (watch, verify, adopt, publish, reference):
         command = commands.add_parser(
             module.__name__.rpartition(".")[2],
             help=module.__doc__.partition("\n")[0],
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_options(command)
         command.set_defaults(run=module.run)
-    arguments = options.parse_args()
-    try:
-        return arguments.run(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        if module is not reference:
+            command.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
+        if module is publish:
+            command.add_argument("--folder", type=Path, required=True, help="where to publish it")
+            command.add_argument("--tables-only", action="store_true", help="neither figures nor report")
+    return options
 
 
 if __name__ == "__main__":

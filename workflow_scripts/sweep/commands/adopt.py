@@ -9,15 +9,9 @@ import os
 from pathlib import Path
 
 from sweep.code import SCRIPTS
-from sweep.commands.options import add_configfile
 from sweep.configuration import load
 from sweep.snakemake_internals import record
 from sweep.verification import examine
-
-
-def add_options(options: argparse.ArgumentParser) -> None:
-    """Add the options of the command to its parser."""
-    add_configfile(options)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import yaml
 
-from sweep.commands.options import add_configfile
 from sweep.configuration import load
 from sweep.errors import UserError
 from sweep.figures import figure_names
@@ -19,13 +18,6 @@ from sweep.layout import REPORT_FILES, SUMMARY_TABLES, finetuned_table, policy_k
 from sweep.tables import read_table
 
 OF_POLICIES = ("measured", "bootstrap", "self_estimate")
-
-
-def add_options(options: argparse.ArgumentParser) -> None:
-    """Add the options of the command to its parser."""
-    add_configfile(options)
-    options.add_argument("--folder", type=Path, required=True, help="where to publish it")
-    options.add_argument("--tables-only", action="store_true", help="neither figures nor report")
 
 
 def run(arguments: argparse.Namespace) -> int:

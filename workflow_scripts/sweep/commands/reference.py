@@ -18,10 +18,6 @@ anything is run.
 """
 
 
-def add_options(options: argparse.ArgumentParser) -> None:
-    """Add the options of the command to its parser: none."""
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Print the page; returns the exit status."""
     print(reference(), end="")

@@ -6,14 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.code import SCRIPTS
-from sweep.commands.options import add_configfile
 from sweep.configuration import load
 from sweep.verification import Examination, examine
-
-
-def add_options(options: argparse.ArgumentParser) -> None:
-    """Add the options of the command to its parser."""
-    add_configfile(options)
 
 
 def run(arguments: argparse.Namespace) -> int:

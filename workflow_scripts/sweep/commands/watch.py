@@ -13,7 +13,6 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from sweep.commands.options import add_configfile
 from sweep.configuration import load
 from sweep.errors import UserError
 from sweep.watch.state import State, Sweep, read_sweep
@@ -33,11 +32,6 @@ def configuration_of(files: list[Path]) -> dict[str, Any]:
     if not files and not started:
         raise UserError("no sweep was started below results/. Start one with make, or name one: make watch CONFIG=FILE")
     return load(files or started[-1:])
-
-
-def add_options(options: argparse.ArgumentParser) -> None:
-    """Add the options of the command to its parser."""
-    add_configfile(options)
 
 
 def run(arguments: argparse.Namespace) -> int:
