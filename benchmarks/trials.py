@@ -1,0 +1,155 @@
+"""Trials of settings of reinforcement, on seeds and windows that no sweep uses.
+
+    python benchmarks/trials.py docs/tuning/successes.yaml     writes docs/tuning/successes.csv
+
+The file lists trials: mappings of ``size``, ``task``, ``seed`` and what differs from config.yaml in ``pretrain`` and
+``finetune``. ``task`` names a task of config.yaml, or lists good outcomes. Each trial is trained and measured as the
+workflow does it, in one thread, on windows of its own; a trial that the table has already is not run again.
+Pretrained models are kept in results/trials.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+
+from splithistory.actions import best_actions
+from splithistory.model import Architecture, Policy
+from splithistory.optimizer import Schedule
+from splithistory.policy_measurement import deterministic_policy
+from splithistory.pretraining import evaluate, pretrain
+from splithistory.reinforcement import FinetuneSettings, finetune
+from splithistory.seeding import split_rng
+from splithistory.self_estimate import self_estimate
+from splithistory.sequence import (
+    Tokens,
+    generate_chains,
+    one_window_a_chain,
+    outcome_of_each_action,
+    outcome_probabilities,
+)
+from splithistory.split_history import compare_futures
+from splithistory.task import Task
+from splithistory.theory import predicted_optimization
+from sweep.canonical import configuration_hash
+from sweep.checkpoints import load_checkpoint, save_checkpoint
+from sweep.configuration import load
+from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
+
+CONFIG = load([])
+PRETRAINED = Path("results/trials")
+N_SELF_ESTIMATES = 5  # of 400 windows each
+
+
+def chains(split: str) -> Tokens:
+    """The chains of config.yaml; those of the test split from a seed of their own."""
+    sequence = CONFIG["sequence"]
+    seed = sequence["seed"] + (1000 if split == "test" else 0)
+    return generate_chains(sequence[f"n_{split}"], sequence["chain_length"], sequence["noise"], split_rng(seed, split))
+
+
+def pretrained(trial: Mapping[str, Any], dropout: float) -> Policy:
+    """The model that a trial starts from, trained once for all trials alike."""
+    shape = architecture_settings(CONFIG, trial["size"])
+    settings = pretrain_settings(CONFIG, trial["size"]) | trial.get("pretrain", {})
+    made_with = {"architecture": shape, "pretrain": settings, "seed": trial["seed"]}
+    path = PRETRAINED / f"{trial['size']},seed={trial['seed']},{configuration_hash(made_with)[:12]}.parquet"
+    if not path.exists():
+        policy, _ = pretrain(
+            Architecture(**shape), Schedule(**settings), chains("train"), chains("validation"), trial["seed"]
+        )
+        save_checkpoint(policy, path, made_with, seed=trial["seed"])
+    return load_checkpoint(path, dropout)[0]
+
+
+def settings_of(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a trial's reinforcement, complete."""
+    task = trial["task"] if isinstance(trial["task"], str) else next(iter(CONFIG["tasks"]))
+    settings, changes = finetune_settings(CONFIG, trial["size"], task), trial.get("finetune", {})
+    return settings | changes | {"maintenance": settings["maintenance"] | changes.get("maintenance", {})}
+
+
+def run(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """Train and measure a policy: a row of the table."""
+    torch.set_num_threads(1)
+    noise, settings = CONFIG["sequence"]["noise"], FinetuneSettings.from_mapping(settings_of(trial))
+    entry = CONFIG["tasks"][trial["task"]] if isinstance(trial["task"], str) else {"good": trial["task"]}
+    task = Task.from_settings(str(trial["task"]), entry)
+    policy, train, validation = pretrained(trial, settings.dropout), chains("train"), chains("validation")
+    start = time.process_time()
+    policy, _ = finetune(policy, settings, np.array(task.utility), noise, train, validation, trial["seed"])
+    core_seconds = time.process_time() - start
+
+    test, length = chains("test"), policy.architecture.context_length
+    contexts = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=1).contexts
+    actions = best_actions(policy, contexts, settings.action_tokens)
+    outcomes = outcome_probabilities(outcome_of_each_action(contexts), noise)
+    futures = compare_futures(deterministic_policy(actions), outcomes)
+    estimates = [
+        self_estimate(policy, actions[start : start + 400], contexts[start : start + 400])
+        for start in range(0, 400 * N_SELF_ESTIMATES, 400)
+    ]
+    success_rate = futures.outcome_distribution @ np.array(task.utility)
+    natural = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=0)
+    return {
+        **described(trial),
+        "core_seconds": round(core_seconds, 1),
+        "success_rate": round(success_rate, 4),
+        "op": round(futures.op, 4),
+        "op_predicted": round(float(predicted_optimization(success_rate, task.utility)), 4),
+        "imp": round(futures.imp, 4),
+        "op_self": round(float(np.mean([estimate.op for estimate in estimates])), 4),
+        "imp_self": round(float(np.mean([estimate.imp for estimate in estimates])), 4),
+        "natural_loss": round(evaluate(policy, natural)[0], 4),
+    }
+
+
+def described(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that tell one trial from another."""
+    settings = FinetuneSettings.from_mapping(settings_of(trial))
+    maintenance = settings.maintenance
+    return {
+        "size": trial["size"],
+        "task": str(trial["task"]),
+        "seed": trial["seed"],
+        "pretrain_n_steps": (pretrain_settings(CONFIG, trial["size"]) | trial.get("pretrain", {}))["n_steps"],
+        "successes": settings.successes,
+        "n_steps": settings.n_steps,
+        "batch_size": settings.batch_size,
+        "learning_rate": settings.learning_rate,
+        "dropout": settings.dropout,
+        "maintenance_learning_rate": maintenance.learning_rate,
+        "n_own": maintenance.n_own,
+        "n_random": maintenance.n_random,
+        "n_natural": maintenance.n_natural,
+    }
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Run the trials that the table lacks, and print all of it."""
+    path = arguments.trials.with_suffix(".csv")
+    trials = yaml.safe_load(arguments.trials.read_text(encoding="utf-8"))
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    done = {tuple(map(str, row)) for row in table.reindex(columns=list(described(trials[0]))).itertuples(index=False)}
+    left = [trial for trial in trials if tuple(map(str, described(trial).values())) not in done]
+    PRETRAINED.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        for row in pool.map(run, left):
+            table = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+            table.to_csv(path, index=False)
+            print(pd.DataFrame([row]).to_string(index=False, header=False), flush=True)
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("trials", type=Path, help="YAML file with a list of trials")
+    options.add_argument("--processes", type=int, default=os.cpu_count(), help="trials at a time")
+    main(options.parse_args())
