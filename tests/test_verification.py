@@ -151,7 +151,8 @@ def test_another_configuration_is_seen_in_all_that_depends_on_it(examined, tmp_p
     override = tmp_path.with_suffix(".yaml")
     override.write_text("finetune: {learning_rate: 0.01}")
     found = examined(override)
-    assert any("finetune.learning_rate is 0.0015, expected 0.01" in problem for problem in found.problems[POLICY])
+    rate = load([TINY])["finetune"]["learning_rate"]
+    assert any(f"finetune.learning_rate is {rate}, expected 0.01" in problem for problem in found.problems[POLICY])
     assert PRETRAINED not in found.problems
     assert {POLICY, MEASURED, POLICIES, SVG, REPORT, MANIFEST} <= found.problems.keys()
 
