@@ -1,19 +1,20 @@
 # make          set up, then the quick sweep: every table and figure in results/quick
 # make test     set up, then the tests
 # make paper    set up, then the paper-scale sweep of config.yaml in results/paper
+# make study    the same grid reinforced as the study did, in results/study
 # make watch    how far a running sweep is; the last one started, or that of CONFIG=config/quick.yaml
 # make lint     style of Python and Snakemake code
 # make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
 # make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
 # make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
-# make publish  copy what is published of the paper-scale sweep to docs/replication, and of the experiments beside it
+# make publish  copy what is published of the study's sweep to docs/replication, and of the experiments beside it
 # make reference  the page on the configuration, from its schema
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
 # make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper watch verify adopt experiments publish reference lint bench bench-plan bench-device bench-loops bench-cost setup
+.PHONY: quick test paper study watch verify adopt experiments publish reference lint bench bench-plan bench-device bench-loops bench-cost setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -25,6 +26,9 @@ quick: setup
 
 paper: setup
 	$(SNAKEMAKE)
+
+study: setup
+	$(SNAKEMAKE) --configfile config/study.yaml
 
 watch: setup
 	$(SWEEP) watch $(if $(CONFIG),--configfile $(CONFIG))
@@ -42,6 +46,9 @@ verify adopt: setup
 	$(SWEEP) $@ --configfile $(or $(CONFIG),config/quick.yaml)
 
 EXPERIMENTS = $(basename $(notdir $(wildcard config/experiments/*.yaml)))
+# Those that vary the study's way to reinforce; the others vary config.yaml.
+OF_STUDY = held_out natural_maintenance odd_answers rollout_maintenance unbiased_maintenance
+files_of = $(if $(filter $(1),$(OF_STUDY)),config/study.yaml) config/experiments/$(1).yaml
 .PHONY: $(EXPERIMENTS)
 
 experiments: $(EXPERIMENTS)
@@ -51,17 +58,16 @@ $(EXPERIMENTS): setup results/paper/pretrained
 	mkdir -p results/experiments/$@
 	test -d results/experiments/$@/pretrained || \
 		cp -R results/paper/sequences results/paper/pretrained results/experiments/$@
-	$(SWEEP) adopt --configfile config/experiments/$@.yaml
-	$(SNAKEMAKE) --configfile config/experiments/$@.yaml
+	$(SWEEP) adopt --configfile $(call files_of,$@)
+	$(SNAKEMAKE) --configfile $(call files_of,$@)
 
 results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
 publish: setup
-	$(SWEEP) publish --folder docs/replication
-	for name in $(EXPERIMENTS); do \
-		$(SWEEP) publish --configfile config/experiments/$$name.yaml \
-			--folder docs/experiments/$$name --tables-only || exit 1; done
+	$(SWEEP) publish --configfile config/study.yaml --folder docs/replication
+	$(foreach name,$(EXPERIMENTS),$(SWEEP) publish --configfile $(call files_of,$(name)) \
+		--folder docs/experiments/$(name) --tables-only && ) true
 
 reference: setup
 	$(SWEEP) reference > docs/configuration.md

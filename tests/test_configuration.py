@@ -301,7 +301,7 @@ def test_what_only_yaml_can_express():
         assert problems_of(changed({"sweep.seeds": [value, value]}))
 
 
-@pytest.mark.parametrize("name", ["quick", "tiny", "graded"])
+@pytest.mark.parametrize("name", ["quick", "tiny", "graded", "study"])
 def test_shipped_sweeps_are_valid(name):
     text = (ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")
     config = merged_with(text)
@@ -349,6 +349,32 @@ def assert_holds_only_what_differs(override, base):
             assert_holds_only_what_differs(value, base.get(key, {}))
         else:
             assert key not in base or base[key] != value, f"{key} is as in config.yaml"
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "config/quick.yaml", "config/tiny.yaml"])
+def test_all_tasks_are_reinforced_by_one_rule(name):
+    """A task that somebody adds is then treated like its neighbours."""
+    config = merged_with((ROOT / name).read_text(encoding="utf-8"))
+    config["tasks"]["added"] = {"good": [3]}
+    for size in config["sweep"]["sizes"]:
+        by_rule = finetune_settings(config, size, "added")
+        assert all(finetune_settings(config, size, task) == by_rule for task in config["sweep"]["tasks"])
+
+
+def test_the_studys_sweep_has_the_settings_of_the_published_one():
+    study = merged_with((ROOT / "config/study.yaml").read_text(encoding="utf-8"))
+    published = yaml.safe_load((ROOT / "docs/replication/configuration.yaml").read_text(encoding="utf-8"))
+    assert study["sweep"] == published["sweep"]
+    assert study["sequence"] == published["sequence"]
+    for size in study["sweep"]["sizes"]:
+        assert pretrain_settings(study, size) == pretrain_settings(published, size)
+        for task in study["sweep"]["tasks"]:
+            settings, was = finetune_settings(study, size, task), finetune_settings(published, size, task)
+            # It was made when there was one way to reinforce, and rollouts answered by chance all or none.
+            assert settings.pop("successes") == "sampled"
+            assert settings["maintenance"].pop("random_fraction") == 0
+            assert was["maintenance"].pop("rollout_policy") == "own"
+            assert settings == was
 
 
 EXPERIMENTS = sorted((ROOT / "config" / "experiments").glob("*.yaml"))
