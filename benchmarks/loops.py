@@ -85,7 +85,7 @@ def loops(config: dict[str, Any]) -> None:
         measured = {name: path for name, path in tables.items() if name not in ("training", "differential")}
         call("measure", measuring(config, **keys), pretrained=pretrained, **test, **measured)
     call("summarize", summarizing(config), results=results)
-    call("draw_figures", drawing(config), results=results, folder=Path(results, "figures"))
+    call("draw_figures", drawing(config), results=results, folder=Path(results, "figures"), processes=1)
     call("write_report", drawing(config), results=Path(results), report=Path(results, "report.html"))
 
 

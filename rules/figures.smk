@@ -1,4 +1,4 @@
-# Every figure, from the summary tables alone, in one job: drawing takes less time than starting Python.
+# Every figure, from the summary tables alone, in one job, since drawing one takes less time than starting Python.
 
 
 rule figures:
@@ -14,7 +14,7 @@ rule figures:
         log_of("figures") + ".tsv"
     conda:
         "../envs/measure.yaml"
-    threads: 1
+    threads: 4  # that many processes draw at a time
     resources:
         mem_mb=asking(1500),
         runtime=asking(30),
@@ -27,4 +27,4 @@ rule figures:
         "Drawing the figures"
     shell:
         "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
-        " --folder {params.folder:q} --log {log:q}"
+        " --folder {params.folder:q} --processes {threads} --log {log:q}"
