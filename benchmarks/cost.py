@@ -29,6 +29,7 @@ LABELS = {
     "pretrain": "pretrain, 1,000 steps",
     "finetune": "finetune, 1,000 steps",
     "measure": "measure",
+    # Tables of earlier sweeps have it apart; since then it is a part of `measure`.
     "measure_differential": "measure differential",
 }
 COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9")  # of rules: the figure has no tasks
@@ -63,7 +64,8 @@ def cost(n_parameters: np.ndarray, start: float, per_100k: float, exponent: floa
 def fits(jobs: pd.DataFrame) -> pd.DataFrame:
     """Of each quantity and rule the parameters of `cost`, fitted to logarithms, and the cost of the next size up."""
     rows = []
-    for quantity, rule in product((SECONDS, MEMORY), LABELS):
+    rules = [rule for rule in LABELS if rule in set(jobs["rule"])]
+    for quantity, rule in product((SECONDS, MEMORY), rules):
         known = jobs[(jobs["rule"] == rule) & jobs[quantity].gt(0)]
         smallest = known[quantity].min()
         found, _ = curve_fit(
@@ -83,8 +85,9 @@ def draw(jobs: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     """Seconds and memory of every job, with the fits up to the next size."""
     figure = Figure(figsize=(COLUMN_WIDTH, 4.0))
     panels = figure.subplots(2, sharex=True)
+    rules = fitted["rule"].unique()
     for axes, quantity, unit in zip(panels, (SECONDS, MEMORY), ("seconds", "peak memory (MB)"), strict=True):
-        for rule, color, marker in zip(LABELS, COLORS, MARKERS, strict=False):
+        for rule, color, marker in zip(rules, COLORS, MARKERS, strict=False):
             rows = jobs[jobs["rule"] == rule]
             ((*parameters, n_next),) = fitted.loc[
                 (fitted["quantity"] == quantity) & (fitted["rule"] == rule), ["start", "per_100k", "exponent", "n_next"]
@@ -98,8 +101,8 @@ def draw(jobs: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     panels[-1].xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value < 1e6 else f"{value / 1e6:g}M")
     panels[-1].set_xlabel("parameters")
     handles = [
-        Line2D([], [], color=color, marker=marker, markersize=3, label=label)
-        for label, color, marker in zip(LABELS.values(), COLORS, MARKERS, strict=False)
+        Line2D([], [], color=color, marker=marker, markersize=3, label=LABELS[rule])
+        for rule, color, marker in zip(rules, COLORS, MARKERS, strict=False)
     ]
     legend_below(figure, handles)
     return figure

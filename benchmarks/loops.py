@@ -40,8 +40,8 @@ from sweep.stages import (
     finetuning,
     generating,
     measuring,
-    measuring_differential,
     measuring_generator,
+    measuring_pretrained,
     pretraining,
     summarizing,
 )
@@ -68,8 +68,6 @@ def loops(config: dict[str, Any]) -> None:
     def train(script: str, settings: Any, tables: dict[str, Path], **pretrained: Path) -> None:
         outputs = {name: tables[name] for name in ("checkpoint", "training")}
         call(script, settings, **learnt, **pretrained, **outputs, state=Path(results, "state", script))
-        made = {name: tables[name] for name in ("checkpoint", "differential")}
-        call("measure_differential", measuring_differential(config, settings), **test, **made)
 
     for split, path in chains.items():
         call("generate_sequences", generating(config, split), chains=path)
@@ -78,11 +76,13 @@ def loops(config: dict[str, Any]) -> None:
     for keys in pretrained_keys(sweep):
         tables = {name: Path(pretrained_table(results, name, **keys)) for name in PRETRAINED_TABLES}
         train("pretrain", pretraining(config, **keys), tables)
+        measured = {name: tables[name] for name in ("checkpoint", "differential")}
+        call("measure_pretrained", measuring_pretrained(config, **keys), **test, **measured)
     for keys in policy_keys(sweep):
         tables = {name: Path(finetuned_table(results, name, **keys)) for name in FINETUNED_TABLES}
         pretrained = Path(pretrained_table(results, "checkpoint", keys["size"], keys["seed"]))
         train("finetune", finetuning(config, **keys), tables, pretrained=pretrained)
-        measured = {name: path for name, path in tables.items() if name not in ("training", "differential")}
+        measured = {name: path for name, path in tables.items() if name != "training"}
         call("measure", measuring(config, **keys), pretrained=pretrained, **test, **measured)
     call("summarize", summarizing(config), results=results)
     call("draw_figures", drawing(config), results=results, folder=Path(results, "figures"), processes=1)

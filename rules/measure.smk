@@ -1,4 +1,4 @@
-# What policies do on the test chains: outcomes, Op and Imp, and what they think of themselves.
+# What policies do on the test chains: outcomes, Op and Imp, what they think of themselves, and every block's own.
 
 
 rule measure_generator:
@@ -39,6 +39,7 @@ rule measure:
         actions=finetuned_table(RESULTS, "actions"),
         bootstrap=finetuned_table(RESULTS, "bootstrap"),
         self_estimate=finetuned_table(RESULTS, "self_estimate"),
+        differential=finetuned_table(RESULTS, "differential"),
     log:
         log_of("measure", "task={task}/size={size}/seed={seed}.log"),
     benchmark:
@@ -48,7 +49,7 @@ rule measure:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=memory(bytes_per_weight=500),
+        mem_mb=memory(bytes_per_weight=1500),
         runtime=measuring_time,
         device=config["device"],
         gpu=GPUS,
@@ -61,20 +62,22 @@ rule measure:
         "python {input.script:q} --settings {params.settings:q} --code {params.code} --device {resources.device}"
         " --checkpoint {input.checkpoint:q} --pretrained {input.pretrained:q} --test {input.test:q}"
         " --success {output.success:q} --measured {output.measured:q} --actions {output.actions:q}"
-        " --bootstrap {output.bootstrap:q} --self-estimate {output.self_estimate:q} --log {log:q}"
+        " --bootstrap {output.bootstrap:q} --self-estimate {output.self_estimate:q}"
+        " --differential {output.differential:q} --log {log:q}"
 
 
-rule measure_differential:
+# Once for each pretrained model, which the policies of all tasks start from.
+rule measure_pretrained:
     input:
-        script=script("measure_differential.py"),
-        checkpoint=rules.finetune.output.checkpoint,
+        script=script("measure_pretrained.py"),
+        checkpoint=rules.pretrain.output.checkpoint,
         test=sequence_table(RESULTS, "test"),
     output:
-        finetuned_table(RESULTS, "differential"),
+        pretrained_table(RESULTS, "differential"),
     log:
-        log_of("measure_differential", "task={task}/size={size}/seed={seed}.log"),
+        log_of("measure_pretrained", "size={size}/seed={seed}.log"),
     benchmark:
-        log_of("measure_differential", "task={task}/size={size}/seed={seed}.tsv")
+        log_of("measure_pretrained", "size={size}/seed={seed}.tsv")
     priority: largest_first(0)
     conda:
         "../envs/train.yaml"
@@ -83,29 +86,10 @@ rule measure_differential:
         mem_mb=memory(bytes_per_weight=1500),
         runtime=measuring_time,
     params:
-        code=version_of("measure_differential.py"),
-        settings=seeded(lambda config, **keys: measuring_differential(config, finetuning(config, **keys))),
+        code=version_of("measure_pretrained.py"),
+        settings=seeded(measuring_pretrained),
     message:
-        "Measuring the blocks of {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
+        "Measuring pretrained {wildcards.size}, seed {wildcards.seed}"
     shell:
         "python {input.script:q} --settings {params.settings:q} --code {params.code} --checkpoint {input.checkpoint:q}"
         " --test {input.test:q} --differential {output:q} --log {log:q}"
-
-
-# Once for each pretrained model, which the policies of all tasks start from.
-use rule measure_differential as measure_differential_pretrained with:
-    input:
-        script=script("measure_differential.py"),
-        checkpoint=rules.pretrain.output.checkpoint,
-        test=sequence_table(RESULTS, "test"),
-    output:
-        pretrained_table(RESULTS, "differential"),
-    log:
-        log_of("measure_differential_pretrained", "size={size}/seed={seed}.log"),
-    benchmark:
-        log_of("measure_differential_pretrained", "size={size}/seed={seed}.tsv")
-    params:
-        code=version_of("measure_differential.py"),
-        settings=seeded(lambda config, **keys: measuring_differential(config, pretraining(config, **keys))),
-    message:
-        "Measuring the blocks of pretrained {wildcards.size}, seed {wildcards.seed}"

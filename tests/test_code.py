@@ -33,6 +33,7 @@ def test_pretraining_does_not_depend_on_reinforcement():
 def test_measuring_depends_on_the_measures_and_not_on_training():
     modules = modules_of("measure")
     assert {"splithistory/split_history", "splithistory/policy_measurement", "splithistory/information"} <= modules
+    assert "splithistory/network_differential" in modules
     assert not modules & {"splithistory/pretraining", "splithistory/reinforcement", "splithistory/optimizer"}
 
 

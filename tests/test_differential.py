@@ -38,7 +38,7 @@ from sweep.checkpoints import save_checkpoint
 from sweep.provenance import provenance
 from sweep.tables import read_table, write_table
 
-SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "measure_differential.py"
+SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "measure_pretrained.py"
 TINY = Architecture(d_model=6, n_layers=3, n_heads=2, d_ff=10, context_length=5)
 COMPONENTS = ("attention", "mlp")
 FUTURES = ("block", "end")
@@ -484,7 +484,7 @@ def test_a_row_without_any_defined_window_has_nulls_in_the_table(tmp_path):
     assert read["reason"] == "K is not finite (3 of 3 windows)"
 
 
-POLICY, TEST = {"seed": 0}, {"split": "test"}  # stand for the settings that made them
+PRETRAINING, TEST = {"seed": 0}, {"split": "test"}  # stand for the settings that made them
 
 
 def run_script(folder, n_windows):
@@ -492,7 +492,9 @@ def run_script(folder, n_windows):
         "checkpoint": folder / "checkpoint.parquet",
         "test": folder / "test.parquet",
         "differential": folder / "differential.parquet",
-        "settings": json.dumps({"n_windows": n_windows, "seed": 0, "policy": POLICY, "test": TEST}),
+        "settings": json.dumps(
+            {"measure": {"n_contexts_differential": n_windows, "seed": 0}, "pretraining": PRETRAINING, "test": TEST}
+        ),
         "code": "",
         "log": folder / "job.log",
     }
@@ -501,7 +503,7 @@ def run_script(folder, n_windows):
 
 
 def test_the_script_writes_a_row_a_block_component_and_future(tmp_path, policy):
-    save_checkpoint(policy, tmp_path / "checkpoint.parquet", provenance(POLICY, "code"))
+    save_checkpoint(policy, tmp_path / "checkpoint.parquet", provenance(PRETRAINING, "code"))
     chains = generate_chains(8, 40, 0.01, np.random.default_rng(0))
     write_chains(chains, tmp_path / "test.parquet", provenance(TEST, "code"))
 
@@ -516,4 +518,6 @@ def test_the_script_writes_a_row_a_block_component_and_future(tmp_path, policy):
 
     done = run_script(tmp_path, n_windows=9)
     assert done.returncode == 1
-    assert done.stderr == "error: n_windows: 9 are asked for, but there are only 8 test chains\n"
+    assert done.stderr == (
+        "error: measure.n_contexts_differential: 9 windows are asked for, but there are only 8 test chains\n"
+    )

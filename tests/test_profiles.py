@@ -64,9 +64,9 @@ def test_a_paper_scale_sweep_makes_as_many_submissions_as_the_page_says(queue, w
     groups = Counter(re.findall(r"Group job (\w+) ", run.output))
     n_models = len(sweep["sizes"]) * len(sweep["seeds"])
     n_policies = n_models * len(sweep["tasks"])
-    assert groups == {"sequences": 1, "measure": -(-n_policies // 20), "blocks": -(-(n_policies + n_models) // 20)}
+    assert groups == {"sequences": 1, "measure": -(-n_policies // 20), "measure_pretrained": -(-n_models // 20)}
     n_single = len(re.findall(r"^Job \d+:", run.output, re.MULTILINE))  # those in groups are indented
-    n_jobs = n_single + 3 + 2 * n_policies + n_models
+    n_jobs = n_single + 3 + n_policies + n_models
     assert re.search(rf"^total +{n_jobs + 1}$", run.output, re.MULTILINE)
     page = " ".join((ROOT / "docs" / "cluster.md").read_text().split())
     assert f"{n_jobs} jobs in {n_single + groups.total()} submissions" in page
@@ -83,10 +83,10 @@ def test_a_sweep_through_a_queue_is_that_of_one_machine(queue, copied, finished)
     assert run.status == 0, run.output
     assert_equal_tables(copied, finished)
 
-    requests = [json.loads((queue / str(number) / "request").read_text()) for number in range(1, 10)]
+    requests = [json.loads((queue / str(number) / "request").read_text()) for number in range(1, 9)]
     asked = [(request["mem_free"], request["h_rt"]) for request in requests]
     assert len(list(queue.glob("*/"))) == len(asked)
     assert asked[:2] == [("1500M", "0:10:0")] * 2  # reinforcing on good2 and good4
     assert asked[2] == ("3000M", "0:20:0")
-    assert sorted(asked[3:5]) == [("1500M", "0:10:0"), ("1501M", "0:10:0")]  # measuring both, and their blocks
-    assert asked[5:] == [(f"{memory}M", "0:30:0") for memory in (2000, 1500, 1000, 1000)]
+    assert asked[3] == ("1501M", "0:10:0")  # measuring both
+    assert asked[4:] == [(f"{memory}M", "0:30:0") for memory in (2000, 1500, 1000, 1000)]

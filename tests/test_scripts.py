@@ -94,14 +94,14 @@ def job_of(copied):
         ),
         "measure": (
             {"checkpoint": policy, "pretrained": pretrained, "test": splits["test"]},
-            outputs("success", "measured", "actions", "bootstrap", "self-estimate"),
+            outputs("success", "measured", "actions", "bootstrap", "self-estimate", "differential"),
             measured,
             {"device": "cpu"},
         ),
-        "measure_differential": (
-            {"checkpoint": policy, "test": splits["test"]},
+        "measure_pretrained": (
+            {"checkpoint": pretrained, "test": splits["test"]},
             outputs("differential"),
-            Path(finetuned_table(results, "differential", **POLICY)),
+            Path(pretrained_table(results, "differential", **MODEL)),
             {},
         ),
         "measure_generator": (
@@ -242,8 +242,8 @@ def of_another_configuration(path):
         ("finetune", "pretrained"),
         ("measure", "checkpoint"),
         ("measure", "pretrained"),
-        ("measure_differential", "checkpoint"),
-        ("measure_differential", "test"),
+        ("measure_pretrained", "checkpoint"),
+        ("measure_pretrained", "test"),
         ("measure_generator", "test"),
     ],
 )

@@ -55,7 +55,7 @@ def asked_for(job):
 PRETRAIN = [f"rule_pretrain_wildcards_{size}_0" for size in SIZES]
 FINETUNE = [f"rule_finetune_wildcards_{task}_{size}_0" for task in TASKS for size in SIZES]
 MEASURE = "rule_measure_measure"
-BLOCKS = "rule_blocks_measure_differential_measure_differential_pretrained"
+MEASURE_PRETRAINED = "rule_measure_pretrained_measure_pretrained"
 SEQUENCES = "rule_sequences_sequences"
 GENERATOR = "rule_measure_generator"
 OF_AGGREGATION = {  # and what they ask for
@@ -89,7 +89,6 @@ def test_policies_made_on_slurm_are_those_of_one_machine(slurm, copied, finished
     """With a job that somebody cancels: it is submitted again, with twice the memory and time."""
     forget(copied, SIZES[0])
     finetune = [f"rule_finetune_wildcards_{task}_{SIZES[0]}_0" for task in TASKS]
-    blocks = "rule_blocks_measure_differential"
     with in_background(copied, *PROFILE) as result:
         slurm.command("scancel", hang(slurm, copied, finetune[0])["JobId"])
         run = result()
@@ -98,13 +97,12 @@ def test_policies_made_on_slurm_are_those_of_one_machine(slurm, copied, finished
 
     jobs = slurm.jobs(copied.folder)
     assert {(job["NumCPUs"], job["Partition"]) for job in jobs} == {("1", "main")}
-    made = [*finetune, MEASURE, blocks, *AGGREGATION]
+    made = [*finetune, MEASURE, *AGGREGATION]
     assert ends(jobs) == {**{(name, "COMPLETED", 0): 1 for name in made}, (finetune[0], "CANCELLED", 0): 1}
     assert {job["Comment"]: asked_for(job) for job in jobs if job["JobState"] == "COMPLETED"} == {
         finetune[0]: (2 * 1500, 2 * 10),
         finetune[1]: (1500, 10),
-        MEASURE: (1500, 2 * 5),  # both policies, one after the other
-        blocks: (1501, 2 * 5),
+        MEASURE: (1501, 2 * 5),  # both policies, one after the other
         **OF_AGGREGATION,
     }
 
@@ -135,7 +133,7 @@ def test_a_sweep_on_slurm_is_that_of_one_machine_whatever_happens_there(slurm, w
     assert ends(jobs) == {
         **{
             (name, "COMPLETED", int(name in restarted)): 1
-            for name in [SEQUENCES, *PRETRAIN, *FINETUNE, MEASURE, BLOCKS, GENERATOR, *AGGREGATION]
+            for name in [SEQUENCES, *PRETRAIN, *FINETUNE, MEASURE, MEASURE_PRETRAINED, GENERATOR, *AGGREGATION]
         },
         (good2, "CANCELLED", 0): 1,
         (good4, "TIMEOUT", 1): 1,
@@ -144,9 +142,9 @@ def test_a_sweep_on_slurm_is_that_of_one_machine_whatever_happens_there(slurm, w
     assert {job["Comment"]: asked_for(job) for job in jobs if job["JobState"] == "COMPLETED"} == {
         **{name: (1500, 10) for name in [*PRETRAIN, *FINETUNE]},
         **dict.fromkeys([good2, good4], (2 * 1500, 2 * 10)),  # second attempts
-        # All four policies, and all six checkpoints, one after the other.
+        # All four policies, and both pretrained models, one after the other.
         MEASURE: (2 * 500, 2 * 4 * 5),
-        BLOCKS: (1502, 6 * 5),
+        MEASURE_PRETRAINED: (1502, 2 * 5),
         SEQUENCES: (1000, 3 * 10),
         GENERATOR: (1000, 10),
         **OF_AGGREGATION,

@@ -444,6 +444,7 @@ SETTINGS = MeasureSettings(
     n_contexts_exact=50,
     n_contexts_monte_carlo=20,
     n_contexts_self_estimate=10,
+    n_contexts_differential=1,
     n_bootstrap=400,
     do_nothing_token=0,
 )

@@ -183,14 +183,14 @@ def test_jobs_that_nothing_is_known_about_are_counted_apart(folder):
 
 
 def test_more_jobs_at_once_shorten_the_time_left_down_to_a_policys_own_chain(folder):
-    times = {"pretrain": 10, "finetune": 20, "measure": 4, "measure_differential": 6}
+    times = {"pretrain": 10, "finetune": 20, "measure": 10}
     for job in JOBS:
         if job.rule in times and job.keys.get("task") != "good2":
             folder.finish(job, times[job.rule])
     sweep = folder.read()
-    assert sweep.seconds_left(1) == pytest.approx(2 * (20 + 4 + 6))
-    assert sweep.seconds_left(2) == pytest.approx(20 + 4 + 6)
-    assert sweep.seconds_left(100) == pytest.approx(20 + 4 + 6)
+    assert sweep.seconds_left(1) == pytest.approx(2 * (20 + 10))
+    assert sweep.seconds_left(2) == pytest.approx(20 + 10)
+    assert sweep.seconds_left(100) == pytest.approx(20 + 10)
 
 
 # A real sweep

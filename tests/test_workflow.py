@@ -54,7 +54,7 @@ def of_policies(verb, tasks=TASKS, sizes=SIZES, seeds=SEEDS):
 
 
 def measuring(**keys):
-    return of_policies("Measuring", **keys) | of_policies("Measuring the blocks of", **keys)
+    return of_policies("Measuring", **keys)
 
 
 def reinforcing_and_measuring(**keys):
@@ -62,7 +62,7 @@ def reinforcing_and_measuring(**keys):
 
 
 def measuring_pretrained(sizes=SIZES, seeds=SEEDS):
-    return {f"Measuring the blocks of pretrained {size}, seed {seed}" for size in sizes for seed in seeds}
+    return {f"Measuring pretrained {size}, seed {seed}" for size in sizes for seed in seeds}
 
 
 EVERYTHING = (
@@ -77,8 +77,8 @@ def log_names():
     return {
         "sequences": [f"sequences/split={split}" for split in SPLITS],
         **{rule: [rule] for rule in ("measure_generator", "summarize", "figures", "report", "manifest")},
-        **{rule: [f"{rule}/{keys}" for keys in models] for rule in ("pretrain", "measure_differential_pretrained")},
-        **{rule: [f"{rule}/{keys}" for keys in policies] for rule in ("finetune", "measure", "measure_differential")},
+        **{rule: [f"{rule}/{keys}" for keys in models] for rule in ("pretrain", "measure_pretrained")},
+        **{rule: [f"{rule}/{keys}" for keys in policies] for rule in ("finetune", "measure")},
     }
 
 
@@ -306,11 +306,11 @@ CHANGES = {
     "the resolution of the figures": ({"figures": {"png_dpi": 100}}, DRAW),
     "how policies are measured": (
         {"measure": {"n_contexts_exact": 90}},
-        MEASURE_GENERATOR | of_policies("Measuring") | SUMMARIZE,
+        MEASURE_GENERATOR | measuring() | SUMMARIZE,
     ),
     "how blocks are measured": (
         {"measure": {"n_contexts_differential": 3}},
-        of_policies("Measuring the blocks of") | measuring_pretrained() | SUMMARIZE,
+        MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE,
     ),
     "the pretraining of a size": (
         {"sizes": {"tiny": {"pretrain": {"learning_rate": 0.01}}}},
@@ -332,10 +332,8 @@ EDITS = {
     "workflow_scripts/sweep/figures/schedule.py": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/claims.py": SUMMARIZE,
-    "workflow_scripts/splithistory/split_history.py": (MEASURE_GENERATOR | of_policies("Measuring") | SUMMARIZE),
-    "workflow_scripts/splithistory/network_differential.py": (
-        of_policies("Measuring the blocks of") | measuring_pretrained() | SUMMARIZE
-    ),
+    "workflow_scripts/splithistory/split_history.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/network_differential.py": measuring() | measuring_pretrained() | SUMMARIZE,
     "workflow_scripts/splithistory/reinforcement.py": reinforcing_and_measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/fast_model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
@@ -725,7 +723,7 @@ def test_conda_environments_hold_the_required_versions(path):
 
 
 def rules():
-    """Name and text of every rule that is written out, and the folder of its file."""
+    """Name and text of every rule, and the folder of its file."""
     found = []
     for path in sorted((ROOT / "rules").glob("*.smk")):
         _, *parts = re.split(r"^rule (\w+):$", path.read_text(), flags=re.MULTILINE)
@@ -734,8 +732,7 @@ def rules():
 
 
 def test_every_rule_has_a_conda_environment():
-    # The other one takes all but its files from its twin.
-    assert {name for name, *_ in rules()} == set(log_names()) - {"measure_differential_pretrained"}
+    assert {name for name, *_ in rules()} == set(log_names())
     used = set()
     for name, text, folder in rules():
         (conda,) = re.findall(r'^    conda:\n        "(.+)"$', text, re.MULTILINE)

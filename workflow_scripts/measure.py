@@ -1,4 +1,4 @@
-"""Measure one policy on the test chains: outcomes, Op and Imp against every future, and what it thinks of itself."""
+"""Measure one policy on the test chains: outcomes, Op and Imp against every future, self-estimates, every block."""
 
 import argparse
 from pathlib import Path
@@ -23,6 +23,7 @@ from sweep import script
 from sweep.chains import measured_contexts, read_chains
 from sweep.checkpoints import load_checkpoint
 from sweep.device import select_device
+from sweep.differential import differential_rows
 from sweep.measured import action_rows, bootstrap_rows, measured_rows, self_estimate_rows
 from sweep.provenance import require_made_with
 from sweep.tables import write_table
@@ -63,6 +64,7 @@ def main(arguments: argparse.Namespace) -> None:
     measurements = list(repeats(deterministic_policy(actions), contexts, noise, measure_settings, alternatives))
     draws = list(bootstrap(actions, contexts, noise, measure_settings))
     estimates = list(self_estimates(policy, actions, contexts, measure_settings))
+    differentials = differential_rows(policy, contexts, measure_settings.n_contexts_differential)
 
     task = Task.from_settings("trained", trained_with)
     counts = outcome_counts(actions)
@@ -81,6 +83,8 @@ def main(arguments: argparse.Namespace) -> None:
     write_table(action_rows(measurements), "finetuned/actions", arguments.actions, made_by)
     write_table(bootstrap_rows(draws), "finetuned/bootstrap", arguments.bootstrap, made_by)
     write_table(self_estimate_rows(estimates), "finetuned/self_estimate", arguments.self_estimate, made_by)
+    on_processor = made_by | {"device": "cpu"}  # as the differential measures always are
+    write_table(differentials, "differential", arguments.differential, on_processor)
 
 
 if __name__ == "__main__":
@@ -94,4 +98,5 @@ if __name__ == "__main__":
     options.add_argument("--actions", type=Path, required=True, help="table of the futures given each action to write")
     options.add_argument("--bootstrap", type=Path, required=True, help="table of draws of the windows to write")
     options.add_argument("--self-estimate", type=Path, required=True, help="table of self-estimates to write")
+    options.add_argument("--differential", type=Path, required=True, help="table of differential Op and Imp to write")
     script.run(main, options)

@@ -38,6 +38,7 @@ class MeasureSettings:
         n_contexts_exact: windows a repeat of the exact estimator.
         n_contexts_monte_carlo: windows a repeat of the Monte Carlo estimator.
         n_contexts_self_estimate: windows a repeat of the policies' self-estimates.
+        n_contexts_differential: windows of the differential measures, which are taken once.
         n_bootstrap: times that the windows are drawn anew.
         do_nothing_token: the answer that stands for doing nothing.
     """
@@ -47,6 +48,7 @@ class MeasureSettings:
     n_contexts_exact: int
     n_contexts_monte_carlo: int
     n_contexts_self_estimate: int
+    n_contexts_differential: int
     n_bootstrap: int
     do_nothing_token: int
 

@@ -51,17 +51,16 @@ def measuring(config: Config, task: str, size: str, seed: int) -> Settings:
     return {
         "policy": finetuning(config, task, size, seed),
         "test": generating(config, "test"),
-        "measure": _split_history(config),
+        "measure": dict(config["measure"]),
     }
 
 
-def measuring_differential(config: Config, policy: Settings) -> Settings:
-    """What the differential measures of a policy, pretrained or finetuned with the settings given, depend on."""
+def measuring_pretrained(config: Config, size: str, seed: int) -> Settings:
+    """What the differential measures of a pretrained model depend on."""
     return {
-        "policy": policy,
+        "pretraining": pretraining(config, size, seed),
         "test": generating(config, "test"),
-        "n_windows": config["measure"]["n_contexts_differential"],
-        "seed": config["measure"]["seed"],
+        "measure": {key: config["measure"][key] for key in ("seed", "n_contexts_differential")},
     }
 
 
@@ -70,7 +69,7 @@ def measuring_generator(config: Config) -> Settings:
     return {
         "context_length": config["sequence"]["context_length"],
         "test": generating(config, "test"),
-        "measure": _split_history(config),
+        "measure": dict(config["measure"]),
     }
 
 
@@ -125,13 +124,10 @@ def origin(config: Config, results: str, table: Table) -> Origin:
         case "sequences", split:
             return Origin("generate_sequences.py", generating(config, split), {})
         case "pretrained", "differential":
-            settings = measuring_differential(config, pretraining(config, **table.keys))
-            return Origin("measure_differential.py", settings, {"checkpoint": pretrained, **test})
+            settings = measuring_pretrained(config, **table.keys)
+            return Origin("measure_pretrained.py", settings, {"checkpoint": pretrained, **test})
         case "pretrained", _:
             return Origin("pretrain.py", pretraining(config, **table.keys), learnt)
-        case "finetuned", "differential":
-            settings = measuring_differential(config, finetuning(config, **table.keys))
-            return Origin("measure_differential.py", settings, {"checkpoint": policy, **test})
         case "finetuned", "checkpoint" | "training":
             return Origin("finetune.py", finetuning(config, **table.keys), {"pretrained": pretrained, **learnt})
         case "finetuned", _:
@@ -141,10 +137,6 @@ def origin(config: Config, results: str, table: Table) -> Origin:
             return Origin("measure_generator.py", measuring_generator(config), test)
         case _:
             return Origin("summarize.py", summarizing(config), {})
-
-
-def _split_history(config: Config) -> Settings:
-    return {key: value for key, value in config["measure"].items() if key != "n_contexts_differential"}
 
 
 def utility_settings(config: Mapping[str, Any], task: str) -> list[float]:

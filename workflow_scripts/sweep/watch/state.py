@@ -41,11 +41,10 @@ T = TypeVar("T")
 LONGEST_SILENCE = 300  # seconds
 
 # The rules that run once for each model or policy, with their tables; tests/test_watch.py asks Snakemake about them.
-_OF_MODELS = {"pretrain": ("checkpoint", "training"), "measure_differential_pretrained": ("differential",)}
+_OF_MODELS = {"pretrain": ("checkpoint", "training"), "measure_pretrained": ("differential",)}
 _OF_POLICIES = {
     "finetune": ("checkpoint", "training"),
-    "measure": ("success", "measured", "actions", "bootstrap", "self_estimate"),
-    "measure_differential": ("differential",),
+    "measure": ("success", "measured", "actions", "bootstrap", "self_estimate", "differential"),
 }
 TRAINING = ("pretrain", "finetune")
 
@@ -176,7 +175,7 @@ def jobs_of(configuration: Mapping[str, Any]) -> list[Job]:
     return [
         *(once(f"sequences/split={split}", sequence_table(results, split)) for split in SPLITS),
         once("measure_generator", summary_table(results, "generator")),
-        *(job for rule in ("pretrain", "measure_differential_pretrained") for job in one_each(rule)),
+        *(job for rule in _OF_MODELS for job in one_each(rule)),
         *(job for rule in _OF_POLICIES for job in one_each(rule)),
         once("summarize", *(summary_table(results, name) for name in SUMMARY_TABLES if name != "generator")),
         once("figures", *(f"{results}/figures/{name}.{suffix}" for name, suffix in figures)),
