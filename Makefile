@@ -9,12 +9,13 @@
 # make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
 # make publish  copy what is published of the study's sweep to docs/replication, and of the experiments beside it
 # make reference  the page on the configuration, from its schema
+# make trials   the trials of settings listed in docs/tuning/successes.yaml
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
 # make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper study watch verify adopt experiments publish reference lint bench bench-plan bench-device bench-loops bench-cost setup
+.PHONY: quick test paper study watch verify adopt experiments publish reference lint trials bench bench-plan bench-device bench-loops bench-cost setup
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -71,6 +72,9 @@ publish: setup
 
 reference: setup
 	$(SWEEP) reference > docs/configuration.md
+
+trials: setup
+	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/trials.py docs/tuning/successes.yaml
 
 bench bench-plan bench-device bench-loops bench-cost: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
