@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from scipy.stats import binomtest
+from scipy.stats import binomtest, spearmanr
 from snakemake.utils import update_config
 
 from conftest import ROOT
@@ -98,6 +98,13 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
             "({maintenance_batch_size}) | {core_seconds:.0f} | {success_rate:.3f} | {natural_loss:.2f} | "
             "{maintenance_loss:.2f} | {reinforcement_loss:.2f}",
         ),
+        (
+            "successes",
+            "## Every success",
+            "{size} | {task} | {successes} | {n_steps:,} | {dropout:g} | {n_own} + {n_random} + {n_natural} | "
+            "{core_seconds:.0f} | {success_rate:.3f} | {op:.3f} | {op_predicted:.3f} | {op_self:.3f} | {imp:.3f} | "
+            "{imp_self:.3f} | {natural_loss:.2f}",
+        ),
     ],
 )
 def test_the_tables_of_trials_are_those_of_the_files(name, title, row):
@@ -107,6 +114,80 @@ def test_the_tables_of_trials_are_those_of_the_files(name, title, row):
     trials = pd.read_csv(ROOT / "docs" / "tuning" / f"{name}.csv").to_dict("records")
     assert len(shown) >= 8
     assert set(shown) <= {re.sub(r"\bnan\b", "–", row.format_map(trial)) for trial in trials}
+
+
+def test_what_trials_of_successes_show_is_in_their_table():
+    trials = pd.read_csv(ROOT / "docs" / "tuning" / "successes.csv")
+    _, _, section = (ROOT / "docs" / "tuning.md").read_text().partition("## Every success")
+    said = " ".join(section.partition("\n## ")[0].split())
+    light, heavy = trials[trials["n_steps"] == 700], trials[trials["n_steps"] == 1500].set_index("task")
+    of_way = light[(light["task"] == "good2") & (light["dropout"] == 0)].set_index("successes")["success_rate"]
+    ways = [of_way[way] for way in ("sampled", "expected", "every")]
+    assert "the three ways end at {:.3f}, {:.3f} and {:.3f} on".format(*ways) in said
+    (with_dropout,) = trials.loc[trials["dropout"] == 0.1, "success_rate"]
+    assert f"does not help ({with_dropout:.3f})" in said
+    good6 = trials[trials["task"] == "good6"].set_index("n_steps")
+    beyond = good6["op"] - good6["op_predicted"]
+    assert f"half the steps reach {good6['success_rate'][350]:.3f}" in said
+    assert f"by {beyond[350]:.3f} instead of {beyond[700]:.3f} nats" in said
+    held_out = trials.loc[trials["task"].str.startswith("["), "success_rate"]
+    assert "learnt as well: {:.3f}, {:.3f} and {:.3f}".format(*held_out) in said
+    for measure in ("op", "imp"):
+        shares = 100 * heavy[f"{measure}_self"] / heavy[measure]
+        assert "{:.0f} %, {:.0f} % and {:.0f} %".format(*shares[["good2", "good4", "good6"]]) in said
+    assert f"{heavy['core_seconds'].mean() / light['core_seconds'].mean():.1f} times the cost" in said
+
+
+POLICIES = pd.read_csv(ROOT / "docs" / "tuning" / "policies.csv")
+
+
+def test_what_policies_learn_is_as_their_table_has_it():
+    page = (ROOT / "docs" / "tuning.md").read_text()
+    _, _, section = page.partition("## What policies learn")
+    section = section.partition("\n## ")[0]
+    published = pd.read_csv(ROOT / "docs/replication/summary/policies.csv")
+    sampled = published.groupby(["task", "size"])["success_rate"].mean()
+    rows = [
+        f"| {task} | {size} | {sampled[task, size]:.3f} | {of['success_rate'].mean():.3f} | {of['op'].mean():.3f} | "
+        f"{of['op_predicted'].mean():.3f} | {of['op_within_good'].mean():.3f} | "
+        f"{(of['true_set_rank_by_op'] == 1).sum()} of {len(of)} | {of['natural_loss'].mean():.3f} | "
+        f"{of['op_self'].mean():.3f} |"
+        for (task, size), of in POLICIES.groupby(["task", "size"], sort=False)
+    ]
+    assert re.findall(r"^\| good.+$", section, re.MULTILINE) == rows
+    squares = ((POLICIES["op"] - y) ** 2 for y in (POLICIES["op_predicted"], POLICIES["op"].mean()))
+    about_line, about_mean = (square.sum() for square in squares)
+    assert f"R² about y = x is {1 - about_line / about_mean:.3f}" in section
+    assert f"Op identifies all {POLICIES['identified_by_op'].sum()}" in section
+    least = POLICIES.groupby("task")["success_rate"].min()
+    assert f"at least {least['good2']:.3f}, {least['good4']:.3f} and {least['good6']:.3f}" in section
+    assert f"natural loss at most {POLICIES['natural_loss'].max():.3f}" in section
+
+
+def test_the_readme_says_what_policies_learn():
+    by_size = POLICIES[POLICIES["task"] == "good2"].groupby("size")["success_rate"].mean()
+    published = pd.read_csv(ROOT / "docs/replication/summary/policies.csv")
+    sampled = published[published["task"] == "good2"].groupby("size")["success_rate"].mean()
+    said = " ".join(README.split())
+    assert f"succeed in {by_size.min():.3f} to {by_size.max():.3f} of windows" in said
+    assert f"those of the table do in {sampled.min():.3f} to {sampled.max():.3f}" in said
+    assert f"Op identifies all {POLICIES['identified_by_op'].sum()} " in said
+
+
+def test_favouritism_follows_the_circle_of_logarithms():
+    """How far the logarithms of an outcome's two residues lie from those of 3 and 7, which fail."""
+    logarithm = {pow(3, power, 17): power for power in range(16)}
+    avoided = [logarithm[residue] for residue in range(1, 17) if residue % 8 in (3, 7)]
+
+    def room(outcome):
+        own = [logarithm[residue] for residue in range(1, 17) if residue % 8 == outcome]
+        return sum(min(min((at - other) % 16, (other - at) % 16) for other in avoided) for at in own)
+
+    good = [0, 1, 2, 4, 5, 6]
+    shares = POLICIES[POLICIES["task"] == "good6"][[f"outcome_{outcome}" for outcome in good]].mean()
+    rank = spearmanr([room(outcome) for outcome in good], shares).statistic
+    assert f"(rank correlation {rank:.2f})" in (ROOT / "docs" / "tuning.md").read_text()
+    assert [good[at] for at in np.argsort(-shares.to_numpy(), kind="stable")] == [2, 6, 5, 4, 0, 1]
 
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -205,7 +286,7 @@ def test_the_page_on_reruns_reads_a_tables_metadata(finished, monkeypatch, capsy
     monkeypatch.chdir(finished.folder)
     (example,) = blocks("python", (ROOT / "docs" / "reruns.md").read_text())
     exec(example, {})
-    assert capsys.readouterr().out == "[0, 4]\n"
+    assert capsys.readouterr().out == "[1, 0, 0, 0, 1, 0, 0, 0]\n"
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")], ids=lambda page: page.name)

@@ -61,7 +61,7 @@ def test_a_sweep_is_planned_and_watched_with_another_version_too(workspace):
     module.write_text(module.read_text().replace(f'CHECKED = "{CHECKED}"', 'CHECKED = "1.2.3"'))
     run = workspace.snakemake("--dry-run")
     assert run.status == 0
-    assert len(run.jobs) > 20
+    assert {"Measuring the sequence's own generator", "Drawing the figures"} < run.jobs
     assert run.stderr.count("warning: ") == len(CALLS)
     assert "checked with 1.2.3; after a killed run, use --unlock" in run.stderr
     watched = workspace.sweep("watch", "--configfile", "config/tiny.yaml")
