@@ -15,7 +15,7 @@
 # make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper study watch verify adopt experiments publish reference lint trials bench bench-plan bench-device bench-loops bench-cost setup
+.PHONY: quick test paper study watch verify adopt experiments publish reference lint trials bench bench-plan bench-device bench-loops bench-cost setup development
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -34,10 +34,10 @@ study: setup
 watch: setup
 	$(SWEEP) watch $(if $(CONFIG),--configfile $(CONFIG))
 
-test: setup .venv/cluster/installed
+test: development .venv/cluster/installed
 	.venv/bin/python -m pytest -n $(CORES) --dist loadgroup
 
-lint: setup
+lint: development
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/snakefmt --check Snakefile rules
@@ -79,17 +79,23 @@ trials: setup
 bench bench-plan bench-device bench-loops bench-cost: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
 
-setup: .venv/installed
+setup: .venv/requirements
 
-# The stamp is newer than the requirements once they are installed.
-.venv/installed: envs/requirements.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=...")'
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+development: .venv/development
+
+# A stamp is newer than the list once what it names is installed.
+.venv/requirements .venv/development: .venv/%: envs/%.txt | .venv/bin/python
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+.venv/development: envs/requirements.txt
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
 
 # The plugins for clusters lie where only their tests look: with that of Slurm installed, and Slurm too, every start of
 # Snakemake asks the controller, and waits ten seconds if there is none.
-.venv/cluster/installed: envs/cluster.txt .venv/installed
+.venv/cluster/installed: envs/cluster.txt | .venv/development
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(@D) -r $<
 	touch $@

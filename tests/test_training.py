@@ -1,19 +1,24 @@
 """Pretraining and reinforcement on a policy small enough to train in a second."""
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
 from torch import nn
+from torch.nn import functional as F
 
 from splithistory import reinforcement
 from splithistory.actions import allowed_tokens, best_actions, mask_logits
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
-from splithistory.optimizer import Schedule, ScheduledAdamW
+from splithistory.optimizer import Schedule, ScheduledAdamW, share_of_peak
 from splithistory.pretraining import evaluate, pretrain
 from splithistory.reinforcement import Evaluation, FinetuneSettings, expected_utility, finetune, sample_actions
 from splithistory.sequence import (
@@ -145,13 +150,43 @@ def test_the_learning_rate_rises_to_its_peak_holds_it_and_anneals_along_a_cosine
     assert optimizer.learning_rate == pytest.approx(0, abs=1e-12)
 
 
-def test_a_step_is_adamws_along_the_clipped_gradient():
-    ours, reference = (nn.Parameter(torch.tensor([3.0, -4.0])) for _ in range(2))
-    optimizer = ScheduledAdamW([ours], replace(PRETRAIN, learning_rate=0.1, n_steps=10, warmup_fraction=0.1))
-    optimizer.step((ours**2).sum())
-    reference.grad = torch.tensor([0.6, -0.8])  # (6, -8), of length 10, made of length 1
-    torch.optim.AdamW([reference], lr=0.1, weight_decay=0.01).step()
-    torch.testing.assert_close(ours, reference)
+def test_steps_are_torchs_adamws_along_clipped_gradients_also_when_taken_up_again():
+    ours, again, reference = (initial_policy(TINY, seed=0) for _ in range(3))
+    schedule = replace(PRETRAIN, learning_rate=0.1, n_steps=10, weight_decay=0.3, gradient_clip=0.01)
+    optimizer, resumed = (ScheduledAdamW(policy.parameters(), schedule) for policy in (ours, again))
+    adamw = torch.optim.AdamW(reference.parameters(), lr=0.1, weight_decay=0.3, fused=True)
+    rate = torch.optim.lr_scheduler.LambdaLR(adamw, lambda step: share_of_peak(step, schedule))
+    contexts, targets = torch.from_numpy(VALIDATION[:, :20]).long(), torch.from_numpy(VALIDATION[:, 20]).long()
+    for step in range(10):
+        if step == 5:
+            again.load_state_dict(ours.state_dict())
+            resumed.load_state_dict(optimizer.state_dict())
+        optimizer.step(F.cross_entropy(ours(contexts), targets))
+        if step >= 5:
+            resumed.step(F.cross_entropy(again(contexts), targets))
+        adamw.zero_grad()
+        F.cross_entropy(reference(contexts), targets).backward()
+        assert nn.utils.clip_grad_norm_(reference.parameters(), 0.01) > 0.01
+        adamw.step()
+        rate.step()
+    for parameter, resumed_parameter, expected in zip(
+        ours.parameters(), again.parameters(), reference.parameters(), strict=True
+    ):
+        assert torch.equal(parameter, expected)
+        assert torch.equal(resumed_parameter, expected)
+
+
+def test_training_does_not_import_the_compiler():
+    """Which takes longer than many steps."""
+    code = (
+        "import sys, torch\n"
+        "from splithistory.optimizer import Schedule, ScheduledAdamW\n"
+        "parameter = torch.nn.Parameter(torch.ones(1))\n"
+        "ScheduledAdamW([parameter], Schedule(1, 1, 0.1, 0.5, 0.5, 0, 0, 1, 1)).step(parameter.sum())\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(reinforcement.__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 
 
 # Reinforcement, one step under the microscope

@@ -692,14 +692,15 @@ def test_the_results_folder_may_have_any_name(workspace, finished):
 
 
 @cache
-def requirements():
-    lines = (ROOT / "envs" / "requirements.txt").read_text().splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+def requirements(name="requirements"):
+    lines = (ROOT / "envs" / f"{name}.txt").read_text().splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith(("#", "-r "))]
 
 
-def test_every_requirement_is_pinned():
-    assert len(requirements()) > 10
-    for requirement in requirements():
+@pytest.mark.parametrize(("name", "least"), [("requirements", 10), ("development", 5)])
+def test_every_requirement_is_pinned(name, least):
+    assert len(requirements(name)) > least
+    for requirement in requirements(name):
         assert re.fullmatch(r"[a-z0-9-]+==\d+(\.\d+)*", requirement), requirement
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 
 @dataclass(frozen=True)
@@ -39,40 +40,62 @@ class Schedule:
 class ScheduledAdamW:
     """AdamW whose rate rises to a peak and anneals; gradients are clipped by their norm.
 
+    Takes the steps of `torch.optim.AdamW` through the function below that class, since any `torch.optim.Optimizer`
+    imports the whole of torch.compile, which takes a job longer than a hundred steps.
+
     Args:
-        parameters: what to train.
+        parameters: what to train; the loss depends on each.
         schedule: rate, weight decay and clipping of each step.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], schedule: Schedule) -> None:
         self.parameters = list(parameters)
-        self.gradient_clip = schedule.gradient_clip
-        self._adamw = torch.optim.AdamW(
-            self.parameters, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
-        )
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._adamw, lambda step: share_of_peak(step, schedule))
+        self._schedule = schedule
+        self._n_steps = 0
+        self._means, self._squares = ([torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(2))
+        self._counts = [torch.zeros((), device=parameter.device) for parameter in self.parameters]  # as adamw wants it
 
     @property
     def learning_rate(self) -> float:
         """Rate of the next step."""
-        return self._schedule.get_last_lr()[0]
+        return self._schedule.learning_rate * share_of_peak(self._n_steps, self._schedule)
 
     def state_dict(self) -> dict[str, Any]:
         """What the next step depends on besides the parameters and their gradient."""
-        return {"adamw": self._adamw.state_dict(), "schedule": self._schedule.state_dict()}
+        return {"n_steps": self._n_steps, "means": self._means, "squares": self._squares}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a `state_dict`."""
-        self._adamw.load_state_dict(state["adamw"])
-        self._schedule.load_state_dict(state["schedule"])
+        self._n_steps = state["n_steps"]
+        for ours, kept in zip(self._means + self._squares, state["means"] + state["squares"], strict=True):
+            ours.copy_(kept)
+        for count in self._counts:
+            count.fill_(self._n_steps)
 
     def step(self, loss: Tensor) -> None:
         """Descend one step along the gradient of ``loss``, which is computed here."""
-        self._adamw.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip)
-        self._adamw.step()
-        self._schedule.step()
+        nn.utils.clip_grad_norm_(self.parameters, self._schedule.gradient_clip)
+        with torch.no_grad():
+            adamw(
+                self.parameters,
+                [parameter.grad for parameter in self.parameters],
+                self._means,
+                self._squares,
+                [],
+                self._counts,
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self.learning_rate,
+                weight_decay=self._schedule.weight_decay,
+                eps=1e-8,
+                maximize=False,
+            )
+        self._n_steps += 1
 
 
 def share_of_peak(step: int, schedule: Schedule) -> float:
