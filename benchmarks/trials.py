@@ -72,17 +72,22 @@ def pretrained(trial: Mapping[str, Any], dropout: float) -> Policy:
 
 def settings_of(trial: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a trial's reinforcement, complete."""
-    task = trial["task"] if isinstance(trial["task"], str) else next(iter(CONFIG["tasks"]))
-    settings, changes = finetune_settings(CONFIG, trial["size"], task), trial.get("finetune", {})
+    tasks = CONFIG["tasks"] | {str(trial["task"]): entry_of(trial)}
+    settings = finetune_settings(CONFIG | {"tasks": tasks}, trial["size"], str(trial["task"]))
+    changes = trial.get("finetune", {})
     return settings | changes | {"maintenance": settings["maintenance"] | changes.get("maintenance", {})}
+
+
+def entry_of(trial: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The trial's task as the configuration has it."""
+    return CONFIG["tasks"][trial["task"]] if isinstance(trial["task"], str) else {"good": trial["task"]}
 
 
 def run(trial: Mapping[str, Any]) -> dict[str, Any]:
     """Train and measure a policy: a row of the table."""
     torch.set_num_threads(1)
     noise, settings = CONFIG["sequence"]["noise"], FinetuneSettings.from_mapping(settings_of(trial))
-    entry = CONFIG["tasks"][trial["task"]] if isinstance(trial["task"], str) else {"good": trial["task"]}
-    task = Task.from_settings(str(trial["task"]), entry)
+    task = Task.from_settings(str(trial["task"]), entry_of(trial))
     policy, train, validation = pretrained(trial, settings.dropout), chains("train"), chains("validation")
     start = time.process_time()
     policy, _ = finetune(policy, settings, np.array(task.utility), noise, train, validation, trial["seed"])

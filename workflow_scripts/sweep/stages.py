@@ -188,19 +188,23 @@ def pretrain_settings(config: Mapping[str, Any], size: str) -> dict[str, Any]:
 def finetune_settings(config: Mapping[str, Any], size: str, task: str) -> dict[str, Any]:
     """Settings of a policy's reinforcement: the general ones, overridden by the size's, then by the task's.
 
+    What `chance_exponent` makes of `n_steps` is worked out here, so that all else knows the steps that are taken.
+
     Args:
         config: a valid configuration.
         size: a name defined under ``sizes``.
         task: a name defined under ``tasks``.
 
     Returns:
-        Every key of the section ``finetune``; ``maintenance`` is merged key by key.
+        Every other key of the section ``finetune``; ``maintenance`` is merged key by key.
 
     Raises:
         KeyError: if the size or the task is not defined.
     """
     of_size, of_task = config["sizes"][size].get("finetune", {}), config["tasks"][task].get("finetune", {})
-    return _merged(_merged(config["finetune"], of_size), of_task)
+    settings = _merged(_merged(config["finetune"], of_size), of_task)
+    failing = 1 - Task.from_settings(task, config["tasks"][task]).chance
+    return settings | {"n_steps": max(1, round(settings["n_steps"] * failing ** settings.pop("chance_exponent")))}
 
 
 def _merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
