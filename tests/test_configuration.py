@@ -74,6 +74,10 @@ BAD = [
     ("finetune.successes", None, "finetune.successes is empty", "expected sampled, expected or every"),
     ("tasks.good4.finetune", {"successes": "expectd"}, "tasks.good4.finetune.successes", "Did you mean 'expected'?"),
     ("finetune.maintenance.random_fraction", 1.5, "finetune.maintenance.random_fraction is 1.5", "from 0 to 1"),
+    ("sequence.environment", "ring", "sequence.environment is 'ring'", "expected recurrence"),
+    ("sequence.outcome_of_residue", [0] * 16, "sequence.outcome_of_residue is [0, 0, ", "without 1 and 2 and 3 and 4"),
+    ("sequence.outcome_of_residue", [0, 1, 2, 3, 4, 5, 6, 7], "sequence.outcome_of_residue", "16 outcomes"),
+    ("sequence.outcome_of_residue", [*range(8), *range(1, 9)], "sequence.outcome_of_residue[15] is 8", "from 0 to 7"),
     ("finetune.chance_exponent", -1, "finetune.chance_exponent is -1", "from 0 to 10"),
     ("finetune.action_tokens", "even", "finetune.action_tokens is 'even'", "expected all or odd"),
     ("finetune.action_tokens", True, "finetune.action_tokens is true", "expected all or odd"),
@@ -383,6 +387,8 @@ def test_the_studys_sweep_has_the_settings_of_the_published_one():
     published = yaml.safe_load((ROOT / "docs/replication/configuration.yaml").read_text(encoding="utf-8"))
     published["finetune"]["chance_exponent"] = 0  # it was made when all tasks were trained for as many steps
     assert study["sweep"] == published["sweep"]
+    # It was made when there was one environment.
+    published["sequence"] |= {key: BASE["sequence"][key] for key in ("environment", "outcome_of_residue")}
     assert study["sequence"] == published["sequence"]
     for size in study["sweep"]["sizes"]:
         assert pretrain_settings(study, size) == pretrain_settings(published, size)

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from splithistory.environment import environment_of
 from splithistory.task import Task
 from sweep import script
 from sweep.canonical import configuration_hash
@@ -32,7 +33,8 @@ from sweep.tables import read_table, write_table
 
 def main(arguments: argparse.Namespace) -> None:
     settings, results = arguments.settings, arguments.results
-    tasks = {name: Task.from_settings(name, entry) for name, entry in settings["tasks"].items()}
+    environment = environment_of(settings["sequence"])
+    tasks = {name: Task.from_settings(name, entry, environment) for name, entry in settings["tasks"].items()}
     tables = stacked(settings, results)
     pretrained, finetuned = tables["pretrained"], tables["finetuned"]
     n_parameters = {

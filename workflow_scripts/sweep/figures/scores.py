@@ -10,7 +10,8 @@ from splithistory.task import Task
 def tasks_of(policies: pd.DataFrame) -> dict[str, Task]:
     """The tasks that the policies were trained on, by name."""
     firsts = policies.drop_duplicates("task")
-    return {name: Task(name, tuple(utility)) for name, utility in zip(firsts["task"], firsts["utility"], strict=True)}
+    columns = (firsts[name] for name in ("task", "utility", "chance"))
+    return {name: Task(name, tuple(utility), chance) for name, utility, chance in zip(*columns, strict=True)}
 
 
 def score(tasks: Iterable[Task]) -> str:
