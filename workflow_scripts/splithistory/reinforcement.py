@@ -127,7 +127,9 @@ def finetune(
     reinforcer = ScheduledAdamW(policy.parameters(), settings)
     maintainer = ScheduledAdamW(policy.parameters(), replace(settings, learning_rate=maintenance.learning_rate))
     loss_of = WAYS[settings.successes]
-    evaluation = Evaluation(reward, chains.validation, policy.architecture.context_length, settings.action_tokens)
+    evaluation = Evaluation(
+        reward, chains.validation, policy.architecture.context_length, action_tokens=settings.action_tokens
+    )
     allowed = np.flatnonzero(allowed_tokens(settings.action_tokens)).astype(np.uint8)
 
     def draw(n_windows: int, target_parity: int) -> Windows:
