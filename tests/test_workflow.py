@@ -331,7 +331,7 @@ EDITS = {
     "workflow_scripts/sweep/figures/splithistory.mplstyle": DRAW,
     "workflow_scripts/sweep/figures/schedule.py": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
-    "workflow_scripts/sweep/claims.py": SUMMARIZE,
+    "workflow_scripts/sweep/claims/catalogue.py": SUMMARIZE,
     "workflow_scripts/splithistory/split_history.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/network_differential.py": measuring() | measuring_pretrained() | SUMMARIZE,
     "workflow_scripts/splithistory/reinforcement.py": reinforcing_and_measuring() | SUMMARIZE,

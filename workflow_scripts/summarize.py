@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 from splithistory.task import Task
 from sweep import script
 from sweep.canonical import configuration_hash
-from sweep.claims import claims_table
+from sweep.claims.judging import claims_table
 from sweep.layout import Table, pretrained_keys, pretrained_table, summarized_tables, summary_table
 from sweep.provenance import made_otherwise, metadata_of, refuse
 from sweep.stages import origin
@@ -24,7 +23,6 @@ from sweep.summary import (
     cross_objective_table,
     fits_table,
     identification_table,
-    of_good_sets,
     policies_table,
 )
 from sweep.tables import read_table, write_table
@@ -64,8 +62,7 @@ def main(arguments: argparse.Namespace) -> None:
     }
     summary["fits"] = fits_table(summary["policies"])
     generator = read_table(summary_table(results, "generator"), "summary/generator").to_pandas()
-    good_sets = {name: np.flatnonzero(task.good).tolist() for name, task in tasks.items() if task.is_good_set}
-    summary["claims"] = claims_table(of_good_sets(summary | {"generator": generator}, tasks), good_sets)
+    summary["claims"] = claims_table(summary | {"generator": generator})
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
     for name, frame in summary.items():
         write_table(frame, f"summary/{name}", summary_table(results, name), made_by)

@@ -224,21 +224,6 @@ def both_stages_table(pretrained: pd.DataFrame, finetuned: pd.DataFrame) -> pd.D
     return pd.concat([pretrained.assign(stage="pretrain", task=pd.NA), finetuned.assign(stage="finetune")])
 
 
-def of_good_sets(tables: Mapping[str, pd.DataFrame], tasks: Mapping[str, Task]) -> dict[str, pd.DataFrame]:
-    """Summary tables without the policies of graded tasks and without what those tasks say of others.
-
-    Args:
-        tables: by name.
-        tasks: what is rewarded, by task.
-    """
-    graded = [name for name, task in tasks.items() if not task.is_good_set]
-
-    def without(table: pd.DataFrame) -> pd.DataFrame:
-        return table[~table.reindex(columns=["task", "evaluated_task"]).isin(graded).any(axis=1)]
-
-    return {name: without(table) for name, table in tables.items()}
-
-
 def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
     """Straight lines through the policies, one for all and one a task.
 

@@ -6,14 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from sweep.claims import CLAIMS
-from sweep.formatting import counted, number, percent
-from sweep.over_models import share
+from sweep.claims.estimators import share
+from sweep.formatting import condition, counted, number, percent
 
 MEASURES = {"op": "Op", "imp": "Imp"}
 NONE = "none"  # what a policy that promotes no task is identified as
 _VERDICTS = ("replicated", "not replicated", "inconclusive")
-_SIGNS = {"above": "> {}", "below": "< {}", "within": "within ± {}"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,6 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
     Returns:
         ``tally`` of the verdicts, and ``claims``: number, statement and a row a statistic.
     """
-    sides = {(claim.number, claim.statistic): claim.side for claim in CLAIMS}
     return {
         "tally": [{"verdict": verdict, "count": int((claims["verdict"] == verdict).sum())} for verdict in _VERDICTS],
         "n": len(claims),
@@ -129,7 +126,7 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
                         "interval": f"{number(row['low'], '.4g')} to {number(row['high'], '.4g')}"
                         if pd.notna(row["low"])
                         else "no interval",
-                        "threshold": _SIGNS[sides[claim, row["statistic"]]].format(number(row["threshold"], "g")),
+                        "threshold": condition(row["side"], row["threshold"]),
                         "verdict": row["verdict"],
                         "n": row["n"],
                     }

@@ -1,4 +1,9 @@
-"""Statistics over pretrained models, with intervals: the unit is the model, however many policies it has."""
+"""Statistics over pretrained models, with intervals: the unit is the model, however many policies it has.
+
+Policies that were reinforced from one model are not independent. So a statistic is formed within the model first, or
+whole models are left out at a time. Unless said otherwise, series and frames have an entry or row per model, and
+missing values are left out.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -7,7 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-Sizes = Mapping[tuple[str, int], float]
+from sweep.claims.evidence import MODEL
+
+Sizes = Mapping[tuple[str, int], float]  # log10 of the number of parameters of each model
 
 CONFIDENCE = 0.95
 
@@ -77,24 +84,48 @@ def magnitude(estimate: Estimate) -> Estimate:
     return Estimate(abs(estimate.value), np.max([low, -high, 0.0]), np.max([-low, high]), estimate.n)
 
 
-def mean(values: pd.Series) -> Point:
-    """Mean over models.
+def mean(values: pd.Series) -> Estimate:
+    """Mean over models."""
+    return interval(_mean(values))
 
-    Args:
-        values: one number a model, missing ones left out.
-    """
+
+def smallest_mean(by_task: pd.DataFrame) -> Estimate:
+    """The smallest of the means over models of several columns."""
+    return smallest(simultaneous(_mean(by_task[task]) for task in by_task))
+
+
+def largest_mean(by_task: pd.DataFrame) -> Estimate:
+    """The largest of the means over models of several columns."""
+    return largest(simultaneous(_mean(by_task[task]) for task in by_task))
+
+
+def smallest_drop(by_n_good: pd.DataFrame) -> Estimate:
+    """Mean drop from each column to the next within the model, the smallest of them."""
+    return smallest_mean((-by_n_good.diff(axis=1)).iloc[:, 1:])
+
+
+def slope(values: pd.Series, sizes: Sizes) -> Estimate:
+    """Least-squares slope over models, per decade of parameters."""
+    return interval(_slope(values, sizes))
+
+
+def smallest_slope(by_task: pd.DataFrame, sizes: Sizes) -> Estimate:
+    """The smallest of the slopes over models of several columns, per decade of parameters."""
+    return smallest(simultaneous(_slope(by_task[task], sizes) for task in by_task))
+
+
+def smaller_outward_slope(values: pd.Series, sizes: Sizes) -> Estimate:
+    """The smaller slope of a parabola at the two ends of the sizes, each counted positive if it rises outwards."""
+    return smallest(simultaneous(outward_slopes(values, sizes)))
+
+
+def _mean(values: pd.Series) -> Point:
     values = values.dropna()
     n = len(values)
     return Point(values.mean(), stats.sem(values) if n > 1 else np.nan, n - 1, n) if n else _NO_POINT
 
 
-def slope(values: pd.Series, sizes: Sizes) -> Point:
-    """Least-squares slope over models, a decade of parameters.
-
-    Args:
-        values: one number a model, missing ones left out.
-        sizes: log10 of the parameters of each model.
-    """
+def _slope(values: pd.Series, sizes: Sizes) -> Point:
     x, y = _against_size(values, sizes)
     if len(np.unique(x)) < 2:
         return _NO_POINT
@@ -105,10 +136,6 @@ def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
     """Slopes of a parabola at the smallest and the largest size, each counted positive if it rises outwards.
 
     Both are positive just if the parabola opens upwards and its lowest point lies between the two sizes.
-
-    Args:
-        values: one number a model, missing ones left out.
-        sizes: log10 of the parameters of each model.
     """
     x, y = _against_size(values, sizes)
     if len(np.unique(x)) < 3:
@@ -219,3 +246,115 @@ def share(true: pd.Series) -> Estimate:
     result = stats.binomtest(int(true.sum()), n)
     ends = result.proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(result.statistic, ends.low, ends.high, n)
+
+
+# Relations between two numbers per policy
+
+
+def r_squared_about_identity(measured: pd.Series, predicted: pd.Series) -> Estimate:
+    """1 minus the sum of squares about y = x over that about the mean.
+
+    Args:
+        measured: one number per policy, indexed by its model among others.
+        predicted: likewise.
+    """
+    y, distance = measured - measured.mean(), measured - predicted
+    sums = _sums_per_model(measured.index, np.column_stack([np.ones_like(y), y, y**2, distance**2]))
+
+    def r_squared(sums: np.ndarray) -> np.ndarray:
+        n, y, yy, residual = sums.T
+        return 1 - residual / (variance(n, y, yy) * (n - 1))
+
+    return interval(jackknife(r_squared, sums))
+
+
+class Lines:
+    """Straight lines through policies: one through all of them, and one per task.
+
+    Args:
+        x: one number per policy, indexed by its task and its model; policies that lack x or y are left out.
+        y: likewise.
+    """
+
+    def __init__(self, x: pd.Series, y: pd.Series) -> None:
+        points = pd.DataFrame({"x": x, "y": y}).dropna()
+        self._x, self._y = points.mean()
+        tasks, distinct = points.index.get_level_values("task").factorize()
+        terms = np.zeros((len(points), len(distinct), 6))
+        terms[np.arange(len(points)), tasks] = moments(*(points - points.mean()).to_numpy().T)
+        self._sums = _sums_per_model(points.index, terms)  # (models, tasks, 6) about the means
+
+    def slope(self, reference: float) -> Estimate:
+        """Slope of the one line, minus a reference."""
+        return interval(jackknife(lambda sums: line(sums.sum(axis=1))[0] - reference, self._sums))
+
+    def intercept(self, reference: float) -> Estimate:
+        """Intercept of the one line, minus a reference."""
+
+        def excess(sums: np.ndarray) -> np.ndarray:
+            slope, intercept, _ = line(sums.sum(axis=1))
+            return intercept + self._y - slope * self._x - reference
+
+        return interval(jackknife(excess, self._sums))
+
+    def variance_removed(self) -> Estimate:
+        """Share of the residual variance about the one line that a line per task removes.
+
+        Variances are per degree of freedom, since further slopes and intercepts remove some of it by chance.
+        """
+
+        def removed(sums: np.ndarray) -> np.ndarray:
+            of_task = sums[..., 0]
+            n, n_tasks = of_task.sum(axis=1), (of_task > 0).sum(axis=1)
+            separate = np.where(of_task > 0, line(sums)[2], 0.0).sum(axis=1) / (n - 2 * n_tasks)
+            together = line(sums.sum(axis=1))[2] / (n - 2)
+            return np.where((n_tasks > 1) & (n > 2 * n_tasks), 1 - separate / together, np.nan)
+
+        return interval(jackknife(removed, self._sums))
+
+
+def smallest_slope_difference(x: Sequence[pd.DataFrame], y: Sequence[pd.DataFrame]) -> Estimate:
+    """Lines through two kinds of policies: the absolute difference of their slopes, the smallest of several pairs.
+
+    Args:
+        x: a frame per pair, with a column per kind.
+        y: likewise. Models that lack any of the four numbers are left out of their pair.
+    """
+    differences = []
+    for pair in zip(x, y, strict=True):
+        of = np.stack([frame.to_numpy() for frame in pair])  # (x or y, models, kinds)
+        of = of[:, np.isfinite(of).all(axis=(0, 2))]
+        if of.size:
+            terms = moments(*(of - of.mean(axis=1, keepdims=True)))
+            differences.append(jackknife(lambda sums: -np.diff(line(sums)[0], axis=1)[:, 0], terms))
+    return smallest([magnitude(difference) for difference in simultaneous(differences)])
+
+
+def lead_in_separation(first: np.ndarray, second: np.ndarray) -> Estimate:
+    """How much further one measure sets two kinds of policies apart than another: Cohen's d, mean over pairs of kinds.
+
+    Args:
+        first: (2 kinds, models, pairs) one measure. Pairs that are undefined in either measure for any model are left
+            out, within that model, of both.
+        second: likewise the other measure.
+    """
+    values = np.stack([first, second])
+    known = np.isfinite(values).all(axis=(0, 1))
+    if not known.any():
+        return NOTHING
+    # both kinds of a measure are taken about one mean
+    centred = np.where(known, values - np.nanmean(values, axis=(1, 2, 3), keepdims=True), 0.0)
+    terms = np.stack([np.broadcast_to(known, centred.shape), centred, centred**2], axis=-1)
+
+    def lead(sums: np.ndarray) -> np.ndarray:
+        n, x, xx = np.moveaxis(sums, -1, 0)  # (m, 2 measures, 2 kinds, pairs)
+        deviation = np.sqrt(variance(n, x, xx).mean(axis=2))
+        gaps = -np.diff(x / n, axis=2)[:, :, 0] / deviation  # (m, 2, pairs)
+        several = n[:, 0, 0] > 1
+        return np.where(several, gaps[:, 0] - gaps[:, 1], 0.0).sum(axis=1) / several.sum(axis=1)
+
+    return interval(jackknife(lead, np.moveaxis(terms, 2, 0).astype(float)))
+
+
+def _sums_per_model(policies: pd.Index, terms: np.ndarray) -> np.ndarray:
+    return sums_of_models(policies.to_frame().set_index(MODEL).index, terms)
