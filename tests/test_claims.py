@@ -223,7 +223,7 @@ FALSE = {
     "imp_falls_with_n_good": policies_with(imp=lambda p, x: p["imp"] + 0.3 * p["n_good"]),
     "one_line_has_the_studys_slope": policies_with(imp=lambda p, x: 1.1 * p["imp_minimum"] + 0.002 * WAVE),
     "one_line_has_the_studys_intercept": policies_with(imp=lambda p, x: 1.1 * p["imp_minimum"] + 0.002 * WAVE),
-    "a_line_a_task_is_better": policies_with(imp=lambda p, x: 1.1 * p["imp_minimum"] + 0.002 * WAVE),
+    "one_line_per_task_is_better": policies_with(imp=lambda p, x: 1.1 * p["imp_minimum"] + 0.002 * WAVE),
     "ratio_falls_with_size": policies_with(imp_ratio=lambda p, x: 2 + 0.5 * x + 0.05 * WAVE),
     "counterfactual_success_above_chance": policies_with(
         success_rate_counterfactual=lambda p, x: p["success_rate_counterfactual"] - 0.06 * (p["task"] == "good4")
@@ -365,7 +365,7 @@ def test_any_sweep_is_judged_on_what_it_has(sweep, tmp_path):
     [
         ("one size", ["success_rises_with_size", "pretraining_loss_is_u_shaped", "ratio_falls_with_size"]),
         ("one task", ["op_falls_with_n_good", "self_estimated_op_agrees", "op_identifies_the_task", "op_shows_it"]),
-        ("one task", ["other_policies_lie_above", "wrong_policies_lie_on_other_lines", "a_line_a_task_is_better"]),
+        ("one task", ["other_policies_lie_above", "wrong_policies_lie_on_other_lines", "one_line_per_task_is_better"]),
     ],
 )
 def test_what_a_small_sweep_lacks_is_null_and_the_rest_is_not(sweep, names):
@@ -413,7 +413,7 @@ def test_repeated_policies_change_nothing(tables, claims):
     repeated = {name: pd.concat([frame] * 3) for name, frame in tables.items()}
     changed = judged(repeated)
     # this one corrects for the number of points, and so sees more of them
-    adjusted = ["a_line_a_task_is_better"]
+    adjusted = ["one_line_per_task_is_better"]
     pd.testing.assert_frame_equal(changed.drop(index=adjusted), claims.drop(index=adjusted))
     assert changed.loc[adjusted, "n"].item() == 16
 
@@ -423,7 +423,7 @@ def test_more_policies_a_model_do_not_narrow_an_interval(tables, claims):
     policies = tables["policies"]
     doubled = pd.concat([policies, policies.assign(task=policies["task"] + "again")], ignore_index=True)
     # this one corrects for the number of lines
-    names = [name for name in NAMES if name != "a_line_a_task_is_better"]
+    names = [name for name in NAMES if name != "one_line_per_task_is_better"]
     changed, before = judged(tables | {"policies": doubled}).loc[names], claims.loc[names]
     np.testing.assert_allclose(changed["value"].astype(float), before["value"].astype(float), atol=1e-12)
     assert (changed["n"] == before["n"]).all()
@@ -589,7 +589,7 @@ def test_lines_of_tasks_are_compared_with_one_line_by_residual_variance(tables, 
 
     apart = sum(squares(own) for _, own in policies.groupby("task")) / (48 - 6)
     expected = 1 - apart / (squares(policies) / (48 - 2))
-    assert claims.loc["a_line_a_task_is_better", "value"] == pytest.approx(expected)
+    assert claims.loc["one_line_per_task_is_better", "value"] == pytest.approx(expected)
 
 
 def test_output_bias_is_what_the_generators_future_does_not_explain(tables, claims):

@@ -59,7 +59,7 @@ class Claim:
     """A claim of the study.
 
     Attributes:
-        number: 1 to 16.
+        number: its number in the study.
         statement: the claim in words.
         statistics: what it is judged by, under short names that are unique in the catalogue; all have to hold.
     """
@@ -193,17 +193,17 @@ def _impacts(evidence: Evidence) -> Lines:
 CLAIMS = [
     Claim(
         1,
-        "Reinforced policies succeed more often than chance on every task, and larger ones more often",
+        "Reinforced policies succeed more often than chance on every task, and more often the larger they are",
         {
             "success_above_chance": Statistic(
                 "success rate minus chance: mean over models, smallest among tasks",
                 lambda e: smallest_mean(by_task(e.policies["success_rate"] - e.policies["chance"])),
                 threshold=0.05,
-                reason="output bias alone lifts success by 0.01 or so in trials; the study speaks of a lot more than "
+                reason="in trials, output bias alone raised success by about 0.01; the study says a lot more than "
                 "chance",
             ),
             "success_rises_with_size": Statistic(
-                "rise of the success rate a decade of parameters: slope over models, smallest among tasks",
+                "rise of the success rate per decade of parameters: slope over models, smallest among tasks",
                 lambda e: smallest_slope(by_task(e.policies["success_rate"]), e.sizes),
             ),
         },
@@ -213,33 +213,33 @@ CLAIMS = [
         "Pretraining and maintenance loss first fall and then rise with size, because large models overfit",
         {
             "pretraining_loss_is_u_shaped": Statistic(
-                "pretraining loss against log10 parameters: the smaller outward slope of a parabola at the two "
-                "ends, nats a decade",
+                "pretraining loss against log10 of the number of parameters: the smaller outward slope of a parabola "
+                "at the two ends, nats per decade",
                 lambda e: smaller_outward_slope(averages(e.policies["pretraining_loss"]), e.sizes),
-                reason="positive at both ends is what a U is: curved upwards, lowest inside the range (Sasabuchi's "
-                "test)",
+                reason="a U is positive at both ends: curved upwards, lowest inside the range (Sasabuchi's test)",
             ),
             "maintenance_loss_is_u_shaped": Statistic(
-                "maintenance loss, averaged within the model, against log10 parameters: the smaller outward slope "
-                "of a parabola at the two ends, nats a decade",
+                "maintenance loss, averaged within the model, against log10 of the number of parameters: the smaller "
+                "outward slope of a parabola at the two ends, nats per decade",
                 lambda e: smaller_outward_slope(averages(e.policies["maintenance_loss"]), e.sizes),
                 reason="as for the pretraining loss",
             ),
             "larger_models_overfit": Statistic(
-                "last validation loss of pretraining minus its lowest: slope over models, nats a decade of parameters",
+                "last validation loss of pretraining minus its lowest: slope over models, nats per decade of "
+                "parameters",
                 lambda e: slope(_overfitting(e), e.sizes),
                 threshold=0.01,
-                reason="overfitting ends above the lowest loss; so does noise, but at every size alike. 0.01 is 3 % of "
-                "the loss in trials",
+                reason="overfitting ends above the lowest loss; noise does too, but equally at every size. 0.01 is "
+                "3 % of the loss in trials",
             ),
         },
     ),
     Claim(
         3,
-        "Op grows with size, and the fewer outcomes are good the larger it is",
+        "Op grows with size, and is larger the fewer outcomes are good",
         {
             "op_rises_with_size": Statistic(
-                "rise of Op a decade of parameters, nats: slope over models, smallest among tasks",
+                "rise of Op per decade of parameters, nats: slope over models, smallest among tasks",
                 lambda e: smallest_slope(by_task(e.policies["op"]), e.sizes),
             ),
             "op_falls_with_n_good": Statistic(
@@ -259,10 +259,10 @@ CLAIMS = [
                 reason="the generator's Op is the claimed floor",
             ),
             "every_op_reaches_the_generators": Statistic(
-                "share of models none of whose policies has less Op than the generator",
+                "share of models none of whose policies has a lower Op than the generator",
                 lambda e: share(_margin_over_generator(e) >= 0),
                 threshold=0.75,
-                reason="of 16 models all must hold (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
+                reason="all of 16 models must (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
             ),
         },
     ),
@@ -275,20 +275,21 @@ CLAIMS = [
                 "policies",
                 lambda e: r_squared_about_identity(e.policies["op"], e.policies["op_predicted"]),
                 threshold=0.9,
-                reason="high accuracy, read as nine tenths of the variance",
+                reason="the study says high accuracy, taken as nine tenths of the variance",
             ),
             "op_is_near_predicted": Statistic(
                 "absolute difference of Op and Op_pred, averaged within the model, nats: mean over models",
                 lambda e: mean(averages((e.policies["op"] - e.policies["op_predicted"]).abs())),
                 side="below",
                 threshold=0.04,
-                reason="the scatter of one measurement on the study's 200 windows, which it could not have told from 0",
+                reason="the scatter of one measurement on the study's 200 windows, which could not tell it from 0",
             ),
         },
     ),
     Claim(
         6,
-        "Policies of other tasks lie above a task's line, so Op tells the task a policy was trained on, nested or not",
+        "Policies trained on other tasks lie above a task's line, so that Op identifies the task a policy was trained "
+        "on, nested or not",
         {
             "other_policies_lie_above": Statistic(
                 "Op - Op_pred of a policy judged by another task minus that of the model's own policy of that task, "
@@ -297,19 +298,19 @@ CLAIMS = [
                 reason="the right policies may lie off the line too; the others must lie further above it",
             ),
             "op_identifies_the_task": Statistic(
-                "share of models whose policies' tasks are all identified by Op",
+                "share of models all of whose policies' tasks Op identifies",
                 lambda e: share(e.identified("op").min(axis=1) == 1),
                 threshold=0.75,
-                reason="of 16 models all must be (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
+                reason="all of 16 models must (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
             ),
         },
     ),
     Claim(
         7,
-        "Imp grows with size, and the more outcomes are good the smaller it is",
+        "Imp grows with size, and is smaller the more outcomes are good",
         {
             "imp_rises_with_size": Statistic(
-                "rise of Imp a decade of parameters, nats: slope over models, smallest among tasks",
+                "rise of Imp per decade of parameters, nats: slope over models, smallest among tasks",
                 lambda e: smallest_slope(by_task(e.policies["imp"]), e.sizes),
             ),
             "imp_falls_with_n_good": Statistic(
@@ -321,31 +322,32 @@ CLAIMS = [
     ),
     Claim(
         8,
-        "Imp is a plume near 2.6 Imp_min + 0.059, better seen as a line a task; larger models have the lower ratio",
+        f"Imp is a plume around {IMP_SLOPE} Imp_min + {IMP_INTERCEPT}, better described by one line per task; larger "
+        "models have a lower ratio",
         {
             "one_line_has_the_studys_slope": Statistic(
-                "slope of one line of Imp against Imp_min through all policies, minus 2.6",
+                f"slope of one line of Imp against Imp_min through all policies, minus {IMP_SLOPE}",
                 lambda e: _impacts(e).slope(IMP_SLOPE),
                 side="within",
                 threshold=0.8,
-                reason="half way from 2.6 to 1, the slope of the bound itself",
+                reason="halfway from 2.6 to 1, the slope of the bound itself",
             ),
             "one_line_has_the_studys_intercept": Statistic(
-                "intercept of one line of Imp against Imp_min through all policies, minus 0.059, nats",
+                f"intercept of one line of Imp against Imp_min through all policies, minus {IMP_INTERCEPT}, nats",
                 lambda e: _impacts(e).intercept(IMP_INTERCEPT),
                 side="within",
                 threshold=0.0295,
-                reason="half way from 0.059 to 0, where the bound itself starts",
+                reason="halfway from 0.059 to 0, where the bound itself starts",
             ),
-            "a_line_a_task_is_better": Statistic(
-                "share of the residual variance about one line of Imp against Imp_min (degrees of freedom counted) "
-                "that a line a task removes",
+            "one_line_per_task_is_better": Statistic(
+                "share of the residual variance about one line of Imp against Imp_min (per degree of freedom) that "
+                "one line per task removes",
                 lambda e: _impacts(e).variance_removed(),
                 threshold=0.5,
                 reason="the tasks' lines explain more of the plume than they leave",
             ),
             "ratio_falls_with_size": Statistic(
-                "fall of ln(Imp / Imp_min), averaged within the model, a decade of parameters: slope over models",
+                "fall of ln(Imp / Imp_min), averaged within the model, per decade of parameters: slope over models",
                 lambda e: slope(-averages(np.log(e.policies["imp_ratio"])), e.sizes),
                 reason="the sign is the claim; the logarithm keeps one policy near Imp_min = 0 from deciding",
             ),
@@ -353,7 +355,7 @@ CLAIMS = [
     ),
     Claim(
         9,
-        "Success under F' is a little above chance and hardly scales with size",
+        "Success under F' is slightly above chance and hardly scales with size",
         {
             "counterfactual_success_above_chance": Statistic(
                 "success rate under F' minus chance: mean over models, smallest among tasks",
@@ -367,7 +369,7 @@ CLAIMS = [
                 reason="half of what one more good outcome would add to chance",
             ),
             "counterfactual_success_hardly_scales": Statistic(
-                "change of the success rate under F', averaged within the model, a decade of parameters: slope over "
+                "change of the success rate under F', averaged within the model, per decade of parameters: slope over "
                 "models",
                 lambda e: slope(averages(_counterfactual_margin(e)), e.sizes),
                 side="within",
@@ -378,14 +380,15 @@ CLAIMS = [
     ),
     Claim(
         10,
-        "Self-estimated Op agrees with Op for the most good outcomes and falls short as there are fewer",
+        "Self-estimated Op agrees with Op on tasks with the most good outcomes, and falls further short the fewer "
+        "there are",
         {
             "self_estimated_op_agrees": Statistic(
                 "self-estimated minus measured Op on the tasks with the most good outcomes, nats: mean over models",
                 _agreement_on_most_good_outcomes,
                 side="within",
                 threshold=0.04,
-                reason="as for Op about its prediction: the scatter of one measurement of the study",
+                reason="as for the distance of Op from Op_pred: the scatter of one measurement of the study",
             ),
             "self_shortfall_falls_with_n_good": Statistic(
                 "drop of measured minus self-estimated Op, nats, to the next larger number of good outcomes within "
@@ -396,7 +399,7 @@ CLAIMS = [
     ),
     Claim(
         11,
-        "Models estimate their own Imp worse than their own Op",
+        "Models estimate their own Imp less accurately than their own Op",
         {
             "self_estimated_imp_is_worse": Statistic(
                 "relative error of self-estimated Imp minus that of Op (absolute errors of a model's policies over "
@@ -408,7 +411,7 @@ CLAIMS = [
     ),
     Claim(
         12,
-        "Judged by all tasks, policies are told apart less well by Imp than by Op",
+        "Judged by all tasks, policies are told apart less clearly by Imp than by Op",
         {
             "imp_separates_less": Statistic(
                 "standardised gap (Cohen's d) between wrong and right policies in Op - Op_pred minus that in Imp - "
@@ -417,27 +420,28 @@ CLAIMS = [
                 reason="the sign is the claim; in units of the scatter, since that is what blurs a plot",
             ),
             "imp_identifies_less": Statistic(
-                "of the models in which Op and Imp identify unequally many tasks, the share in which Op identifies "
-                "more",
+                "of the models in which Op and Imp identify different numbers of tasks, the share in which Op "
+                "identifies more",
                 lambda e: share(_lead_of_op_in_identification(e) > 0),
                 threshold=0.5,
-                reason="a half is no difference",
+                reason="one half means no difference",
             ),
         },
     ),
     Claim(
         13,
-        "Policies of a part of a good set at times beat those of the whole set on the latter's task, and Op shows it",
+        "A policy trained on a subset of a good set sometimes beats one trained on the full set, at the full set's "
+        "task, and Op shows it",
         {
             "subset_policies_at_times_win": Statistic(
                 "share of models whose policy of the smallest nested good set succeeds more often on the next "
                 "larger set's task than the policy trained on it",
                 _wins_of_subset,
                 threshold=0.25,
-                reason="at times, read as one model in four; none of 16 refutes it (0 to 0.19)",
+                reason="sometimes, taken as one model in four; none of 16 refutes it (0 to 0.19)",
             ),
             "op_shows_it": Statistic(
-                "where the policy of the smallest nested good set wins so, its Op - Op_pred on that task minus the "
+                "where the policy of the smallest nested good set does so, its Op - Op_pred on that task minus the "
                 "other policy's, nats: mean over those models",
                 _excess_of_winners,
                 reason="the winner must lie further above the line",
@@ -446,36 +450,37 @@ CLAIMS = [
     ),
     Claim(
         14,
-        "Judged by a wrong task, policies lie on a steeper or flatter line of Imp against Imp_min than the right ones",
+        "Judged by a task that they were not trained on, policies lie on a steeper or flatter line of Imp against "
+        "Imp_min than the task's own policies",
         {
             "wrong_policies_lie_on_other_lines": Statistic(
-                "absolute difference between the slopes of Imp against Imp_min of wrong and right policies, "
+                "absolute difference between the slopes of Imp against Imp_min of wrong and right policies: "
                 "smallest among pairs of tasks",
                 _difference_of_slopes,
                 threshold=0.25,
-                reason="a quarter of the slope of the bound itself, 1; the sign may be either",
+                reason="a quarter of the slope of the bound itself, 1; either sign counts",
             ),
         },
     ),
     Claim(
         15,
-        "Success under F' above chance comes from the policy's output bias more than from the sequence's frequencies",
+        "Success under F' above chance is due more to the policy's output bias than to the frequencies of the sequence",
         {
             "output_bias_outweighs_frequencies": Statistic(
                 "success under F' beyond the generator's F' minus the generator's beyond chance, averaged within "
                 "the model: mean over models",
                 lambda e: mean(averages(_output_bias(e))),
-                reason="equal parts; above, the policy's own bias is the larger one",
+                reason="at 0 the parts are equal; above it the policy's own bias is the larger one",
             ),
         },
     ),
     Claim(
         16,
-        "Op can be negative and cancel across sources, Imp cannot",
+        "Op can be negative and cancel across sources; Imp cannot",
         {
             "op_cancels": Statistic(
-                "share of differential Op that cancels across blocks and components (1 minus the sum's size over "
-                "the sizes' sum), averaged within the model: mean over models",
+                "share of differential Op that cancels across blocks and components (1 minus the size of the "
+                "sum over the sum of the sizes), averaged within the model: mean over models",
                 lambda e: mean(_cancellation(e)),
                 threshold=0.05,
                 reason="0 if all have one sign; a twentieth is more than a single source near 0",
@@ -484,7 +489,7 @@ CLAIMS = [
                 "share of models none of whose policies has negative Imp",
                 lambda e: share(e.policies["imp"].dropna().groupby(MODEL).min() >= -_ROUNDING),
                 threshold=0.75,
-                reason="of 16 models all must hold (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
+                reason="all of 16 models must (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
             ),
         },
     ),
