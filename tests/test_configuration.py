@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
 from splithistory.successes import WAYS
-from sweep.canonical import canonical_json, configuration_hash
+from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.commands.reference import configuration_page
 from sweep.configuration import SCHEMA_PATH, ConfigurationError, schema_of, validate
 from sweep.stages import architecture_settings, finetune_settings, finetuning, pretrain_settings, summarizing

@@ -161,22 +161,28 @@ def bootstrap_frame(seed=0):
     )
 
 
-def identification_from(measured, bootstrap=None, tasks=TASKS):
-    bootstrap = bootstrap_frame() if bootstrap is None else bootstrap
-    return identification_table(cross_objective_table(measured, tasks), measured, bootstrap, tasks)
+def stages(measured, actions):
+    """All tables of pretrained models, and of policies."""
+    pretraining, finetuning = training_frames()
+    return {"training": pretraining}, {
+        "measured": measured,
+        "actions": actions,
+        "success": success_frame(),
+        "training": finetuning,
+        "self_estimate": self_estimates_frame(),
+        "bootstrap": bootstrap_frame(),
+    }
+
+
+def identification_from(measured, tasks=TASKS):
+    finetuned = {"measured": measured, "bootstrap": bootstrap_frame()}
+    return identification_table(cross_objective_table(measured, tasks), finetuned, tasks)
 
 
 def policies_from(measured, actions):
-    return policies_table(
-        measured,
-        actions,
-        success_frame(),
-        *training_frames(),
-        self_estimates_frame(),
-        identification_from(measured),
-        PARAMETERS,
-        TASKS,
-    )
+    pretrained, finetuned = stages(measured, actions)
+    identification = identification_from(measured)
+    return policies_table(pretrained, finetuned, identification=identification, n_parameters=PARAMETERS, tasks=TASKS)
 
 
 @pytest.fixture(scope="module")
@@ -465,11 +471,13 @@ def with_graded(frame):
 
 
 def mixed_from(measured, actions):
-    measured, actions, bootstrap = map(with_graded, (measured, actions, bootstrap_frame()))
-    cross_objective = cross_objective_table(measured, MIXED)
-    identification = identification_table(cross_objective, measured, bootstrap, MIXED)
-    others = map(with_graded, (success_frame(), *training_frames(), self_estimates_frame()))
-    policies = policies_table(measured, actions, *others, identification, PARAMETERS, MIXED)
+    pretrained, finetuned = stages(measured, actions)
+    finetuned = {name: with_graded(frame) for name, frame in finetuned.items()}
+    cross_objective = cross_objective_table(finetuned["measured"], MIXED)
+    identification = identification_table(cross_objective, finetuned, MIXED)
+    policies = policies_table(
+        pretrained, finetuned, identification=identification, n_parameters=PARAMETERS, tasks=MIXED
+    )
     return {"policies": policies, "cross_objective": cross_objective, "identification": identification}
 
 

@@ -12,22 +12,24 @@ import numpy as np
 import pandas as pd
 
 from sweep.claims.estimators import (
-    NOTHING,
+    NO_POINT,
     Estimate,
     Lines,
-    largest_mean,
+    Point,
+    interval,
+    largest,
     lead_in_separation,
     mean,
+    means,
+    outward_slopes,
     r_squared_about_identity,
     share,
     slope,
-    smaller_outward_slope,
-    smallest_drop,
-    smallest_mean,
-    smallest_slope,
+    slopes,
+    smallest,
     smallest_slope_difference,
 )
-from sweep.claims.evidence import MODEL, POLICY, Evidence, averages, by_n_good, by_task, wrong_and_right
+from sweep.claims.evidence import MODEL, POLICY, Evidence, averages, by_n_good, by_task, drops, wrong_and_right
 from sweep.study_results import IMP_INTERCEPT, IMP_SLOPE
 
 Side = Literal["above", "below", "within"]
@@ -98,10 +100,10 @@ def _shortfall(evidence: Evidence) -> pd.DataFrame:
     return by_n_good(evidence.policies["op"] - evidence.policies["op_self"])
 
 
-def _agreement_on_most_good_outcomes(evidence: Evidence) -> Estimate:
+def _agreement_on_most_good_outcomes(evidence: Evidence) -> Point:
     """Needs tasks of fewer good outcomes to compare with."""
     shortfall = _shortfall(evidence)
-    return mean(-shortfall.iloc[:, -1]) if shortfall.shape[1] > 1 else NOTHING
+    return mean(-shortfall.iloc[:, -1]) if shortfall.shape[1] > 1 else NO_POINT
 
 
 def _self_estimation_errors(evidence: Evidence) -> pd.Series:
@@ -115,11 +117,11 @@ def _self_estimation_errors(evidence: Evidence) -> pd.Series:
     return error("imp") - error("op")
 
 
-def _lead_of_op_in_separation(evidence: Evidence) -> Estimate:
+def _lead_of_op_in_separation(evidence: Evidence) -> Point:
     measures = [evidence.crossed(column) for column in ("op_excess", "imp_excess")]
     kinds = list(zip(*wrong_and_right(measures[0]), strict=True))
     if not kinds:
-        return NOTHING
+        return NO_POINT
     return lead_in_separation(*(np.stack([excess[list(pairs)] for pairs in kinds]) for excess in measures))
 
 
@@ -155,7 +157,7 @@ def _wins_of_subset(evidence: Evidence) -> Estimate:
     return share(lead > 0)
 
 
-def _excess_of_winners(evidence: Evidence) -> Estimate:
+def _excess_of_winners(evidence: Evidence) -> Point:
     lead, further_above = _subset_against_superset(evidence)
     return mean(further_above[lead > 0])
 
@@ -197,14 +199,14 @@ CLAIMS = [
         {
             "success_above_chance": Statistic(
                 "success rate minus chance: mean over models, smallest among tasks",
-                lambda e: smallest_mean(by_task(e.policies["success_rate"] - e.policies["chance"])),
+                lambda e: smallest(means(by_task(e.policies["success_rate"] - e.policies["chance"]))),
                 threshold=0.05,
                 reason="in trials, output bias alone raised success by about 0.01; the study says a lot more than "
                 "chance",
             ),
             "success_rises_with_size": Statistic(
                 "rise of the success rate per decade of parameters: slope over models, smallest among tasks",
-                lambda e: smallest_slope(by_task(e.policies["success_rate"]), e.sizes),
+                lambda e: smallest(slopes(by_task(e.policies["success_rate"]), e.sizes)),
             ),
         },
     ),
@@ -215,19 +217,19 @@ CLAIMS = [
             "pretraining_loss_is_u_shaped": Statistic(
                 "pretraining loss against log10 of the number of parameters: the smaller outward slope of a parabola "
                 "at the two ends, nats per decade",
-                lambda e: smaller_outward_slope(averages(e.policies["pretraining_loss"]), e.sizes),
+                lambda e: smallest(outward_slopes(averages(e.policies["pretraining_loss"]), e.sizes)),
                 reason="a U is positive at both ends: curved upwards, lowest inside the range (Sasabuchi's test)",
             ),
             "maintenance_loss_is_u_shaped": Statistic(
                 "maintenance loss, averaged within the model, against log10 of the number of parameters: the smaller "
                 "outward slope of a parabola at the two ends, nats per decade",
-                lambda e: smaller_outward_slope(averages(e.policies["maintenance_loss"]), e.sizes),
+                lambda e: smallest(outward_slopes(averages(e.policies["maintenance_loss"]), e.sizes)),
                 reason="as for the pretraining loss",
             ),
             "larger_models_overfit": Statistic(
                 "last validation loss of pretraining minus its lowest: slope over models, nats per decade of "
                 "parameters",
-                lambda e: slope(_overfitting(e), e.sizes),
+                lambda e: interval(slope(_overfitting(e), e.sizes)),
                 threshold=0.01,
                 reason="overfitting ends above the lowest loss; noise does too, but equally at every size. 0.01 is "
                 "3 % of the loss in trials",
@@ -240,12 +242,12 @@ CLAIMS = [
         {
             "op_rises_with_size": Statistic(
                 "rise of Op per decade of parameters, nats: slope over models, smallest among tasks",
-                lambda e: smallest_slope(by_task(e.policies["op"]), e.sizes),
+                lambda e: smallest(slopes(by_task(e.policies["op"]), e.sizes)),
             ),
             "op_falls_with_n_good": Statistic(
                 "drop of Op, nats, to the next larger number of good outcomes within the model: mean over models, "
                 "smallest step",
-                lambda e: smallest_drop(by_n_good(e.policies["op"])),
+                lambda e: smallest(means(drops(by_n_good(e.policies["op"])))),
             ),
         },
     ),
@@ -255,7 +257,7 @@ CLAIMS = [
         {
             "op_exceeds_the_generators": Statistic(
                 "Op of a model's least optimizing policy minus the generator's, nats: mean over models",
-                lambda e: mean(_margin_over_generator(e)),
+                lambda e: interval(mean(_margin_over_generator(e))),
                 reason="the generator's Op is the claimed floor",
             ),
             "every_op_reaches_the_generators": Statistic(
@@ -273,13 +275,13 @@ CLAIMS = [
             "op_is_predicted": Statistic(
                 "R² of Op about Op_pred (1 minus the sum of squares about y = x over that about the mean), all "
                 "policies",
-                lambda e: r_squared_about_identity(e.policies["op"], e.policies["op_predicted"]),
+                lambda e: interval(r_squared_about_identity(e.policies["op"], e.policies["op_predicted"])),
                 threshold=0.9,
                 reason="the study says high accuracy, taken as nine tenths of the variance",
             ),
             "op_is_near_predicted": Statistic(
                 "absolute difference of Op and Op_pred, averaged within the model, nats: mean over models",
-                lambda e: mean(averages((e.policies["op"] - e.policies["op_predicted"]).abs())),
+                lambda e: interval(mean(averages((e.policies["op"] - e.policies["op_predicted"]).abs()))),
                 side="below",
                 threshold=0.04,
                 reason="the scatter of one measurement on the study's 200 windows, which could not tell it from 0",
@@ -294,7 +296,7 @@ CLAIMS = [
             "other_policies_lie_above": Statistic(
                 "Op - Op_pred of a policy judged by another task minus that of the model's own policy of that task, "
                 "nats: mean over models, smallest among pairs of tasks",
-                lambda e: smallest_mean(_excess_over_own(e)),
+                lambda e: smallest(means(_excess_over_own(e))),
                 reason="the right policies may lie off the line too; the others must lie further above it",
             ),
             "op_identifies_the_task": Statistic(
@@ -311,12 +313,12 @@ CLAIMS = [
         {
             "imp_rises_with_size": Statistic(
                 "rise of Imp per decade of parameters, nats: slope over models, smallest among tasks",
-                lambda e: smallest_slope(by_task(e.policies["imp"]), e.sizes),
+                lambda e: smallest(slopes(by_task(e.policies["imp"]), e.sizes)),
             ),
             "imp_falls_with_n_good": Statistic(
                 "drop of Imp, nats, to the next larger number of good outcomes within the model: mean over models, "
                 "smallest step",
-                lambda e: smallest_drop(by_n_good(e.policies["imp"])),
+                lambda e: smallest(means(drops(by_n_good(e.policies["imp"])))),
             ),
         },
     ),
@@ -327,14 +329,14 @@ CLAIMS = [
         {
             "one_line_has_the_studys_slope": Statistic(
                 f"slope of one line of Imp against Imp_min through all policies, minus {IMP_SLOPE}",
-                lambda e: _impacts(e).slope(IMP_SLOPE),
+                lambda e: interval(_impacts(e).slope(IMP_SLOPE)),
                 side="within",
                 threshold=0.8,
                 reason="halfway from 2.6 to 1, the slope of the bound itself",
             ),
             "one_line_has_the_studys_intercept": Statistic(
                 f"intercept of one line of Imp against Imp_min through all policies, minus {IMP_INTERCEPT}, nats",
-                lambda e: _impacts(e).intercept(IMP_INTERCEPT),
+                lambda e: interval(_impacts(e).intercept(IMP_INTERCEPT)),
                 side="within",
                 threshold=0.0295,
                 reason="halfway from 0.059 to 0, where the bound itself starts",
@@ -342,13 +344,13 @@ CLAIMS = [
             "one_line_per_task_is_better": Statistic(
                 "share of the residual variance about one line of Imp against Imp_min (per degree of freedom) that "
                 "one line per task removes",
-                lambda e: _impacts(e).variance_removed(),
+                lambda e: interval(_impacts(e).variance_removed()),
                 threshold=0.5,
                 reason="the tasks' lines explain more of the plume than they leave",
             ),
             "ratio_falls_with_size": Statistic(
                 "fall of ln(Imp / Imp_min), averaged within the model, per decade of parameters: slope over models",
-                lambda e: slope(-averages(np.log(e.policies["imp_ratio"])), e.sizes),
+                lambda e: interval(slope(-averages(np.log(e.policies["imp_ratio"])), e.sizes)),
                 reason="the sign is the claim; the logarithm keeps one policy near Imp_min = 0 from deciding",
             ),
         },
@@ -359,11 +361,11 @@ CLAIMS = [
         {
             "counterfactual_success_above_chance": Statistic(
                 "success rate under F' minus chance: mean over models, smallest among tasks",
-                lambda e: smallest_mean(by_task(_counterfactual_margin(e))),
+                lambda e: smallest(means(by_task(_counterfactual_margin(e)))),
             ),
             "counterfactual_success_is_little": Statistic(
                 "success rate under F' minus chance: mean over models, largest among tasks",
-                lambda e: largest_mean(by_task(_counterfactual_margin(e))),
+                lambda e: largest(means(by_task(_counterfactual_margin(e)))),
                 side="below",
                 threshold=0.0625,
                 reason="half of what one more good outcome would add to chance",
@@ -371,7 +373,7 @@ CLAIMS = [
             "counterfactual_success_hardly_scales": Statistic(
                 "change of the success rate under F', averaged within the model, per decade of parameters: slope over "
                 "models",
-                lambda e: slope(averages(_counterfactual_margin(e)), e.sizes),
+                lambda e: interval(slope(averages(_counterfactual_margin(e)), e.sizes)),
                 side="within",
                 threshold=0.02,
                 reason="less than 0.03 over the study's sizes, 1.35 decades",
@@ -385,7 +387,7 @@ CLAIMS = [
         {
             "self_estimated_op_agrees": Statistic(
                 "self-estimated minus measured Op on the tasks with the most good outcomes, nats: mean over models",
-                _agreement_on_most_good_outcomes,
+                lambda e: interval(_agreement_on_most_good_outcomes(e)),
                 side="within",
                 threshold=0.04,
                 reason="as for the distance of Op from Op_pred: the scatter of one measurement of the study",
@@ -393,7 +395,7 @@ CLAIMS = [
             "self_shortfall_falls_with_n_good": Statistic(
                 "drop of measured minus self-estimated Op, nats, to the next larger number of good outcomes within "
                 "the model: mean over models, smallest step",
-                lambda e: smallest_drop(_shortfall(e)),
+                lambda e: smallest(means(drops(_shortfall(e)))),
             ),
         },
     ),
@@ -404,7 +406,7 @@ CLAIMS = [
             "self_estimated_imp_is_worse": Statistic(
                 "relative error of self-estimated Imp minus that of Op (absolute errors of a model's policies over "
                 "their measured values, summed): mean over models",
-                lambda e: mean(_self_estimation_errors(e)),
+                lambda e: interval(mean(_self_estimation_errors(e))),
                 reason="the sign is the claim; relative, since Imp is the larger of the two",
             ),
         },
@@ -416,7 +418,7 @@ CLAIMS = [
             "imp_separates_less": Statistic(
                 "standardised gap (Cohen's d) between wrong and right policies in Op - Op_pred minus that in Imp - "
                 "Imp_min: mean over pairs of tasks",
-                _lead_of_op_in_separation,
+                lambda e: interval(_lead_of_op_in_separation(e)),
                 reason="the sign is the claim; in units of the scatter, since that is what blurs a plot",
             ),
             "imp_identifies_less": Statistic(
@@ -443,7 +445,7 @@ CLAIMS = [
             "op_shows_it": Statistic(
                 "where the policy of the smallest nested good set does so, its Op - Op_pred on that task minus the "
                 "other policy's, nats: mean over those models",
-                _excess_of_winners,
+                lambda e: interval(_excess_of_winners(e)),
                 reason="the winner must lie further above the line",
             ),
         },
@@ -469,7 +471,7 @@ CLAIMS = [
             "output_bias_outweighs_frequencies": Statistic(
                 "success under F' beyond the generator's F' minus the generator's beyond chance, averaged within "
                 "the model: mean over models",
-                lambda e: mean(averages(_output_bias(e))),
+                lambda e: interval(mean(averages(_output_bias(e)))),
                 reason="at 0 the parts are equal; above it the policy's own bias is the larger one",
             ),
         },
@@ -481,7 +483,7 @@ CLAIMS = [
             "op_cancels": Statistic(
                 "share of differential Op that cancels across blocks and components (1 minus the size of the "
                 "sum over the sum of the sizes), averaged within the model: mean over models",
-                lambda e: mean(_cancellation(e)),
+                lambda e: interval(mean(_cancellation(e))),
                 threshold=0.05,
                 reason="0 if all have one sign; a twentieth is more than a single source near 0",
             ),

@@ -45,7 +45,7 @@ class Point(NamedTuple):
 
 
 NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
-_NO_POINT = Point(np.nan, np.nan, 0, 0)
+NO_POINT = Point(np.nan, np.nan, 0, 0)
 
 
 def interval(point: Point, confidence: float = CONFIDENCE) -> Estimate:
@@ -60,14 +60,14 @@ def simultaneous(points: Iterable[Point]) -> list[Estimate]:
     return [interval(point, 1 - (1 - CONFIDENCE) / len(points)) for point in points]
 
 
-def smallest(estimates: Sequence[Estimate]) -> Estimate:
-    """The smallest value and the smallest ends; an interval for it, if the given ones hold all at once."""
-    return _extreme(estimates, np.min)
+def smallest(points: Iterable[Point]) -> Estimate:
+    """The smallest value, from the smallest to the smallest ends of intervals that hold all at once."""
+    return _extreme(simultaneous(points), np.min)
 
 
-def largest(estimates: Sequence[Estimate]) -> Estimate:
-    """The largest value and the largest ends; an interval for it, if the given ones hold all at once."""
-    return _extreme(estimates, np.max)
+def largest(points: Iterable[Point]) -> Estimate:
+    """The largest value, from the largest to the largest ends of intervals that hold all at once."""
+    return _extreme(simultaneous(points), np.max)
 
 
 def _extreme(estimates: Sequence[Estimate], pick: Callable[..., np.ndarray]) -> Estimate:
@@ -84,52 +84,29 @@ def magnitude(estimate: Estimate) -> Estimate:
     return Estimate(abs(estimate.value), np.max([low, -high, 0.0]), np.max([-low, high]), estimate.n)
 
 
-def mean(values: pd.Series) -> Estimate:
+def mean(values: pd.Series) -> Point:
     """Mean over models."""
-    return interval(_mean(values))
-
-
-def smallest_mean(by_task: pd.DataFrame) -> Estimate:
-    """The smallest of the means over models of several columns."""
-    return smallest(simultaneous(_mean(by_task[task]) for task in by_task))
-
-
-def largest_mean(by_task: pd.DataFrame) -> Estimate:
-    """The largest of the means over models of several columns."""
-    return largest(simultaneous(_mean(by_task[task]) for task in by_task))
-
-
-def smallest_drop(by_n_good: pd.DataFrame) -> Estimate:
-    """Mean drop from each column to the next within the model, the smallest of them."""
-    return smallest_mean((-by_n_good.diff(axis=1)).iloc[:, 1:])
-
-
-def slope(values: pd.Series, sizes: Sizes) -> Estimate:
-    """Least-squares slope over models, per decade of parameters."""
-    return interval(_slope(values, sizes))
-
-
-def smallest_slope(by_task: pd.DataFrame, sizes: Sizes) -> Estimate:
-    """The smallest of the slopes over models of several columns, per decade of parameters."""
-    return smallest(simultaneous(_slope(by_task[task], sizes) for task in by_task))
-
-
-def smaller_outward_slope(values: pd.Series, sizes: Sizes) -> Estimate:
-    """The smaller slope of a parabola at the two ends of the sizes, each counted positive if it rises outwards."""
-    return smallest(simultaneous(outward_slopes(values, sizes)))
-
-
-def _mean(values: pd.Series) -> Point:
     values = values.dropna()
     n = len(values)
-    return Point(values.mean(), stats.sem(values) if n > 1 else np.nan, n - 1, n) if n else _NO_POINT
+    return Point(values.mean(), stats.sem(values) if n > 1 else np.nan, n - 1, n) if n else NO_POINT
 
 
-def _slope(values: pd.Series, sizes: Sizes) -> Point:
+def means(values: pd.DataFrame) -> list[Point]:
+    """Mean over models of each column."""
+    return [mean(column) for _, column in values.items()]
+
+
+def slope(values: pd.Series, sizes: Sizes) -> Point:
+    """Least-squares slope over models, per decade of parameters."""
     x, y = _against_size(values, sizes)
     if len(np.unique(x)) < 2:
-        return _NO_POINT
+        return NO_POINT
     return _gradients(x, y, [np.array([1, 0])])[0]
+
+
+def slopes(values: pd.DataFrame, sizes: Sizes) -> list[Point]:
+    """Least-squares slope over models of each column, per decade of parameters."""
+    return [slope(column, sizes) for _, column in values.items()]
 
 
 def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
@@ -147,13 +124,11 @@ def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
 def _gradients(x: np.ndarray, y: np.ndarray, combinations: Sequence[np.ndarray]) -> list[Point]:
     """Linear combinations of a fitted polynomial's coefficients, the highest power first."""
     n, n_coefficients = len(x), len(combinations[0])
+    covariance = np.full((n_coefficients, n_coefficients), np.nan)
     if n > n_coefficients:
         coefficients, covariance = np.polyfit(x, y, n_coefficients - 1, cov=True)
     else:
-        coefficients, covariance = (
-            np.polyfit(x, y, n_coefficients - 1),
-            np.full((n_coefficients, n_coefficients), np.nan),
-        )
+        coefficients = np.polyfit(x, y, n_coefficients - 1)
     return [Point(c @ coefficients, np.sqrt(c @ covariance @ c), n - n_coefficients, n) for c in combinations]
 
 
@@ -251,7 +226,7 @@ def share(true: pd.Series) -> Estimate:
 # Relations between two numbers per policy
 
 
-def r_squared_about_identity(measured: pd.Series, predicted: pd.Series) -> Estimate:
+def r_squared_about_identity(measured: pd.Series, predicted: pd.Series) -> Point:
     """1 minus the sum of squares about y = x over that about the mean.
 
     Args:
@@ -265,7 +240,7 @@ def r_squared_about_identity(measured: pd.Series, predicted: pd.Series) -> Estim
         n, y, yy, residual = sums.T
         return 1 - residual / (variance(n, y, yy) * (n - 1))
 
-    return interval(jackknife(r_squared, sums))
+    return jackknife(r_squared, sums)
 
 
 class Lines:
@@ -284,20 +259,20 @@ class Lines:
         terms[np.arange(len(points)), tasks] = moments(*(points - points.mean()).to_numpy().T)
         self._sums = _sums_per_model(points.index, terms)  # (models, tasks, 6) about the means
 
-    def slope(self, reference: float) -> Estimate:
+    def slope(self, reference: float) -> Point:
         """Slope of the one line, minus a reference."""
-        return interval(jackknife(lambda sums: line(sums.sum(axis=1))[0] - reference, self._sums))
+        return jackknife(lambda sums: line(sums.sum(axis=1))[0] - reference, self._sums)
 
-    def intercept(self, reference: float) -> Estimate:
+    def intercept(self, reference: float) -> Point:
         """Intercept of the one line, minus a reference."""
 
         def excess(sums: np.ndarray) -> np.ndarray:
             slope, intercept, _ = line(sums.sum(axis=1))
             return intercept + self._y - slope * self._x - reference
 
-        return interval(jackknife(excess, self._sums))
+        return jackknife(excess, self._sums)
 
-    def variance_removed(self) -> Estimate:
+    def variance_removed(self) -> Point:
         """Share of the residual variance about the one line that a line per task removes.
 
         Variances are per degree of freedom, since further slopes and intercepts remove some of it by chance.
@@ -310,7 +285,7 @@ class Lines:
             together = line(sums.sum(axis=1))[2] / (n - 2)
             return np.where((n_tasks > 1) & (n > 2 * n_tasks), 1 - separate / together, np.nan)
 
-        return interval(jackknife(removed, self._sums))
+        return jackknife(removed, self._sums)
 
 
 def smallest_slope_difference(x: Sequence[pd.DataFrame], y: Sequence[pd.DataFrame]) -> Estimate:
@@ -327,10 +302,10 @@ def smallest_slope_difference(x: Sequence[pd.DataFrame], y: Sequence[pd.DataFram
         if of.size:
             terms = moments(*(of - of.mean(axis=1, keepdims=True)))
             differences.append(jackknife(lambda sums: -np.diff(line(sums)[0], axis=1)[:, 0], terms))
-    return smallest([magnitude(difference) for difference in simultaneous(differences)])
+    return _extreme([magnitude(difference) for difference in simultaneous(differences)], np.min)
 
 
-def lead_in_separation(first: np.ndarray, second: np.ndarray) -> Estimate:
+def lead_in_separation(first: np.ndarray, second: np.ndarray) -> Point:
     """How much further one measure sets two kinds of policies apart than another: Cohen's d, mean over pairs of kinds.
 
     Args:
@@ -341,7 +316,7 @@ def lead_in_separation(first: np.ndarray, second: np.ndarray) -> Estimate:
     values = np.stack([first, second])
     known = np.isfinite(values).all(axis=(0, 1))
     if not known.any():
-        return NOTHING
+        return NO_POINT
     # both kinds of a measure are taken about one mean
     centred = np.where(known, values - np.nanmean(values, axis=(1, 2, 3), keepdims=True), 0.0)
     terms = np.stack([np.broadcast_to(known, centred.shape), centred, centred**2], axis=-1)
@@ -353,7 +328,7 @@ def lead_in_separation(first: np.ndarray, second: np.ndarray) -> Estimate:
         several = n[:, 0, 0] > 1
         return np.where(several, gaps[:, 0] - gaps[:, 1], 0.0).sum(axis=1) / several.sum(axis=1)
 
-    return interval(jackknife(lead, np.moveaxis(terms, 2, 0).astype(float)))
+    return jackknife(lead, np.moveaxis(terms, 2, 0).astype(float))
 
 
 def _sums_per_model(policies: pd.Index, terms: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from sweep.repeats import split_history_repeats
+
 MODEL = ["size", "seed"]
 POLICY = ["task", *MODEL]
 JUDGED = ["task", "evaluated_task"]
@@ -50,8 +52,7 @@ class Evidence:
     @cached_property
     def generator(self) -> pd.DataFrame:
         """What was measured of the sequence's own generator: exact repeats against the split history."""
-        rows = self._tables["generator"]
-        return rows[(rows["estimator"] == "exact") & (rows["counterfactual"] == "split_history")]
+        return split_history_repeats(self._tables["generator"])
 
     @cached_property
     def pretraining(self) -> pd.DataFrame:
@@ -87,6 +88,11 @@ def by_task(values: pd.Series) -> pd.DataFrame:
 def by_n_good(values: pd.Series) -> pd.DataFrame:
     """Values per policy in a row per model and a column per number of good outcomes, averaged over its tasks."""
     return _by_model(values.dropna(), "n_good")
+
+
+def drops(by_n_good: pd.DataFrame) -> pd.DataFrame:
+    """By how much values fall from each column to the next."""
+    return -by_n_good.diff(axis=1).iloc[:, 1:]
 
 
 def averages(values: pd.Series) -> pd.Series:

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from sweep.claims.estimators import share
+from sweep.confusion import NONE, confusion_matrix
 from sweep.formatting import condition, counted, number, percent
 
 MEASURES = {"op": "Op", "imp": "Imp"}
-NONE = "none"  # what a policy that promotes no task is identified as
 _VERDICTS = ("replicated", "not replicated", "inconclusive")
 
 
@@ -89,9 +89,7 @@ def _identified_by(measure: str, rows: pd.DataFrame, tasks: Sequence[str]) -> di
         answer = "No: worse than by guessing"
     else:
         answer = "Not shown: guessing may do as well"
-    identified = rows["identified_task"].astype(object).fillna(NONE)
-    pairs = pd.crosstab(rows["task"].astype(object), identified)
-    counts = pairs.reindex(index=list(tasks), columns=[*tasks, NONE], fill_value=0)
+    counts = confusion_matrix(rows, tasks)
     return {
         "name": MEASURES[measure],
         "answer": answer,
@@ -138,7 +136,7 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def policies_table(policies: pd.DataFrame, tasks: Sequence[str], sizes: Sequence[str]) -> dict[str, Any]:
+def policies_overview(policies: pd.DataFrame, tasks: Sequence[str], sizes: Sequence[str]) -> dict[str, Any]:
     """The main columns of every policy, each value with the key that it is sorted by.
 
     Args:
