@@ -17,7 +17,8 @@ from snakemake.utils import update_config
 from splithistory.successes import WAYS
 from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.commands.reference import configuration_page
-from sweep.configuration import SCHEMA_PATH, ConfigurationError, schema_of, validate
+from sweep.configuration import ConfigurationError, validate
+from sweep.configuration.schema import SCHEMA_PATH, schema_of
 from sweep.stages import architecture_settings, finetune_settings, finetuning, pretrain_settings, summarizing
 
 ROOT = Path(__file__).parents[1]

@@ -339,7 +339,7 @@ EDITS = {
     "workflow_scripts/splithistory/fast_model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/sequence.py": EVERYTHING,
     "workflow_scripts/sweep/tables.py": EVERYTHING,
-    "workflow_scripts/sweep/configuration.py": set(),
+    "workflow_scripts/sweep/configuration/relations.py": set(),
     "config/config.schema.yaml": set(),
     "README.md": set(),
     "envs/requirements.txt": set(),

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweep.configuration import Key, dotted, expected, schema_of
+from sweep.configuration.schema import Key, schema_of
+from sweep.configuration.wording import dotted, expected
 from sweep.formatting import condition
 
 HEAD = """# Every key of the configuration
