@@ -234,7 +234,7 @@ def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
 
 def _theory(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
     """`Theory` of each row, judged by one task, as columns."""
-    theory = theory_of(*_distributions(rows), rows["entropy_counterfactual"], task)
+    theory = theory_of(*_distributions(rows), entropy_counterfactual=rows["entropy_counterfactual"], task=task)
     return pd.DataFrame(asdict(theory), index=rows.index)
 
 

@@ -112,7 +112,7 @@ def slopes(values: pd.DataFrame, sizes: Sizes) -> list[Point]:
 def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
     """Slopes of a parabola at the smallest and the largest size, each counted positive if it rises outwards.
 
-    Both are positive just if the parabola opens upwards and its lowest point lies between the two sizes.
+    Both are positive exactly if the parabola opens upwards and its lowest point lies between the two sizes.
     """
     x, y = _against_size(values, sizes)
     if len(np.unique(x)) < 3:
@@ -159,7 +159,7 @@ def sums_of_models(models: pd.Index, terms: np.ndarray) -> np.ndarray:
 def jackknife(statistic: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -> Point:
     """A statistic of sums over all models, with its standard error from leaving out one model at a time.
 
-    Without a model, the sums are less by what it adds, so that this takes a time in proportion to the models.
+    The sums without a model are the total minus what it adds, so that the time taken is proportional to the models.
 
     Args:
         statistic: takes (m, ...) sums to (m,) values, NaN where it cannot be computed.
@@ -175,7 +175,7 @@ def jackknife(statistic: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -
 
 
 def moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(..., 6) terms whose sums give the straight line through points: 1, x, y, x², xy, y².
+    """(..., 6) terms whose sums determine the straight line through points: 1, x, y, x², xy, y².
 
     Args:
         x: (...) should be centred, since sums of squares far from 0 lose digits.
@@ -213,7 +213,7 @@ def share(true: pd.Series) -> Estimate:
     """Share of models for which something is true, with Wilson's interval.
 
     Args:
-        true: one truth a model.
+        true: one truth value per model.
     """
     n = len(true)
     if n == 0:
@@ -230,11 +230,12 @@ def r_squared_about_identity(measured: pd.Series, predicted: pd.Series) -> Point
     """1 minus the sum of squares about y = x over that about the mean.
 
     Args:
-        measured: one number per policy, indexed by its model among others.
+        measured: one number per policy, indexed by its model among others; policies that lack either are left out.
         predicted: likewise.
     """
-    y, distance = measured - measured.mean(), measured - predicted
-    sums = _sums_per_model(measured.index, np.column_stack([np.ones_like(y), y, y**2, distance**2]))
+    points = pd.DataFrame({"measured": measured, "distance": measured - predicted}).dropna()
+    y, distance = points["measured"] - points["measured"].mean(), points["distance"]
+    sums = _sums_per_model(points.index, np.column_stack([np.ones_like(y), y, y**2, distance**2]))
 
     def r_squared(sums: np.ndarray) -> np.ndarray:
         n, y, yy, residual = sums.T
