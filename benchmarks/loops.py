@@ -80,7 +80,7 @@ def loops(config: dict[str, Any]) -> None:
         call("measure_pretrained", measuring_pretrained(config, **keys), **test, **measured)
     for keys in policy_keys(sweep):
         tables = {name: Path(finetuned_table(results, name, **keys)) for name in FINETUNED_TABLES}
-        pretrained = Path(pretrained_table(results, "checkpoint", keys["size"], keys["seed"]))
+        pretrained = Path(pretrained_table(results, "checkpoint", keys["size"], seed=keys["seed"]))
         train("finetune", finetuning(config, **keys), tables, pretrained=pretrained)
         measured = {name: path for name, path in tables.items() if name != "training"}
         call("measure", measuring(config, **keys), pretrained=pretrained, **test, **measured)

@@ -322,6 +322,7 @@ CHANGES = {
     ),
     "a rate in its other spelling": ({"pretrain": {"learning_rate": 6.0e-3, "weight_decay": 0.010}}, set()),
     "the sequence": ({"sequence": {"noise": 0.03}}, EVERYTHING),
+    "the environment": ({"sequence": {"outcome_of_residue": [*range(8)] * 2}}, EVERYTHING),
     "the device": ({"device": "auto"}, set()),
 }
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from splithistory.environment import environment_of
 from splithistory.task import Task
 from sweep import script
 from sweep.canonical_json import configuration_hash
@@ -30,7 +31,8 @@ from sweep.tables import read_table, write_table
 
 def main(arguments: argparse.Namespace) -> None:
     settings, results = arguments.settings, arguments.results
-    tasks = {name: Task.from_settings(name, entry) for name, entry in settings["tasks"].items()}
+    environment = environment_of(settings["sequence"])
+    tasks = {name: Task.from_settings(name, entry, environment) for name, entry in settings["tasks"].items()}
     tables = stacked(settings, results)
     pretrained, finetuned = tables["pretrained"], tables["finetuned"]
     cross_objective = cross_objective_table(finetuned["measured"], tasks)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from splithistory.environment import environment_of
 from splithistory.seeding import SPLITS
 from splithistory.task import Task
 from sweep.layout import Table, finetuned_table, pretrained_table, sequence_table
@@ -22,7 +23,7 @@ def generating(config: Config, split: str) -> Settings:
     return {
         "split": split,
         "n_chains": sequence[f"n_{split}"],
-        **{key: sequence[key] for key in ("seed", "noise", "chain_length")},
+        **{key: sequence[key] for key in ("seed", "chain_length", "environment", "noise", "outcome_of_residue")},
     }
 
 
@@ -149,7 +150,20 @@ def utility_settings(config: Mapping[str, Any], task: str) -> list[float]:
     Raises:
         KeyError: if the task is not defined.
     """
-    return list(Task.from_settings(task, config["tasks"][task]).utility)
+    return list(task_of(config, task).utility)
+
+
+def task_of(config: Mapping[str, Any], task: str) -> Task:
+    """A task in the configuration's environment.
+
+    Args:
+        config: a valid configuration.
+        task: a name defined under ``tasks``.
+
+    Raises:
+        KeyError: if the task is not defined.
+    """
+    return Task.from_settings(task, config["tasks"][task], environment_of(config["sequence"]))
 
 
 def architecture_settings(config: Mapping[str, Any], size: str) -> dict[str, int]:
@@ -188,19 +202,23 @@ def pretrain_settings(config: Mapping[str, Any], size: str) -> dict[str, Any]:
 def finetune_settings(config: Mapping[str, Any], size: str, task: str) -> dict[str, Any]:
     """Settings of a policy's reinforcement: the general ones, overridden by the size's, then by the task's.
 
+    What `chance_exponent` makes of `n_steps` is worked out here, so that all else knows the steps that are taken.
+
     Args:
         config: a valid configuration.
         size: a name defined under ``sizes``.
         task: a name defined under ``tasks``.
 
     Returns:
-        Every key of the section ``finetune``; ``maintenance`` is merged key by key.
+        Every other key of the section ``finetune``; ``maintenance`` is merged key by key.
 
     Raises:
         KeyError: if the size or the task is not defined.
     """
     of_size, of_task = config["sizes"][size].get("finetune", {}), config["tasks"][task].get("finetune", {})
-    return _merged(_merged(config["finetune"], of_size), of_task)
+    settings = _merged(_merged(config["finetune"], of_size), of_task)
+    failing = 1 - task_of(config, task).chance
+    return settings | {"n_steps": max(1, round(settings["n_steps"] * failing ** settings.pop("chance_exponent")))}
 
 
 def _merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

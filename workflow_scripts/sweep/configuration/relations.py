@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from splithistory.sequence import N_OUTCOMES
+from splithistory.sequence import N_OUTCOMES, N_TOKENS
 from sweep.configuration.schema import Key
 from sweep.configuration.wording import Problem, dotted, expected, near, shown
 
@@ -59,6 +59,7 @@ def relation_problems(config: Any, unsound: set[Key]) -> Iterator[Problem]:
         yield from _uneven_heads(sound, size)
     for task in sound.names("tasks"):
         yield from _unclear_reward(sound, task)
+    yield from _unreached_outcomes(sound)
     yield from _short_chains(sound)
     yield from _few_test_chains(sound)
     for size in sound.names("sizes"):
@@ -113,6 +114,18 @@ def _unclear_reward(sound: _Sound, task: str) -> Iterator[Problem]:
             utility,
             f"is {shown(values[0])} for every outcome; expected at least two different numbers, so that there is "
             "something to gain.",
+        )
+
+
+def _unreached_outcomes(sound: _Sound) -> Iterator[Problem]:
+    key = ("sequence", "outcome_of_residue")
+    outcomes = [sound(*key, index) for index in range(len(sound(*key) or ()))]
+    if len(outcomes) == N_TOKENS and None not in outcomes and (missing := set(range(N_OUTCOMES)) - set(outcomes)):
+        lacking = " and ".join(map(str, sorted(missing)))
+        yield Problem(
+            key,
+            f"is {shown(outcomes)}, without {lacking}; expected each outcome of 0..7 at least once, "
+            "since Op and Imp compare futures that can have any of them.",
         )
 
 

@@ -62,7 +62,8 @@ def expected(key: Key) -> str:
     schema = schema_of(key)
     kind = schema.get("type")
     if "enum" in schema:
-        return " or ".join([", ".join(schema["enum"][:-1]), schema["enum"][-1]])
+        *others, last = schema["enum"]
+        return f"{', '.join(others)} or {last}" if others else last
     example = json.dumps(schema["examples"][0]).replace('"', "") if "examples" in schema else ""
     example = example and f", such as {example}"
     if "title" in schema:
