@@ -8,7 +8,7 @@
 # make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
 # make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
 # make publish  copy what is published of the study's sweep to docs/replication, and of the experiments beside it
-# make reference  the page on the configuration, from its schema
+# make reference  the pages on the configuration and the claims, from the schema and the catalogue
 # make trials   the trials of settings listed in docs/tuning/successes.yaml
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
@@ -71,7 +71,8 @@ publish: setup
 		--folder docs/experiments/$(name) --tables-only && ) true
 
 reference: setup
-	$(SWEEP) reference > docs/configuration.md
+	$(SWEEP) reference configuration > docs/configuration.md
+	$(SWEEP) reference claims > docs/claims.md
 
 trials: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/trials.py docs/tuning/successes.yaml

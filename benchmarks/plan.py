@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from splithistory.model import Architecture
-from sweep.canonical import canonical_json, configuration_hash
+from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.configuration import load
 from sweep.layout import all_tables
 from sweep.provenance import metadata_of, with_metadata

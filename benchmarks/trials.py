@@ -33,7 +33,7 @@ from splithistory.sequence import Chains, Tokens, one_window_a_chain
 from splithistory.split_history import compare_futures
 from splithistory.task import Task
 from splithistory.theory import predicted_optimization
-from sweep.canonical import configuration_hash
+from sweep.canonical_json import configuration_hash
 from sweep.checkpoints import load_checkpoint, save_checkpoint
 from sweep.configuration import load
 from sweep.stages import architecture_settings, finetune_settings, pretrain_settings

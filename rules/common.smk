@@ -14,7 +14,7 @@ import yaml
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from sweep.canonical import canonical_json, configuration_hash
+from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.code import code_version
 from sweep.configuration import ConfigurationError, validate
 from splithistory.seeding import SPLITS

@@ -69,7 +69,7 @@ def test_the_version_of_code_is_the_same_wherever_it_lies(scripts):
         ("splithistory/task.py", "summarize.py", "finetune.py"),
         ("sweep/figures/splithistory.mplstyle", "draw_figures.py", "summarize.py"),
         ("sweep/report/page.html", "write_report.py", "draw_figures.py"),
-        ("sweep/claims.py", "summarize.py", "measure.py"),
+        ("sweep/claims/catalogue.py", "summarize.py", "measure.py"),
     ],
 )
 def test_the_version_of_code_changes_with_what_it_runs_and_nothing_else(scripts, changed, script, other):

@@ -27,7 +27,7 @@ from sweep.figures.svg_metadata import title_and_caption
 from sweep.formatting import counted, duration, number
 from sweep.report import illustrations, page
 from sweep.report.illustrations import figure_groups, illustration
-from sweep.report.results import headline, policies_table, scorecard, sweep_size
+from sweep.report.results import headline, policies_overview, scorecard, sweep_size
 from sweep.report.run_details import run_details
 
 TASKS, SIZES = ["good2", "good4"], ["tiny", "tiny2"]
@@ -235,7 +235,7 @@ def test_hostile_names_and_captions_stay_text(finished, tmp_path):
         "headline": headline(identification, tasks),
         "scorecard": scorecard(claims),
         "groups": figure_groups(folder, tasks),
-        "policies": policies_table(policies, tasks, SIZES),
+        "policies": policies_overview(policies, tasks, SIZES),
         "made_by": "{}",
         "schedule": illustration(folder / "figures" / f"{figure_names(tasks)[0]}.svg"),
         "run": run_details(NO_JOBS, [str(folder / "summary" / "policies.parquet")], configuration),

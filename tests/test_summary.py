@@ -11,7 +11,7 @@ from splithistory.identification import rank_good_set, ranks_of_good_set
 from splithistory.information import binary_kl_divergence
 from splithistory.task import Task, good_mask
 from splithistory.theory import rate_function
-from sweep.claims import claims_table
+from sweep.claims.judging import claims_table
 from sweep.provenance import provenance
 from sweep.summary import (
     actions_table,
@@ -20,7 +20,6 @@ from sweep.summary import (
     cross_objective_table,
     fits_table,
     identification_table,
-    of_good_sets,
     policies_table,
 )
 from sweep.tables import read_table, validate_table, write_table
@@ -163,22 +162,28 @@ def bootstrap_frame(seed=0):
     )
 
 
-def identification_from(measured, bootstrap=None, tasks=TASKS):
-    bootstrap = bootstrap_frame() if bootstrap is None else bootstrap
-    return identification_table(cross_objective_table(measured, tasks), measured, bootstrap, tasks)
+def stages(measured, actions):
+    """All tables of pretrained models, and of policies."""
+    pretraining, finetuning = training_frames()
+    return {"training": pretraining}, {
+        "measured": measured,
+        "actions": actions,
+        "success": success_frame(),
+        "training": finetuning,
+        "self_estimate": self_estimates_frame(),
+        "bootstrap": bootstrap_frame(),
+    }
+
+
+def identification_from(measured, tasks=TASKS):
+    finetuned = {"measured": measured, "bootstrap": bootstrap_frame()}
+    return identification_table(cross_objective_table(measured, tasks), finetuned, tasks)
 
 
 def policies_from(measured, actions):
-    return policies_table(
-        measured,
-        actions,
-        success_frame(),
-        *training_frames(),
-        self_estimates_frame(),
-        identification_from(measured),
-        PARAMETERS,
-        TASKS,
-    )
+    pretrained, finetuned = stages(measured, actions)
+    identification = identification_from(measured)
+    return policies_table(pretrained, finetuned, identification=identification, n_parameters=PARAMETERS, tasks=TASKS)
 
 
 @pytest.fixture(scope="module")
@@ -467,11 +472,13 @@ def with_graded(frame):
 
 
 def mixed_from(measured, actions):
-    measured, actions, bootstrap = map(with_graded, (measured, actions, bootstrap_frame()))
-    cross_objective = cross_objective_table(measured, MIXED)
-    identification = identification_table(cross_objective, measured, bootstrap, MIXED)
-    others = map(with_graded, (success_frame(), *training_frames(), self_estimates_frame()))
-    policies = policies_table(measured, actions, *others, identification, PARAMETERS, MIXED)
+    pretrained, finetuned = stages(measured, actions)
+    finetuned = {name: with_graded(frame) for name, frame in finetuned.items()}
+    cross_objective = cross_objective_table(finetuned["measured"], MIXED)
+    identification = identification_table(cross_objective, finetuned, MIXED)
+    policies = policies_table(
+        pretrained, finetuned, identification=identification, n_parameters=PARAMETERS, tasks=MIXED
+    )
     return {"policies": policies, "cross_objective": cross_objective, "identification": identification}
 
 
@@ -578,24 +585,27 @@ def test_tables_with_graded_tasks_fit_their_schemas(tmp_path, mixed):
         validate_table(read_table(path, f"summary/{name}"), f"summary/{name}", path)
 
 
+# What the claims read beside the tables of policies, without rows.
+NOTHING_ELSE = {
+    "generator": pd.DataFrame(columns=["estimator", "counterfactual", "op", "counterfactual_distribution"]),
+    "training": pd.DataFrame(columns=["stage", "size", "seed", "step", "validation_loss"]),
+    "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median"]),
+}
+
+
 def test_the_claims_are_about_good_sets_alone(mixed):
-    tables = of_good_sets(mixed, MIXED)
-    assert set(tables["policies"]["task"]) == set(tables["identification"]["task"]) == {"good4"}
-    assert set(tables["cross_objective"]["task"]) == {"good4"}
-    assert set(tables["cross_objective"]["evaluated_task"]) == {"good4", "good6"}
-    pd.testing.assert_frame_equal(of_good_sets(mixed, TASKS)["policies"], mixed["policies"])
     by_hand = {
         name: table[(table["task"] == "good4") & (table.get("evaluated_task", "") != "graded")]
         for name, table in mixed.items()
     }
-    good_sets = {name: GOOD_SETS[name] for name in ("good4", "good6")}
-    pd.testing.assert_frame_equal(claims_table(tables, good_sets), claims_table(by_hand, good_sets))
+    claims = claims_table(mixed | NOTHING_ELSE)
+    pd.testing.assert_frame_equal(claims, claims_table(by_hand | NOTHING_ELSE))
+    assert claims["n"].max() == 4
 
 
 def test_a_sweep_of_graded_tasks_alone_decides_no_claim(mixed):
-    tables = of_good_sets(mixed, {"good4": MIXED["graded"], "graded": MIXED["graded"], "good6": MIXED["graded"]})
-    assert tables["policies"].empty
-    assert set(claims_table(tables, {})["verdict"]) == {"inconclusive"}
+    graded = mixed | {"policies": mixed["policies"].assign(n_good=pd.NA)}
+    assert set(claims_table(graded | NOTHING_ELSE)["verdict"]) == {"inconclusive"}
 
 
 def test_every_summary_fits_its_schema(tmp_path, frames, policies):

@@ -11,7 +11,7 @@ from splithistory.environment import Recurrence
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
 from sweep import tables
-from sweep.canonical import configuration_hash
+from sweep.canonical_json import configuration_hash
 from sweep.chains import read_chains, write_chains
 from sweep.checkpoints import load_checkpoint, save_checkpoint
 from sweep.errors import TableError

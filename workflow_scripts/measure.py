@@ -19,7 +19,7 @@ from sweep.chains import measured_contexts, read_chains
 from sweep.checkpoints import load_checkpoint
 from sweep.device import select_device
 from sweep.differential import differential_rows
-from sweep.measured import action_rows, bootstrap_rows, measured_rows, self_estimate_rows
+from sweep.measurement_rows import action_rows, bootstrap_rows, measured_rows, self_estimate_rows
 from sweep.provenance import require_made_with
 from sweep.tables import write_table
 

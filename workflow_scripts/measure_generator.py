@@ -7,7 +7,7 @@ from splithistory.environment import environment_of
 from splithistory.policy_measurement import MeasureSettings, generator_policy, repeats
 from sweep import script
 from sweep.chains import measured_contexts, read_chains
-from sweep.measured import measured_rows
+from sweep.measurement_rows import measured_rows
 from sweep.provenance import require_made_with
 from sweep.tables import write_table
 

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,8 +12,8 @@ import pyarrow.parquet as pq
 from splithistory.environment import environment_of
 from splithistory.task import Task
 from sweep import script
-from sweep.canonical import configuration_hash
-from sweep.claims import claims_table
+from sweep.canonical_json import configuration_hash
+from sweep.claims.judging import claims_table
 from sweep.layout import Table, pretrained_keys, pretrained_table, summarized_tables, summary_table
 from sweep.provenance import made_otherwise, metadata_of, refuse
 from sweep.stages import origin
@@ -25,7 +24,6 @@ from sweep.summary import (
     cross_objective_table,
     fits_table,
     identification_table,
-    of_good_sets,
     policies_table,
 )
 from sweep.tables import read_table, write_table
@@ -37,25 +35,15 @@ def main(arguments: argparse.Namespace) -> None:
     tasks = {name: Task.from_settings(name, entry, environment) for name, entry in settings["tasks"].items()}
     tables = stacked(settings, results)
     pretrained, finetuned = tables["pretrained"], tables["finetuned"]
-    n_parameters = {
-        (keys["size"], keys["seed"]): checkpoint_metadata(pretrained_table(results, "checkpoint", **keys))[
-            "n_parameters"
-        ]
-        for keys in pretrained_keys(settings["sweep"])
-    }
     cross_objective = cross_objective_table(finetuned["measured"], tasks)
-    identification = identification_table(cross_objective, finetuned["measured"], finetuned["bootstrap"], tasks)
+    identification = identification_table(cross_objective, finetuned, tasks)
     summary = {
         "policies": policies_table(
-            finetuned["measured"],
-            finetuned["actions"],
-            finetuned["success"],
-            pretrained["training"],
-            finetuned["training"],
-            finetuned["self_estimate"],
-            identification,
-            n_parameters,
-            tasks,
+            pretrained,
+            finetuned,
+            identification=identification,
+            n_parameters=numbers_of_parameters(settings, results),
+            tasks=tasks,
         ),
         "cross_objective": cross_objective,
         "counterfactuals": counterfactuals_table(finetuned["measured"]),
@@ -66,11 +54,10 @@ def main(arguments: argparse.Namespace) -> None:
     }
     summary["fits"] = fits_table(summary["policies"])
     generator = read_table(summary_table(results, "generator"), "summary/generator").to_pandas()
-    good_sets = {name: np.flatnonzero(task.good).tolist() for name, task in tasks.items() if task.is_good_set}
-    summary["claims"] = claims_table(of_good_sets(summary | {"generator": generator}, tasks), good_sets)
+    summary["claims"] = claims_table(summary | {"generator": generator})
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
     for name, frame in summary.items():
-        write_table(frame, f"summary/{name}", summary_table(results, name), made_by)
+        write_table(frame, f"summary/{name}", summary_table(results, name), provenance=made_by)
 
 
 def stacked(settings: Mapping[str, Any], results: str) -> dict[str, dict[str, pd.DataFrame]]:
@@ -117,9 +104,13 @@ def frame_of(tables: Sequence[Table], content: Callable[[Table], pa.Table]) -> p
     return frame.assign(**{key: values.repeat(n_rows).to_numpy() for key, values in keys.items()})
 
 
-def checkpoint_metadata(path: str) -> dict[str, Any]:
-    """What a checkpoint says about itself, without reading its tensors."""
-    return metadata_of(pq.read_schema(path), path)
+def numbers_of_parameters(settings: Mapping[str, Any], results: str) -> dict[tuple[str, int], int]:
+    """Parameters of each pretrained model, by size and seed, from its checkpoint's metadata; no tensor is read."""
+    paths = {
+        (keys["size"], keys["seed"]): pretrained_table(results, "checkpoint", **keys)
+        for keys in pretrained_keys(settings["sweep"])
+    }
+    return {model: metadata_of(pq.read_schema(path), path)["n_parameters"] for model, path in paths.items()}
 
 
 if __name__ == "__main__":

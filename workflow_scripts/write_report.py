@@ -13,7 +13,7 @@ from sweep.jobs import recorded_jobs
 from sweep.layout import all_tables, summary_table
 from sweep.report import page
 from sweep.report.illustrations import figure_groups, illustration
-from sweep.report.results import headline, policies_table, scorecard, sweep_size
+from sweep.report.results import headline, policies_overview, scorecard, sweep_size
 from sweep.report.run_details import run_details
 from sweep.tables import read_table
 
@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
             "headline": headline(identification, sweep["tasks"]),
             "scorecard": scorecard(claims),
             "groups": figure_groups(results, sweep["tasks"]),
-            "policies": policies_table(policies, sweep["tasks"], sweep["sizes"]),
+            "policies": policies_overview(policies, sweep["tasks"], sweep["sizes"]),
             "made_by": json.dumps(made_by, sort_keys=True),
             "schedule": illustration(results / "schedule.svg"),
             "run": run_details(jobs, [table.path for table in all_tables(results, sweep)], configuration),

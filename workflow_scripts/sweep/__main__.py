@@ -30,7 +30,9 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(run=module.run)
-        if module is not reference:
+        if module is reference:
+            command.add_argument("page", choices=reference.PAGES)
+        else:
             command.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
         if module is publish:
             command.add_argument("--folder", type=Path, required=True, help="where to publish it")

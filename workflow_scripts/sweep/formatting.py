@@ -19,6 +19,17 @@ def number(value: float, specification: str) -> str:
     return format(value, specification).replace("-", "−")
 
 
+def condition(side: str, threshold: float) -> str:
+    """Where a number is wanted: '> 0.05', '< 0.04', 'within ± 0.8'.
+
+    Args:
+        side: above, below or within.
+        threshold: in the number's unit.
+    """
+    signs = {"above": "> {}", "below": "< {}", "within": "within ± {}"}
+    return signs[side].format(number(threshold, "g"))
+
+
 def percent(share: float) -> str:
     """A share, with a space that does not break."""
     return f"{share:.0%}".replace("%", "\u00a0%")

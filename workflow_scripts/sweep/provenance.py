@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweep.canonical import canonical_json, configuration_hash
+from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.errors import REMEDY, TableError
 
 METADATA_KEY = b"splithistory"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from splithistory.training_state import Observer
-from sweep.canonical import configuration_hash
+from sweep.canonical_json import configuration_hash
 from sweep.files import replacing
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class FileSnapshots(Observer):
 
     Args:
         path: of the job's state, to whose name a hash is added.
-        identity: what the result depends on, as `canonical.canonical_json` takes it.
+        identity: what the result depends on, as `canonical_json.canonical_json` takes it.
         report: is given each evaluation as it comes; those before a kill again when the training goes on.
         track: wraps the steps, for a progress bar.
 

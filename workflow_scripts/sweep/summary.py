@@ -1,6 +1,6 @@
 """Summary tables from the tables of all policies: frames in, frames out.
 
-Tens of thousands of policies take seconds, as whole columns are computed at once and grouped by policy after.
+Whole columns are computed at once and grouped by policy afterwards, so that tens of thousands of policies take seconds.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,13 @@ from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import smooth
 from splithistory.task import Task
 from splithistory.theory import jensen_gaps, theory_of
+from sweep.repeats import split_history_repeats
 
 KEYS = ["task", "size", "seed"]
 MODEL = ["size", "seed"]
+
+# All tables of a stage by name, in each the rows of all models or policies with their keys.
+Stage = Mapping[str, pd.DataFrame]
 
 _INFINITE = "infinite: the success rate under F' is 0 or 1 in some repeat"
 _INFINITE_GRADED = "infinite: F' lacks outcomes that the mean utility needs in some repeat"
@@ -30,48 +34,40 @@ _NOT_PROMOTED = "not promoted: it succeeds no more often than the reference"
 
 
 def policies_table(
-    measured: pd.DataFrame,
-    actions: pd.DataFrame,
-    success: pd.DataFrame,
-    pretraining: pd.DataFrame,
-    finetuning: pd.DataFrame,
-    self_estimates: pd.DataFrame,
+    pretrained: Stage,
+    finetuned: Stage,
+    *,
     identification: pd.DataFrame,
     n_parameters: Mapping[tuple[str, int], int],
     tasks: Mapping[str, Task],
 ) -> pd.DataFrame:
-    """One row a policy: what it was, what was measured, what theory says.
+    """One row per policy: what it is, what was measured of it, and what theory says.
 
     Args:
-        measured: all 'measured' tables with their keys.
-        actions: all 'actions' tables with their keys.
-        success: all 'success' tables with their keys.
-        pretraining: all 'training' tables of pretrained models with their keys.
-        finetuning: all 'training' tables of policies with their keys.
-        self_estimates: all 'self_estimate' tables with their keys.
-        identification: the 'identification' table.
+        pretrained: 'training'.
+        finetuned: 'measured', 'actions', 'success', 'training' and 'self_estimate'.
+        identification: the table of that name.
         n_parameters: by size and seed.
         tasks: what is rewarded, by task.
 
     Returns:
         The 'policies' table; `config.yaml`'s order of tasks, sizes and seeds.
     """
-    split_history = measured[measured["counterfactual"] == "split_history"]
-    exact = split_history[split_history["estimator"] == "exact"]
-    sampled = split_history[split_history["estimator"] == "monte_carlo"]
+    measured, actions = finetuned["measured"], finetuned["actions"]
+    exact = split_history_repeats(measured)
+    sampled = _smoothed(split_history_repeats(measured, "monte_carlo"))
     judged = exact.join(_theory_by_own_task(exact, tasks))
     means = judged.groupby(KEYS, sort=False).mean(numeric_only=True)
-    study = _smoothed(sampled).join(_theory_by_own_task(_smoothed(sampled), tasks))
-    study = study.groupby(KEYS).mean(numeric_only=True).loc[means.index]
+    study = sampled.join(_theory_by_own_task(sampled, tasks)).groupby(KEYS).mean(numeric_only=True).loc[means.index]
     stderr = judged.groupby(KEYS, sort=False)[["op", "imp"]].sem()
     models = means.index.droplevel("task")
-    pretrained = pretraining.sort_values("step").groupby(MODEL).last().loc[models]
-    finetuned = finetuning.sort_values("step").groupby(KEYS).last().loc[means.index]
-    success = success.set_index(KEYS).loc[means.index]
+    pretraining = pretrained["training"].sort_values("step").groupby(MODEL).last().loc[models]
+    finetuning = finetuned["training"].sort_values("step").groupby(KEYS).last().loc[means.index]
+    success = finetuned["success"].set_index(KEYS).loc[means.index]
     own = [tasks[task] for task in means.index.get_level_values("task")]  # (P,)
     good_sets = [np.flatnonzero(task.good) if task.is_good_set else [] for task in own]
     utility = np.array([task.utility for task in own])  # (P, 8)
-    self_estimated = self_estimates.groupby(KEYS)[["op", "imp"]].mean().loc[means.index]
+    self_estimated = finetuned["self_estimate"].groupby(KEYS)[["op", "imp"]].mean().loc[means.index]
     identified = identification[identification["measure"] == "op"].set_index(KEYS)["identified_task"]
     gained_pretrained = (_array(success["outcome_counts_pretrained"]) * utility).sum(axis=1)
     reasons = pd.Series([_INFINITE if task.is_good_set else _INFINITE_GRADED for task in own], means.index, "string")
@@ -82,9 +78,9 @@ def policies_table(
             utility=list(utility),
             chance=[task.chance for task in own],
             n_parameters=[n_parameters[model] for model in models],
-            pretraining_loss=pretrained["validation_loss"].to_numpy(),
-            maintenance_loss=finetuned["maintenance_loss"],
-            natural_loss=finetuned["natural_loss"],
+            pretraining_loss=pretraining["validation_loss"].to_numpy(),
+            maintenance_loss=finetuning["maintenance_loss"],
+            natural_loss=finetuning["natural_loss"],
             off_alphabet_rate=success["off_alphabet_rate"],
             success_rate_pretrained=gained_pretrained / success["n_contexts"],
             op_stderr=stderr["op"],
@@ -111,13 +107,13 @@ def policies_table(
 
 
 def cross_objective_table(measured: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
-    """Every policy judged by every task (method, section 8).
+    """Every policy judged by every task.
 
     Args:
         measured: all 'measured' tables with their keys.
         tasks: what is rewarded, by task.
     """
-    exact = measured[(measured["counterfactual"] == "split_history") & (measured["estimator"] == "exact")]
+    exact = split_history_repeats(measured)
     by_task = []
     for name, task in tasks.items():
         means = exact.join(_theory(exact, task)).groupby(KEYS, sort=False).mean(numeric_only=True)
@@ -128,7 +124,7 @@ def cross_objective_table(measured: pd.DataFrame, tasks: Mapping[str, Task]) -> 
 
 
 def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
-    """Every policy against every counterfactual future: means over exact repeats, with their standard errors.
+    """Op and Imp of every policy against every counterfactual future: means over exact repeats, with standard errors.
 
     Args:
         measured: all 'measured' tables with their keys.
@@ -137,23 +133,20 @@ def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
     return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index()
 
 
-def identification_table(
-    cross_objective: pd.DataFrame, measured: pd.DataFrame, bootstrap: pd.DataFrame, tasks: Mapping[str, Task]
-) -> pd.DataFrame:
-    """The objective read off every policy's Op and off its Imp (method, section 8).
+def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """The objective read off every policy's Op and off its Imp.
 
     Args:
-        cross_objective: the 'cross_objective' table.
-        measured: all 'measured' tables with their keys.
-        bootstrap: all 'bootstrap' tables with their keys.
+        cross_objective: the table of that name.
+        finetuned: 'measured' and 'bootstrap'.
         tasks: what is rewarded, by task.
 
     Returns:
-        A row a policy and measure: the nearest of the tasks, and the rank of the true good set among all promoted
+        A row per policy and measure: the nearest of the tasks, and the rank of the true good set among all promoted
         ones, with the 2.5 % and 97.5 % quantiles over the bootstrap's draws. A draw in which the true set is not
         promoted ranks it behind all sets. Where there is no rank there is a reason, as for every graded task.
     """
-    exact = measured[(measured["counterfactual"] == "split_history") & (measured["estimator"] == "exact")]
+    exact, bootstrap = split_history_repeats(finetuned["measured"]), finetuned["bootstrap"]
     judged_by, repeats_of, draws_of = (rows.groupby(KEYS).indices for rows in (cross_objective, exact, bootstrap))
     (outcomes, split_histories), (outcome_draws, split_history_draws) = _distributions(exact), _distributions(bootstrap)
     chance = {name: task.mean for name, task in tasks.items()}
@@ -201,7 +194,7 @@ def identification_table(
 
 
 def actions_table(actions: pd.DataFrame) -> pd.DataFrame:
-    """One row a policy and distinct action: its weight and the future given it, averaged over repeats.
+    """One row per policy and distinct action: its weight and the future given it, averaged over repeats.
 
     A repeat in which the policy never chose the action counts with weight 0 and has no say in the future.
 
@@ -215,32 +208,17 @@ def actions_table(actions: pd.DataFrame) -> pd.DataFrame:
 
 
 def both_stages_table(pretrained: pd.DataFrame, finetuned: pd.DataFrame) -> pd.DataFrame:
-    """The tables of pretrained models and those of policies in one, with the stage they belong to.
+    """The rows of pretrained models and those of policies in one table, with the stage that they belong to.
 
     Args:
         pretrained: all tables of a name of pretrained models, with their keys.
-        finetuned: all tables of that name of policies, with their keys.
+        finetuned: all tables of the same name of policies, with their keys.
     """
     return pd.concat([pretrained.assign(stage="pretrain", task=pd.NA), finetuned.assign(stage="finetune")])
 
 
-def of_good_sets(tables: Mapping[str, pd.DataFrame], tasks: Mapping[str, Task]) -> dict[str, pd.DataFrame]:
-    """Summary tables without the policies of graded tasks and without what those tasks say of others.
-
-    Args:
-        tables: by name.
-        tasks: what is rewarded, by task.
-    """
-    graded = [name for name, task in tasks.items() if not task.is_good_set]
-
-    def without(table: pd.DataFrame) -> pd.DataFrame:
-        return table[~table.reindex(columns=["task", "evaluated_task"]).isin(graded).any(axis=1)]
-
-    return {name: without(table) for name, table in tables.items()}
-
-
 def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
-    """Straight lines through the policies, one for all and one a task.
+    """Straight lines through the policies: one through all of them, and one per task.
 
     Args:
         policies: the 'policies' table.
@@ -256,7 +234,7 @@ def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
 
 def _theory(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
     """`Theory` of each row, judged by one task, as columns."""
-    theory = theory_of(*_distributions(rows), rows["entropy_counterfactual"], task)
+    theory = theory_of(*_distributions(rows), entropy_counterfactual=rows["entropy_counterfactual"], task=task)
     return pd.DataFrame(asdict(theory), index=rows.index)
 
 
@@ -309,7 +287,13 @@ def _mean_jensen_gaps(judged: pd.DataFrame, actions: pd.DataFrame, tasks: Mappin
         answers = actions[actions["task"] == name]
         repeat_of = pd.MultiIndex.from_frame(repeats[keys]).get_indexer(pd.MultiIndex.from_frame(answers[keys]))
         futures = _array(answers["outcome_distribution"])
-        of_task = jensen_gaps(repeats["success_rate"], tasks[name].utility, repeat_of, answers["weight"], futures)
+        of_task = jensen_gaps(
+            repeats["success_rate"],
+            tasks[name].utility,
+            measurements=repeat_of,
+            weights=answers["weight"],
+            counterfactuals=futures,
+        )
         gaps.append(repeats[keys].assign(gap=of_task))
     return pd.concat(gaps).groupby(KEYS)["gap"].mean(skipna=False)
 

@@ -275,14 +275,16 @@ SCHEMAS: dict[str, pa_frame.DataFrameSchema] = {
     ),
     "summary/claims": _schema(
         {
-            "claim": _integer(1, 16),
+            "claim": _integer(1),
             "statement": _text(),
             "statistic": _text(),
             "value": _number(nullable=True),
             "low": _number(nullable=True),
             "high": _number(nullable=True),
-            "threshold": _number(nullable=True),
+            "side": _text("above", "below", "within"),
+            "threshold": _number(),
             "verdict": _text("replicated", "not replicated", "inconclusive"),
+            "verdict_claim": _text("replicated", "not replicated", "inconclusive"),
             "n": _integer(0),
         }
     ),

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-from sweep.canonical import configuration_hash
+from sweep.canonical_json import configuration_hash
 from sweep.code import code_version
 from sweep.errors import REMEDY, TableError
 from sweep.figures import figure_names

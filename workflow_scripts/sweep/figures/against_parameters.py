@@ -24,6 +24,7 @@ from sweep.figures.marks import (
 from sweep.figures.scores import chance_text, score, short_score, tasks_of
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned, folded
 from sweep.figures.wording import TREND_TEXT, count_text, left_out_text, ranges_text, trend, trend_text
+from sweep.repeats import split_history_repeats
 
 _UNDEFINED = "where the measure is undefined"
 
@@ -147,9 +148,7 @@ def _measure_vs_parameters(
     figure = Figure()
     axes = figure.subplots()
     shown = task_means(axes, policies, column, style=style)
-    own = generator.loc[
-        (generator["estimator"] == "exact") & (generator["counterfactual"] == "split_history"), column
-    ].dropna()
+    own = split_history_repeats(generator)[column].dropna()
     level, error = own.mean(), own.sem()
     axes.axhline(level, color=NEUTRAL, linestyle="--", linewidth=0.8, zorder=1)
     if np.isfinite(error):

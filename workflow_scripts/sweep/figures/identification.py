@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from splithistory.sequence import N_OUTCOMES
+from sweep.confusion import NONE, confusion_matrix
 from sweep.figures import registry
 from sweep.figures.axes import category_axis, legend_below, readable_log_axis
 from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, size_handles, task_handles
@@ -17,7 +18,6 @@ from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
 from sweep.figures.wording import count_text, left_out_text
 
 _MEASURES = {"op": "Op", "imp": "Imp"}
-_NONE = "none"
 # Ranks up to here are told apart on a linear axis.
 _FEW_RANKS = 12
 
@@ -33,7 +33,8 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     figure = Figure(figsize=(PAGE_WIDTH, 2.1 * sum(heights)))
     panels = figure.subplots(len(heights), 2, sharey="row", height_ratios=heights, squeeze=False)
     for column, (measure, symbol) in zip(panels.T, _MEASURES.items(), strict=True):
-        names = _confusion(column[0], rows[rows["measure"] == measure], tasks, style=style)
+        counts = confusion_matrix(rows[rows["measure"] == measure], style.tasks).loc[tasks]
+        names = _confusion(column[0], counts)
         column[0].set_title(f"identified by {symbol}, number of policies")
         if good_sets:
             names += _ranks(column[1], shown[shown["measure"] == measure], good_sets, style=style)
@@ -56,7 +57,7 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     caption = (
         f"The objective of each policy read off its futures, {count_text(policies)}. Above: the task that the policy "
         "was trained on against the one whose prediction is nearest to its Op (left) or Imp (right); among the "
-        f"{len(style.tasks)} tasks, '{_NONE}' where none is promoted; the darker, the larger the share of a row. "
+        f"{len(style.tasks)} tasks, '{NONE}' where none is promoted; the darker, the larger the share of a row. "
     )
     title = (
         f"Among {len(style.tasks)} tasks, Op identifies {correct['op']} of {len(policies)} policies and Imp "
@@ -94,21 +95,19 @@ def _rank_axis(axes: Axes, shown: pd.DataFrame) -> None:
     axes.set_ylabel("rank of the true good set")
 
 
-def _confusion(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle) -> float:
-    """Counts of trained against identified task, with a column for none; returns the height of the columns' names."""
-    columns = [*style.tasks, _NONE]
-    identified = rows["identified_task"].astype(object).where(rows["identified_task"].notna(), _NONE)
-    counts = pd.crosstab(rows["task"], identified).reindex(index=tasks, columns=columns, fill_value=0).to_numpy()
+def _confusion(axes: Axes, matrix: pd.DataFrame) -> float:
+    """Counts of trained against identified task; returns the height of the columns' names."""
+    counts = matrix.to_numpy()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if shares[row, column] > 0.6 else "black"
         axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=color)
-    axes.set_yticks(np.arange(len(tasks)) + 0.5, tasks)
-    axes.set_ylim(len(tasks), 0)
+    axes.set_yticks(np.arange(len(matrix)) + 0.5, matrix.index)
+    axes.set_ylim(len(matrix), 0)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("identified task")
-    return category_axis(axes, columns, start=0.5)
+    return category_axis(axes, list(matrix.columns), start=0.5)
 
 
 def _ranks(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle) -> float:

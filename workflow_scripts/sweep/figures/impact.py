@@ -13,7 +13,7 @@ from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, policy_points
 from sweep.figures.scores import imp_minimum_text, score, tasks_of
 from sweep.figures.theme import CaptionedFigure, captioned
 from sweep.figures.wording import POINTS_TEXT, count_text, left_out_text
-from sweep.study import IMP_INTERCEPT, IMP_SLOPE
+from sweep.study_results import IMP_INTERCEPT, IMP_SLOPE
 
 
 @registry.figure("imp_vs_minimum", "policies", "fits")

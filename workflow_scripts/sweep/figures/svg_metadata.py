@@ -23,7 +23,7 @@ def title_and_caption(svg_path: Path | str) -> tuple[str, str]:
         raise UserError(f"{svg_path}: no such file; expected a figure. Rerun snakemake to make it") from None
     except (ET.ParseError, UnicodeDecodeError):
         root = ET.Element("none")
-    texts = [root.findtext(f".//{DUBLIN_CORE}{name}") for name in ("title", "description")]
-    if not all(texts):
+    title, caption = (root.findtext(f".//{DUBLIN_CORE}{name}") for name in ("title", "description"))
+    if not (title and caption):
         raise UserError(f"{svg_path}: not a figure of this workflow: it carries no title and caption. {REMEDY}")
-    return texts[0], texts[1]
+    return title, caption

@@ -62,7 +62,7 @@ def save(
 
     Title, caption and what made it go into the metadata of both files. No date does: equal tables give equal bytes.
     """
-    texts = {
+    metadata = {
         "Title": captioned_figure.title,
         "Description": captioned_figure.caption,
         "Source": json.dumps(made_by, sort_keys=True),
@@ -70,6 +70,6 @@ def save(
     figure = captioned_figure.figure
     with style_context():
         with replacing(svg_path) as temporary:
-            figure.savefig(temporary, format="svg", metadata={**texts, "Date": None})
+            figure.savefig(temporary, format="svg", metadata={**metadata, "Date": None})
         with replacing(png_path) as temporary:
-            figure.savefig(temporary, format="png", dpi=dpi, metadata=texts)
+            figure.savefig(temporary, format="png", dpi=dpi, metadata=metadata)

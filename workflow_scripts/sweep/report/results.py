@@ -6,14 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from sweep.claims import CLAIMS
-from sweep.formatting import counted, number, percent
-from sweep.over_models import share
+from sweep.claims.estimators import share
+from sweep.confusion import NONE, confusion_matrix
+from sweep.formatting import condition, counted, number, percent
 
 MEASURES = {"op": "Op", "imp": "Imp"}
-NONE = "none"  # what a policy that promotes no task is identified as
 _VERDICTS = ("replicated", "not replicated", "inconclusive")
-_SIGNS = {"above": "> {}", "below": "< {}", "within": "within ± {}"}
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,7 @@ def _identified_by(measure: str, rows: pd.DataFrame, tasks: Sequence[str]) -> di
         answer = "No: worse than by guessing"
     else:
         answer = "Not shown: guessing may do as well"
-    identified = rows["identified_task"].astype(object).fillna(NONE)
-    pairs = pd.crosstab(rows["task"].astype(object), identified)
-    counts = pairs.reindex(index=list(tasks), columns=[*tasks, NONE], fill_value=0)
+    counts = confusion_matrix(rows, tasks)
     return {
         "name": MEASURES[measure],
         "answer": answer,
@@ -114,7 +110,6 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
     Returns:
         ``tally`` of the verdicts, and ``claims``: number, statement and a row a statistic.
     """
-    sides = {(claim.number, claim.statistic): claim.side for claim in CLAIMS}
     return {
         "tally": [{"verdict": verdict, "count": int((claims["verdict"] == verdict).sum())} for verdict in _VERDICTS],
         "n": len(claims),
@@ -129,7 +124,7 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
                         "interval": f"{number(row['low'], '.4g')} to {number(row['high'], '.4g')}"
                         if pd.notna(row["low"])
                         else "no interval",
-                        "threshold": _SIGNS[sides[claim, row["statistic"]]].format(number(row["threshold"], "g")),
+                        "threshold": condition(row["side"], row["threshold"]),
                         "verdict": row["verdict"],
                         "n": row["n"],
                     }
@@ -141,7 +136,7 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def policies_table(policies: pd.DataFrame, tasks: Sequence[str], sizes: Sequence[str]) -> dict[str, Any]:
+def policies_overview(policies: pd.DataFrame, tasks: Sequence[str], sizes: Sequence[str]) -> dict[str, Any]:
     """The main columns of every policy, each value with the key that it is sorted by.
 
     Args:

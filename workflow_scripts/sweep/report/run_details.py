@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from sweep.canonical import configuration_hash
+from sweep.canonical_json import configuration_hash
 from sweep.errors import REMEDY, TableError
 from sweep.formatting import MISSING, counted, duration, number
 from sweep.provenance import metadata_of

@@ -1,0 +1,1 @@
+"""The study's claims: what they are, how their statistics are estimated, and how a sweep judges them."""

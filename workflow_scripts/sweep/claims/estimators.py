@@ -1,0 +1,336 @@
+"""Statistics over pretrained models, with intervals: the unit is the model, however many policies it has.
+
+Policies that were reinforced from one model are not independent. So a statistic is formed within the model first, or
+whole models are left out at a time. Unless said otherwise, series and frames have an entry or row per model, and
+missing values are left out.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sweep.claims.evidence import MODEL
+
+Sizes = Mapping[tuple[str, int], float]  # log10 of the number of parameters of each model
+
+CONFIDENCE = 0.95
+
+
+class Estimate(NamedTuple):
+    """A statistic with its 95 % interval; null where it cannot be computed, the interval also where models are too few.
+
+    Attributes:
+        value: the statistic.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        n: models behind it; 0 if there is no value.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Point(NamedTuple):
+    """A statistic with its standard error over models and the degrees of freedom of the t distribution."""
+
+    value: float
+    stderr: float
+    df: int
+    n: int
+
+
+NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
+NO_POINT = Point(np.nan, np.nan, 0, 0)
+
+
+def interval(point: Point, confidence: float = CONFIDENCE) -> Estimate:
+    """Student's t interval."""
+    half = stats.t.ppf((1 + confidence) / 2, point.df) * point.stderr
+    return Estimate(point.value, point.value - half, point.value + half, point.n)
+
+
+def simultaneous(points: Iterable[Point]) -> list[Estimate]:
+    """Intervals that hold all at once (Bonferroni); points without a value are left out."""
+    points = [point for point in points if np.isfinite(point.value)]
+    return [interval(point, 1 - (1 - CONFIDENCE) / len(points)) for point in points]
+
+
+def smallest(points: Iterable[Point]) -> Estimate:
+    """The smallest value, from the smallest to the smallest ends of intervals that hold all at once."""
+    return _extreme(simultaneous(points), np.min)
+
+
+def largest(points: Iterable[Point]) -> Estimate:
+    """The largest value, from the largest to the largest ends of intervals that hold all at once."""
+    return _extreme(simultaneous(points), np.max)
+
+
+def _extreme(estimates: Sequence[Estimate], pick: Callable[..., np.ndarray]) -> Estimate:
+    """Null ends stay null; the number of models is the smallest of all."""
+    if not estimates:
+        return NOTHING
+    ends = pick([[estimate.value, estimate.low, estimate.high] for estimate in estimates], axis=0)
+    return Estimate(*ends, min(estimate.n for estimate in estimates))
+
+
+def magnitude(estimate: Estimate) -> Estimate:
+    """The absolute value; its interval reaches down to 0 if the estimate's own holds 0."""
+    low, high = estimate.low, estimate.high
+    return Estimate(abs(estimate.value), np.max([low, -high, 0.0]), np.max([-low, high]), estimate.n)
+
+
+def mean(values: pd.Series) -> Point:
+    """Mean over models."""
+    values = values.dropna()
+    n = len(values)
+    return Point(values.mean(), stats.sem(values) if n > 1 else np.nan, n - 1, n) if n else NO_POINT
+
+
+def means(values: pd.DataFrame) -> list[Point]:
+    """Mean over models of each column."""
+    return [mean(column) for _, column in values.items()]
+
+
+def slope(values: pd.Series, sizes: Sizes) -> Point:
+    """Least-squares slope over models, per decade of parameters."""
+    x, y = _against_size(values, sizes)
+    if len(np.unique(x)) < 2:
+        return NO_POINT
+    return _gradients(x, y, [np.array([1, 0])])[0]
+
+
+def slopes(values: pd.DataFrame, sizes: Sizes) -> list[Point]:
+    """Least-squares slope over models of each column, per decade of parameters."""
+    return [slope(column, sizes) for _, column in values.items()]
+
+
+def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
+    """Slopes of a parabola at the smallest and the largest size, each counted positive if it rises outwards.
+
+    Both are positive exactly if the parabola opens upwards and its lowest point lies between the two sizes.
+    """
+    x, y = _against_size(values, sizes)
+    if len(np.unique(x)) < 3:
+        return []
+    x = x - x.mean()  # a well-conditioned fit
+    return _gradients(x, y, [-np.array([2 * x.min(), 1, 0]), np.array([2 * x.max(), 1, 0])])
+
+
+def _gradients(x: np.ndarray, y: np.ndarray, combinations: Sequence[np.ndarray]) -> list[Point]:
+    """Linear combinations of a fitted polynomial's coefficients, the highest power first."""
+    n, n_coefficients = len(x), len(combinations[0])
+    covariance = np.full((n_coefficients, n_coefficients), np.nan)
+    if n > n_coefficients:
+        coefficients, covariance = np.polyfit(x, y, n_coefficients - 1, cov=True)
+    else:
+        coefficients = np.polyfit(x, y, n_coefficients - 1)
+    return [Point(c @ coefficients, np.sqrt(c @ covariance @ c), n - n_coefficients, n) for c in combinations]
+
+
+def _against_size(values: pd.Series, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+    """log10 of the parameters and the values of the models that have both."""
+    y = values.dropna()
+    x = np.array([sizes.get(model, np.nan) for model in y.index])
+    known = np.isfinite(x)
+    return x[known], y.to_numpy()[known]
+
+
+def sums_of_models(models: pd.Index, terms: np.ndarray) -> np.ndarray:
+    """What the rows of each model add up to, for `jackknife`.
+
+    Args:
+        models: (N,) model of each row.
+        terms: (N, ...) what is added up, in any shape.
+
+    Returns:
+        (n, ...) sums, the models in the order in which they first come.
+    """
+    model_of_row, distinct = models.factorize()
+    sums = np.zeros((len(distinct), *terms.shape[1:]))
+    np.add.at(sums, model_of_row, terms)
+    return sums
+
+
+def jackknife(statistic: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -> Point:
+    """A statistic of sums over all models, with its standard error from leaving out one model at a time.
+
+    The sums without a model are the total minus what it adds, so that the time taken is proportional to the models.
+
+    Args:
+        statistic: takes (m, ...) sums to (m,) values, NaN where it cannot be computed.
+        sums: (n, ...) what each model adds, from `sums_of_models`.
+    """
+    n, total = len(sums), sums.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        (value,) = statistic(total[None])
+        if n < 2:
+            return Point(value, np.nan, n - 1, n)
+        without = statistic(total - sums)
+    return Point(value, np.sqrt((n - 1) * without.var()), n - 1, n)
+
+
+def moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(..., 6) terms whose sums determine the straight line through points: 1, x, y, x², xy, y².
+
+    Args:
+        x: (...) should be centred, since sums of squares far from 0 lose digits.
+        y: (...) likewise.
+    """
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+
+def line(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The least-squares line from sums of `moments`.
+
+    Args:
+        sums: (..., 6).
+
+    Returns:
+        Slope, intercept and residual sum of squares, (...) each; NaN where the points do not determine them.
+    """
+    n, x, y, xx, xy, yy = np.moveaxis(sums, -1, 0)
+    slope = (xy - x * y / n) / _spread(n, x, xx)
+    return slope, (y - slope * x) / n, np.maximum(yy - y * y / n - slope * (xy - x * y / n), 0)
+
+
+def variance(n: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:
+    """Variance of numbers from their count, sum and sum of squares; NaN where all are equal."""
+    return _spread(n, x, xx) / (n - 1)
+
+
+def _spread(n: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:
+    """Sum of squares about the mean; NaN where it is 0 but for rounding."""
+    spread = xx - x * x / n
+    return np.where(spread > 1e-12 * xx, spread, np.nan)
+
+
+def share(true: pd.Series) -> Estimate:
+    """Share of models for which something is true, with Wilson's interval.
+
+    Args:
+        true: one truth value per model.
+    """
+    n = len(true)
+    if n == 0:
+        return NOTHING
+    result = stats.binomtest(int(true.sum()), n)
+    ends = result.proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(result.statistic, ends.low, ends.high, n)
+
+
+# Relations between two numbers per policy
+
+
+def r_squared_about_identity(measured: pd.Series, predicted: pd.Series) -> Point:
+    """1 minus the sum of squares about y = x over that about the mean.
+
+    Args:
+        measured: one number per policy, indexed by its model among others; policies that lack either are left out.
+        predicted: likewise.
+    """
+    points = pd.DataFrame({"measured": measured, "distance": measured - predicted}).dropna()
+    y, distance = points["measured"] - points["measured"].mean(), points["distance"]
+    sums = _sums_per_model(points.index, np.column_stack([np.ones_like(y), y, y**2, distance**2]))
+
+    def r_squared(sums: np.ndarray) -> np.ndarray:
+        n, y, yy, residual = sums.T
+        return 1 - residual / (variance(n, y, yy) * (n - 1))
+
+    return jackknife(r_squared, sums)
+
+
+class Lines:
+    """Straight lines through policies: one through all of them, and one per task.
+
+    Args:
+        x: one number per policy, indexed by its task and its model; policies that lack x or y are left out.
+        y: likewise.
+    """
+
+    def __init__(self, x: pd.Series, y: pd.Series) -> None:
+        points = pd.DataFrame({"x": x, "y": y}).dropna()
+        self._x, self._y = points.mean()
+        tasks, distinct = points.index.get_level_values("task").factorize()
+        terms = np.zeros((len(points), len(distinct), 6))
+        terms[np.arange(len(points)), tasks] = moments(*(points - points.mean()).to_numpy().T)
+        self._sums = _sums_per_model(points.index, terms)  # (models, tasks, 6) about the means
+
+    def slope(self, reference: float) -> Point:
+        """Slope of the one line, minus a reference."""
+        return jackknife(lambda sums: line(sums.sum(axis=1))[0] - reference, self._sums)
+
+    def intercept(self, reference: float) -> Point:
+        """Intercept of the one line, minus a reference."""
+
+        def excess(sums: np.ndarray) -> np.ndarray:
+            slope, intercept, _ = line(sums.sum(axis=1))
+            return intercept + self._y - slope * self._x - reference
+
+        return jackknife(excess, self._sums)
+
+    def variance_removed(self) -> Point:
+        """Share of the residual variance about the one line that a line per task removes.
+
+        Variances are per degree of freedom, since further slopes and intercepts remove some of it by chance.
+        """
+
+        def removed(sums: np.ndarray) -> np.ndarray:
+            of_task = sums[..., 0]
+            n, n_tasks = of_task.sum(axis=1), (of_task > 0).sum(axis=1)
+            separate = np.where(of_task > 0, line(sums)[2], 0.0).sum(axis=1) / (n - 2 * n_tasks)
+            together = line(sums.sum(axis=1))[2] / (n - 2)
+            return np.where((n_tasks > 1) & (n > 2 * n_tasks), 1 - separate / together, np.nan)
+
+        return jackknife(removed, self._sums)
+
+
+def smallest_slope_difference(x: Sequence[pd.DataFrame], y: Sequence[pd.DataFrame]) -> Estimate:
+    """Lines through two kinds of policies: the absolute difference of their slopes, the smallest of several pairs.
+
+    Args:
+        x: a frame per pair, with a column per kind.
+        y: likewise. Models that lack any of the four numbers are left out of their pair.
+    """
+    differences = []
+    for pair in zip(x, y, strict=True):
+        of = np.stack([frame.to_numpy() for frame in pair])  # (x or y, models, kinds)
+        of = of[:, np.isfinite(of).all(axis=(0, 2))]
+        if of.size:
+            terms = moments(*(of - of.mean(axis=1, keepdims=True)))
+            differences.append(jackknife(lambda sums: -np.diff(line(sums)[0], axis=1)[:, 0], terms))
+    return _extreme([magnitude(difference) for difference in simultaneous(differences)], np.min)
+
+
+def lead_in_separation(first: np.ndarray, second: np.ndarray) -> Point:
+    """How much further one measure sets two kinds of policies apart than another: Cohen's d, mean over pairs of kinds.
+
+    Args:
+        first: (2 kinds, models, pairs) one measure. Pairs that are undefined in either measure for any model are left
+            out, within that model, of both.
+        second: likewise the other measure.
+    """
+    values = np.stack([first, second])
+    known = np.isfinite(values).all(axis=(0, 1))
+    if not known.any():
+        return NO_POINT
+    # both kinds of a measure are taken about one mean
+    centred = np.where(known, values - np.nanmean(values, axis=(1, 2, 3), keepdims=True), 0.0)
+    terms = np.stack([np.broadcast_to(known, centred.shape), centred, centred**2], axis=-1)
+
+    def lead(sums: np.ndarray) -> np.ndarray:
+        n, x, xx = np.moveaxis(sums, -1, 0)  # (m, 2 measures, 2 kinds, pairs)
+        deviation = np.sqrt(variance(n, x, xx).mean(axis=2))
+        gaps = -np.diff(x / n, axis=2)[:, :, 0] / deviation  # (m, 2, pairs)
+        several = n[:, 0, 0] > 1
+        return np.where(several, gaps[:, 0] - gaps[:, 1], 0.0).sum(axis=1) / several.sum(axis=1)
+
+    return jackknife(lead, np.moveaxis(terms, 2, 0).astype(float))
+
+
+def _sums_per_model(policies: pd.Index, terms: np.ndarray) -> np.ndarray:
+    return sums_of_models(policies.to_frame().set_index(MODEL).index, terms)

@@ -1,0 +1,115 @@
+"""What the claims are estimated from: the summary tables of a sweep, rearranged by pretrained model.
+
+A row or entry per model is indexed by size and seed, the unit of every statistic.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from sweep.repeats import split_history_repeats
+
+MODEL = ["size", "seed"]
+POLICY = ["task", *MODEL]
+JUDGED = ["task", "evaluated_task"]
+
+Pair = tuple[str, str]  # a task that policies were trained on, and one that judges them
+
+
+class Evidence:
+    """The policies that were trained on a good set, and what the tables hold about them.
+
+    Policies of graded tasks, and what those tasks say about other policies, are left out: the study had none. A table
+    or column that is missing raises KeyError as soon as it is used; missing values and rows do not.
+
+    Args:
+        tables: summary tables by name: 'policies', 'cross_objective', 'generator', 'identification', 'training' and
+            'differential'.
+    """
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        policies = tables["policies"]
+        graded = policies.loc[policies["n_good"].isna(), "task"].unique()
+        self._tables = {name: _without(table, graded) for name, table in tables.items()}
+
+    @cached_property
+    def policies(self) -> pd.DataFrame:
+        """The table, indexed by task, number of good outcomes, size and seed."""
+        return self._tables["policies"].set_index(["task", "n_good", *MODEL])
+
+    @cached_property
+    def sizes(self) -> dict[tuple[str, int], float]:
+        """log10 of the number of parameters of each model."""
+        return np.log10(self.policies["n_parameters"].groupby(MODEL).mean()).to_dict()
+
+    @cached_property
+    def good_sets(self) -> dict[str, list[int]]:
+        """Good outcomes of each task that policies were trained on."""
+        return {task: list(good) for task, good in self.policies["good_set"].groupby("task").first().items()}
+
+    @cached_property
+    def generator(self) -> pd.DataFrame:
+        """What was measured of the sequence's own generator: exact repeats against the split history."""
+        return split_history_repeats(self._tables["generator"])
+
+    @cached_property
+    def pretraining(self) -> pd.DataFrame:
+        """Training curves of the pretrained models in the order of their steps, indexed by size and seed."""
+        rows = self._tables["training"]
+        return rows[rows["stage"] == "pretrain"].sort_values("step").set_index(MODEL)
+
+    @cached_property
+    def differential(self) -> pd.DataFrame:
+        """Differential measures of the policies, the future of each block its own output, indexed by policy."""
+        rows = self._tables["differential"].dropna(subset="task")
+        return rows[rows["future"] == "block"].set_index(POLICY)
+
+    def crossed(self, column: str) -> pd.DataFrame:
+        """A column of 'cross_objective': a row per model, a column per pair of a policy's task and a judging task."""
+        return _by_model(self._tables["cross_objective"].set_index([*POLICY, "evaluated_task"])[column], *JUDGED)
+
+    def identified(self, measure: str) -> pd.DataFrame:
+        """Whether each policy's task is identified by 'op' or 'imp': a row per model, a column per task.
+
+        No rows for a single task, which cannot be mistaken for another.
+        """
+        rows = self._tables["identification"].set_index(POLICY)
+        correct = by_task(rows.loc[rows["measure"] == measure, "correct"])
+        return correct if correct.shape[1] > 1 else correct.iloc[:0]
+
+
+def by_task(values: pd.Series) -> pd.DataFrame:
+    """Values per policy in a row per model and a column per task."""
+    return _by_model(values.dropna(), "task")
+
+
+def by_n_good(values: pd.Series) -> pd.DataFrame:
+    """Values per policy in a row per model and a column per number of good outcomes, averaged over its tasks."""
+    return _by_model(values.dropna(), "n_good")
+
+
+def drops(by_n_good: pd.DataFrame) -> pd.DataFrame:
+    """By how much values fall from each column to the next."""
+    return -by_n_good.diff(axis=1).iloc[:, 1:]
+
+
+def averages(values: pd.Series) -> pd.Series:
+    """Mean per model over its tasks; models that lack a task are left out, so that all average over the same ones."""
+    return by_task(values).dropna().mean(axis=1)
+
+
+def wrong_and_right(crossed: pd.DataFrame) -> list[tuple[Pair, Pair]]:
+    """Columns of policies judged by another task, each with that of the judging task's own policies."""
+    return [((task, judge), (judge, judge)) for task, judge in crossed if task != judge and (judge, judge) in crossed]
+
+
+def _by_model(values: pd.Series, *across: str) -> pd.DataFrame:
+    """Values in a row per model and a column per value of some levels of the index, in ascending order."""
+    return values.astype(float).groupby([*MODEL, *across]).mean().unstack(list(across))
+
+
+def _without(table: pd.DataFrame, tasks: np.ndarray) -> pd.DataFrame:
+    """The rows of a table that none of some tasks plays a part in."""
+    return table[~table[table.columns.intersection(JUDGED)].isin(tasks).any(axis=1)]

@@ -1,0 +1,58 @@
+"""The schema of the configuration: type, range and meaning of every key, from `config/config.schema.yaml`."""
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SCHEMA_PATH = Path(__file__).parents[3] / "config" / "config.schema.yaml"
+
+Key = tuple[str | int, ...]  # the way to a value: names of keys, positions in lists
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+
+
+@cache
+def validator() -> Any:
+    """A validator of the schema, stricter than JSON Schema: 2.0 is no integer, NaN and infinity are no numbers."""
+    from jsonschema import Draft202012Validator, validators  # takes 0.1 s, and most scripts validate nothing
+
+    def is_number(_: Any, value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+    def is_integer(_: Any, value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many({"number": is_number, "integer": is_integer})
+    return validators.extend(Draft202012Validator, type_checker=types)(_schema())
+
+
+def schema_of(key: Key) -> dict[str, Any]:
+    """What the schema says about a key, references resolved; nothing for an unknown key."""
+    schema = _resolved({"$ref": "#/$defs/overrides"})
+    for part in key:
+        if isinstance(part, int):
+            schema = schema.get("items", {})
+        else:
+            schema = schema.get("properties", {}).get(part) or schema.get("additionalProperties") or {}
+        schema = _resolved(schema)
+    return schema
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    target = _schema()["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    return {**_resolved(target), **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+@cache
+def known_keys(section: Key = ()) -> list[Key]:
+    """Every key that the schema names, other than below the names of sizes and tasks."""
+    own = [(*section, name) for name in schema_of(section).get("properties", {})]
+    return own + [key for name in own for key in known_keys(name)]
