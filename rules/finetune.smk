@@ -3,17 +3,17 @@
 
 rule finetune:
     input:
-        script=script("finetune.py"),
+        script=script(FINETUNE),
         pretrained=rules.pretrain.output.checkpoint,
         train=sequence_table(RESULTS, "train"),
         validation=sequence_table(RESULTS, "validation"),
     output:
-        checkpoint=finetuned_table(RESULTS, "checkpoint"),
-        training=finetuned_table(RESULTS, "training"),
+        checkpoint=table(FINETUNE, "checkpoint"),
+        training=table(FINETUNE, "training"),
     log:
-        log_of("finetune", "task={task}/size={size}/seed={seed}.log"),
+        log_of(FINETUNE) + ".log",
     benchmark:
-        log_of("finetune", "task={task}/size={size}/seed={seed}.tsv")
+        log_of(FINETUNE) + ".tsv"
     priority: largest_first(5)
     conda:
         "../envs/train.yaml"
@@ -24,13 +24,10 @@ rule finetune:
         device=config["device"],
         gpu=GPUS,
     params:
-        code=version_of("finetune.py"),
-        settings=seeded(finetuning),
+        code=version_of(FINETUNE),
+        settings=settings_of(FINETUNE),
         state=f"{RESULTS}/state/finetune,task={{task}},size={{size}},seed={{seed}}",
     message:
         "Reinforcing {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code}"
-        " --device {resources.device} --pretrained {input.pretrained:q} --train {input.train:q}"
-        " --validation {input.validation:q} --checkpoint {output.checkpoint:q}"
-        " --training {output.training:q} --state {params.state:q} --log {log:q}"
+        command(FINETUNE, "--device {resources.device}", "--state {params.state:q}")

@@ -26,7 +26,8 @@ from sweep.over_models import (
     sums_of_models,
 )
 from sweep.provenance import provenance
-from sweep.tables import SCHEMAS, read_table, write_table
+from sweep.schemas.summary import SUMMARY
+from sweep.tables import read_table, write_table
 
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
 PARAMETERS = {"18k": 18_000, "51k": 51_000, "143k": 143_000, "402k": 402_000}
@@ -311,7 +312,7 @@ SMALL = {
 @pytest.mark.filterwarnings("error")
 def test_any_sweep_is_judged_on_what_it_has(sweep, tmp_path):
     claims = claims_table(true_tables(**SMALL[sweep]), GOOD_SETS)
-    write_table(claims, "summary/claims", tmp_path / "claims.parquet", provenance({}, "code"))
+    write_table(claims, SUMMARY["claims"], tmp_path / "claims.parquet", provenance({}, "code"))
     assert len(claims) == len(CLAIMS)
     assert claims["n"].max() == len(SMALL[sweep].get("sizes", PARAMETERS)) * len(SMALL[sweep].get("seeds", SEEDS))
     assert (claims.loc[claims["value"].isna(), "n"] == 0).all()
@@ -631,10 +632,10 @@ def test_every_claim_is_judged_in_order(claims):
 
 def test_the_table_fits_its_schema(tables, tmp_path):
     claims = claims_table(tables, GOOD_SETS)
-    assert list(claims) == list(SCHEMAS["summary/claims"].columns)
+    assert list(claims) == list(SUMMARY["claims"].columns)
     path = tmp_path / "claims.parquet"
-    write_table(claims, "summary/claims", path, provenance({}, "code"))
-    assert read_table(path, "summary/claims").num_rows == len(CLAIMS)
+    write_table(claims, SUMMARY["claims"], path, provenance({}, "code"))
+    assert read_table(path, SUMMARY["claims"]).num_rows == len(CLAIMS)
 
 
 def test_tasks_are_compared_by_their_good_sets_whatever_their_names(tables, claims):

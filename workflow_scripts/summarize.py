@@ -14,9 +14,11 @@ from splithistory.task import Task
 from sweep import script
 from sweep.canonical import configuration_hash
 from sweep.claims import claims_table
-from sweep.layout import Table, pretrained_keys, pretrained_table, summarized_tables, summary_table
+from sweep.layout import Table, pretrained_keys, pretrained_table, summary_table
 from sweep.provenance import made_otherwise, metadata_of, refuse
-from sweep.stages import origin
+from sweep.schemas.measure import GENERATOR
+from sweep.schemas.summary import SUMMARY
+from sweep.stages import summarized_tables
 from sweep.summary import (
     actions_table,
     both_stages_table,
@@ -34,7 +36,8 @@ def main(arguments: argparse.Namespace) -> None:
     settings, results = arguments.settings, arguments.results
     tasks = {name: Task.from_settings(name, entry) for name, entry in settings["tasks"].items()}
     tables = stacked(settings, results)
-    pretrained, finetuned = tables["pretrained"], tables["finetuned"]
+    pretrained = tables["pretrain"] | tables["measure_pretrained"]
+    finetuned = tables["finetune"] | tables["measure"]
     n_parameters = {
         (keys["size"], keys["seed"]): checkpoint_metadata(pretrained_table(results, "checkpoint", **keys))[
             "n_parameters"
@@ -63,40 +66,40 @@ def main(arguments: argparse.Namespace) -> None:
         "differential": both_stages_table(pretrained["differential"], finetuned["differential"]),
     }
     summary["fits"] = fits_table(summary["policies"])
-    generator = read_table(summary_table(results, "generator"), "summary/generator").to_pandas()
+    generator = read_table(summary_table(results, "generator"), GENERATOR).to_pandas()
     good_sets = {name: np.flatnonzero(task.good).tolist() for name, task in tasks.items() if task.is_good_set}
     summary["claims"] = claims_table(of_good_sets(summary | {"generator": generator}, tasks), good_sets)
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
     for name, frame in summary.items():
-        write_table(frame, f"summary/{name}", summary_table(results, name), made_by)
+        write_table(frame, SUMMARY[name], summary_table(results, name), made_by)
 
 
 def stacked(settings: Mapping[str, Any], results: str) -> dict[str, dict[str, pd.DataFrame]]:
-    """All tables of a stage and name in one frame, with their keys; checkpoints apart.
+    """All tables of a rule and name in one frame, with their keys; checkpoints apart.
 
     Raises:
         TableError: if one is missing or unreadable, or another configuration made some.
     """
     tables = defaultdict(list)
     for table in summarized_tables(results, settings["sweep"]):
-        tables[table.stage, table.name].append(table)
+        tables[table.job.rule, table.name].append(table)
     hashes: dict[tuple[Any, ...], str] = {}
     problems = []
 
     def content(table: Table) -> pa.Table:
         rows = read_table(table.path, table.schema)
-        made_by, made = metadata_of(rows.schema, table.path), origin(settings, results, table)
-        job = (made.script, *table.keys.values())  # its tables have their settings in common
-        if job not in hashes:
-            hashes[job] = configuration_hash(made.settings)
-        if made_by.get("configuration_hash") != hashes[job]:
-            problems.extend(made_otherwise(made_by, made.settings, table.path))
+        made_by, job = metadata_of(rows.schema, table.path), table.job
+        name = (job.rule, *job.keys.values())  # its tables have their settings in common
+        if name not in hashes:
+            hashes[name] = configuration_hash(job.settings(settings))
+        if made_by.get("configuration_hash") != hashes[name]:
+            problems.extend(made_otherwise(made_by, job.settings(settings), table.path))
         return rows.replace_schema_metadata()
 
     frames: dict[str, dict[str, pd.DataFrame]] = defaultdict(dict)
-    for (stage, name), same in tables.items():
+    for (rule, name), same in tables.items():
         if name != "checkpoint":
-            frames[stage][name] = frame_of(same, content)
+            frames[rule][name] = frame_of(same, content)
     refuse(problems)
     return frames
 
@@ -111,7 +114,7 @@ def frame_of(tables: Sequence[Table], content: Callable[[Table], pa.Table]) -> p
     frame = pa.concat_tables(pieces).to_pandas(
         types_mapper=lambda arrow: pd.ArrowDtype(arrow) if pa.types.is_list(arrow) else None
     )
-    keys = pd.DataFrame([table.keys for table in tables])
+    keys = pd.DataFrame([table.job.keys for table in tables])
     return frame.assign(**{key: values.repeat(n_rows).to_numpy() for key, values in keys.items()})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from splithistory.policy_measurement import Measurement
 from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import Futures
+from sweep.schemas.measure import MEASURES
 
 
 def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
@@ -28,12 +29,7 @@ def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any
 
 def measures_of(futures: Futures) -> dict[str, float]:
     """Columns of the measures, nats."""
-    return {
-        "entropy": futures.entropy,
-        "entropy_counterfactual": futures.entropy_counterfactual,
-        "op": futures.op,
-        "imp": futures.imp,
-    }
+    return {name: getattr(futures, name) for name in MEASURES}
 
 
 def distributions_of(futures: Futures) -> dict[str, Any]:
