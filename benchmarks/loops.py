@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from argparse import Namespace
-from functools import reduce
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from sweep.code import code_version
+from sweep.configuration import load
 from sweep.stages import all_tables
 from sweep.workflow import all_jobs
 
@@ -51,12 +51,6 @@ def loops(config: dict[str, Any]) -> None:
         )
 
 
-def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Snakemake's way: key by key, lists whole."""
-    both = {key: merged(first[key], value) for key, value in second.items() if isinstance(first.get(key), dict)}
-    return first | second | both
-
-
 def assert_equal_tables(config: dict[str, Any], folder: Path, other: Path) -> None:
     for table in all_tables(config["results_dir"], config["sweep"]):
         ours, theirs = (pq.ParquetFile(place / table.path).read() for place in (folder, other))
@@ -78,9 +72,8 @@ def timed(*commands: list[str]) -> list[float]:
 
 
 def compare(size: str, configfiles: list[Path]) -> None:
-    chosen = {"results_dir": "results", "sweep": {"sizes": [size], "seeds": [0]}}
-    files = [yaml.safe_load(path.read_text()) for path in (ROOT / "config.yaml", *configfiles)]
-    config = reduce(merged, [*files, chosen])
+    config = load(configfiles)
+    config |= {"results_dir": "results", "sweep": config["sweep"] | {"sizes": [size], "seeds": [0]}}
     with tempfile.TemporaryDirectory() as temporary:
         folders = [Path(temporary, name) for name in ("loops", "one", "two")]
         for folder in folders:

@@ -32,9 +32,7 @@ from sweep.stages import (
     SEQUENCES,
     SUMMARIZE,
     all_tables,
-    finetune_settings,
     n_weights,
-    pretrain_settings,
     summarized_tables,
 )
 from sweep.workflow import FIGURES, MANIFEST, REPORT
@@ -75,17 +73,12 @@ def nearest_folder(path):
 
 def table(stage, name):
     """Path of a stage's table, with Snakemake's wildcards."""
-    return stage.place(RESULTS, name)
+    return stage.path(name, RESULTS)
 
 
 def files(stage):
     """Paths of what a stage writes besides tables."""
     return [f"{RESULTS}/{name}" for name in stage.files(TASKS)]
-
-
-def log_of(stage):
-    """Path of a stage's log and benchmark file, without extension."""
-    return stage.log.replace("{results}", RESULTS)
 
 
 def script(stage):
@@ -98,14 +91,15 @@ def version_of(stage):
     return code_version(SCRIPTS, stage.script)
 
 
+def keys_of_job(wildcards):
+    """The wildcards of a job, a seed as a number."""
+    return {key: int(value) if key == "seed" else value for key, value in wildcards.items()}
+
+
 def settings_of(stage):
     """The settings of a stage as a parameter of its rule: canonical JSON of just what the job depends on."""
 
-    def settings(wildcards):
-        keys = {key: int(value) if key == "seed" else value for key, value in wildcards.items()}
-        return canonical_json(stage.settings(config, **keys))
-
-    return settings if stage.keys else settings({})
+    return lambda wildcards: canonical_json(stage.settings(config, **keys_of_job(wildcards)))
 
 
 def command(stage, *options):
@@ -125,15 +119,11 @@ def command(stage, *options):
 
 def replaced_checkpoints():
     """Checkpoints of this sweep's policies that another configuration made; they are about to be replaced."""
-    checkpoints = {
-        table.path: table.job.settings(config)
+    return [
+        table.path
         for table in all_tables(RESULTS, config["sweep"])
         if table.name == "checkpoint"
-    }
-    return [
-        path
-        for path, settings in checkpoints.items()
-        if recorded_hash(path) not in (None, configuration_hash(settings))
+        and recorded_hash(table.path) not in (None, configuration_hash(table.job.settings(config)))
     ]
 
 
@@ -162,14 +152,11 @@ def memory(bytes_per_weight):
     )
 
 
-def training_time(settings_of):
-    """Minutes of a training job: four times those of a server's core, and ten to start and to end.
-
-    `settings_of` gives the training's settings for the job's wildcards.
-    """
+def training_time(stage):
+    """Minutes of a training job: four times those of a server's core, and ten to start and to end."""
 
     def minutes(wildcards, attempt):
-        settings = settings_of(wildcards)
+        settings = stage.settings(config, **keys_of_job(wildcards))[stage.rule]
         tokens = settings["n_steps"] * settings["batch_size"] * config["sequence"]["context_length"]
         seconds = tokens * (12e-6 + 1e-10 * n_weights(config, wildcards.size))
         return attempt * (10 + round(4 * seconds / 60))

@@ -9,9 +9,9 @@ rule figures:
     output:
         [figure_file(path) for path in files(FIGURES)],
     log:
-        log_of(FIGURES) + ".log",
+        FIGURES.log(RESULTS) + ".log",
     benchmark:
-        log_of(FIGURES) + ".tsv"
+        FIGURES.log(RESULTS) + ".tsv"
     conda:
         "../envs/measure.yaml"
     threads: 4  # that many processes draw at a time

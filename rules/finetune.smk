@@ -11,16 +11,16 @@ rule finetune:
         checkpoint=table(FINETUNE, "checkpoint"),
         training=table(FINETUNE, "training"),
     log:
-        log_of(FINETUNE) + ".log",
+        FINETUNE.log(RESULTS) + ".log",
     benchmark:
-        log_of(FINETUNE) + ".tsv"
+        FINETUNE.log(RESULTS) + ".tsv"
     priority: largest_first(5)
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=memory(bytes_per_weight=500),
-        runtime=training_time(lambda wildcards: finetune_settings(config, wildcards.size, wildcards.task)),
+        runtime=training_time(FINETUNE),
         device=config["device"],
         gpu=GPUS,
     params:

@@ -8,9 +8,9 @@ rule measure_generator:
     output:
         generator=table(MEASURE_GENERATOR, "generator"),
     log:
-        log_of(MEASURE_GENERATOR) + ".log",
+        MEASURE_GENERATOR.log(RESULTS) + ".log",
     benchmark:
-        log_of(MEASURE_GENERATOR) + ".tsv"
+        MEASURE_GENERATOR.log(RESULTS) + ".tsv"
     conda:
         "../envs/measure.yaml"
     threads: 1
@@ -40,9 +40,9 @@ rule measure:
         self_estimate=table(MEASURE, "self_estimate"),
         differential=table(MEASURE, "differential"),
     log:
-        log_of(MEASURE) + ".log",
+        MEASURE.log(RESULTS) + ".log",
     benchmark:
-        log_of(MEASURE) + ".tsv"
+        MEASURE.log(RESULTS) + ".tsv"
     priority: largest_first(0)
     conda:
         "../envs/train.yaml"
@@ -70,9 +70,9 @@ rule measure_pretrained:
     output:
         differential=table(MEASURE_PRETRAINED, "differential"),
     log:
-        log_of(MEASURE_PRETRAINED) + ".log",
+        MEASURE_PRETRAINED.log(RESULTS) + ".log",
     benchmark:
-        log_of(MEASURE_PRETRAINED) + ".tsv"
+        MEASURE_PRETRAINED.log(RESULTS) + ".tsv"
     priority: largest_first(0)
     conda:
         "../envs/train.yaml"

@@ -10,16 +10,16 @@ rule pretrain:
         checkpoint=table(PRETRAIN, "checkpoint"),
         training=table(PRETRAIN, "training"),
     log:
-        log_of(PRETRAIN) + ".log",
+        PRETRAIN.log(RESULTS) + ".log",
     benchmark:
-        log_of(PRETRAIN) + ".tsv"
+        PRETRAIN.log(RESULTS) + ".tsv"
     priority: largest_first(10)  # everything else waits for these
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=memory(bytes_per_weight=500),
-        runtime=training_time(lambda wildcards: pretrain_settings(config, wildcards.size)),
+        runtime=training_time(PRETRAIN),
         device=config["device"],
         gpu=GPUS,
     params:

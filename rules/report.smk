@@ -10,7 +10,7 @@ rule report:
         report=files(REPORT)[0],
         schedule=files(REPORT)[1:],
     log:
-        log_of(REPORT) + ".log",
+        REPORT.log(RESULTS) + ".log",
     conda:
         "../envs/measure.yaml"
     threads: 1
@@ -34,7 +34,7 @@ rule manifest:
     output:
         manifest=table(MANIFEST, "manifest"),
     log:
-        log_of(MANIFEST) + ".log",
+        MANIFEST.log(RESULTS) + ".log",
     conda:
         "../envs/measure.yaml"
     threads: 1

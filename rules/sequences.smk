@@ -7,9 +7,9 @@ rule sequences:
     output:
         chains=table(SEQUENCES, "chains"),
     log:
-        log_of(SEQUENCES) + ".log",
+        SEQUENCES.log(RESULTS) + ".log",
     benchmark:
-        log_of(SEQUENCES) + ".tsv"
+        SEQUENCES.log(RESULTS) + ".tsv"
     priority: 20  # everything else waits for these
     conda:
         "../envs/measure.yaml"

@@ -17,9 +17,9 @@ rule summarize:
         fits=table(SUMMARIZE, "fits"),
         claims=table(SUMMARIZE, "claims"),
     log:
-        log_of(SUMMARIZE) + ".log",
+        SUMMARIZE.log(RESULTS) + ".log",
     benchmark:
-        log_of(SUMMARIZE) + ".tsv"
+        SUMMARIZE.log(RESULTS) + ".tsv"
     conda:
         "../envs/measure.yaml"
     threads: 1

@@ -19,9 +19,10 @@ from conftest import ROOT, environment, kill_group, wait_until
 from splithistory.seeding import SPLITS
 from sweep.figures import figure_names
 from sweep.layout import (
+    MODEL,
+    POLICY,
     finetuned_table,
-    policy_keys,
-    pretrained_keys,
+    keys_of,
     pretrained_table,
     sequence_table,
     summary_table,
@@ -73,8 +74,8 @@ EVERYTHING = (
 
 def log_names():
     """Name of the log of every job, without its extension, by its rule."""
-    models = [f"size={keys['size']}/seed={keys['seed']}" for keys in pretrained_keys(SWEEP)]
-    policies = [f"task={keys['task']}/size={keys['size']}/seed={keys['seed']}" for keys in policy_keys(SWEEP)]
+    models = [f"size={keys['size']}/seed={keys['seed']}" for keys in keys_of(MODEL, SWEEP)]
+    policies = [f"task={keys['task']}/size={keys['size']}/seed={keys['seed']}" for keys in keys_of(POLICY, SWEEP)]
     return {
         "sequences": [f"sequences/split={split}" for split in SPLITS],
         **{rule: [rule] for rule in ("measure_generator", "summarize", "figures", "report", "manifest")},
@@ -158,7 +159,7 @@ def test_the_manifest_lists_every_other_table_and_its_rows(finished):
 
 def test_there_is_a_row_for_every_policy(finished):
     policies = read_table(finished.results / "summary" / "policies.parquet", SUMMARY["policies"])
-    assert policies.select(["task", "size", "seed"]).to_pylist() == list(policy_keys(SWEEP))
+    assert policies.select(["task", "size", "seed"]).to_pylist() == list(keys_of(POLICY, SWEEP))
 
 
 def test_two_jobs_at_a_time_make_the_same_tables(workspace, finished):
@@ -414,9 +415,9 @@ def test_policies_of_another_sequence_are_not_replaced_silently(copied):
     run = copied.snakemake("--until", "sequences", override={"sequence": {"seed": 1}})
     assert run.status == 0, run.output
     assert run.jobs == GENERATE
-    for keys in pretrained_keys(SWEEP):
+    for keys in keys_of(MODEL, SWEEP):
         assert pretrained_table(RESULTS, "checkpoint", **keys) in run.stderr
-    for keys in policy_keys(SWEEP):
+    for keys in keys_of(POLICY, SWEEP):
         assert finetuned_table(RESULTS, "checkpoint", **keys) in run.stderr
 
 

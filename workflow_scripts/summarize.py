@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from splithistory.task import Task
 from sweep import script
 from sweep.canonical import configuration_hash
 from sweep.claims import claims_table
-from sweep.layout import Table, pretrained_keys, pretrained_table, summary_table
-from sweep.provenance import made_otherwise, metadata_of, refuse
+from sweep.layout import MODEL, Table, keys_of, pretrained_table, summary_table
+from sweep.provenance import made_otherwise, metadata_of, read_metadata, refuse
 from sweep.schemas.measure import GENERATOR
 from sweep.schemas.summary import SUMMARY
 from sweep.stages import summarized_tables
@@ -39,10 +38,8 @@ def main(arguments: argparse.Namespace) -> None:
     pretrained = tables["pretrain"] | tables["measure_pretrained"]
     finetuned = tables["finetune"] | tables["measure"]
     n_parameters = {
-        (keys["size"], keys["seed"]): checkpoint_metadata(pretrained_table(results, "checkpoint", **keys))[
-            "n_parameters"
-        ]
-        for keys in pretrained_keys(settings["sweep"])
+        (keys["size"], keys["seed"]): read_metadata(pretrained_table(results, "checkpoint", **keys))["n_parameters"]
+        for keys in keys_of(MODEL, settings["sweep"])
     }
     cross_objective = cross_objective_table(finetuned["measured"], tasks)
     identification = identification_table(cross_objective, finetuned["measured"], finetuned["bootstrap"], tasks)
@@ -116,11 +113,6 @@ def frame_of(tables: Sequence[Table], content: Callable[[Table], pa.Table]) -> p
     )
     keys = pd.DataFrame([table.job.keys for table in tables])
     return frame.assign(**{key: values.repeat(n_rows).to_numpy() for key, values in keys.items()})
-
-
-def checkpoint_metadata(path: str) -> dict[str, Any]:
-    """What a checkpoint says about itself, without reading its tensors."""
-    return metadata_of(pq.read_schema(path), path)
 
 
 if __name__ == "__main__":

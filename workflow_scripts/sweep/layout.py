@@ -1,7 +1,7 @@
 """Where the files of a sweep lie, and what a stage is: tables are in Hive-style folders, one schema per folder."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from splithistory.seeding import SPLITS
 from sweep.schemas.columns import Schema
 
+# What a pretrained model and a policy are told apart by.
 MODEL = ("size", "seed")
 POLICY = ("task", *MODEL)
 
@@ -42,20 +43,13 @@ def keys_of(names: Iterable[str], sweep: Mapping[str, Any]) -> Iterator[dict[str
     return (dict(zip(names, chosen, strict=True)) for chosen in product(*values))
 
 
-def pretrained_keys(sweep: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The keys of every pretrained model of a sweep (``sizes``, ``seeds``)."""
-    return keys_of(MODEL, sweep)
-
-
-def policy_keys(sweep: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The keys of every policy of a sweep (``tasks``, ``sizes``, ``seeds``)."""
-    return keys_of(POLICY, sweep)
-
-
 def policy_folders(results: str) -> list[Path]:
     """Folders of the policies and pretrained models that are there, of whatever configuration."""
     keys = {"pretrained": "size=*/seed=*", "finetuned": "task=*/size=*/seed=*"}
     return sorted(path for stage, pattern in keys.items() for path in Path(results).glob(f"{stage}/*/{pattern}"))
+
+
+_PLACES = {("split",): lambda results, name: sequence_table(results), MODEL: pretrained_table, POLICY: finetuned_table}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +62,9 @@ class Stage:
         settings: the part of the configuration that a job depends on, given the configuration and the job's keys.
         keys: what its jobs differ in; there is one job for each combination of their values, a single one without any.
         inputs: patterns of the tables that a job reads, by option of the script; None if it reads all that there is.
-        tables: schemas of the tables that a job writes, by option of the script.
-        place: path of a table, given the results folder and the table's name; keys are left in braces.
+        schemas: of the tables that a job writes.
         files: what else a job writes below the results folder, given the sweep's tasks.
-        published: names of the tables that are published.
+        published: which of the tables are published.
     """
 
     rule: str
@@ -79,20 +72,23 @@ class Stage:
     settings: Callable[..., dict[str, Any]]
     keys: tuple[str, ...] = ()
     inputs: Mapping[str, str] | None = None
-    tables: Mapping[str, Schema] = field(default_factory=dict)
-    place: Callable[[str, str], str] = summary_table
+    schemas: tuple[Schema, ...] = ()
     files: Callable[[Sequence[str]], Sequence[str]] = lambda tasks: ()
-    published: Collection[str] = ()
+    published: tuple[Schema, ...] = ()
 
-    @property
-    def log(self) -> str:
+    @cached_property
+    def tables(self) -> dict[str, Schema]:
+        """Schemas of the tables that a job writes, by option of the script."""
+        return {schema.table: schema for schema in self.schemas}
+
+    def path(self, table: str, results: str = "{results}") -> str:
+        """Pattern of the path of one of the tables."""
+        place = _PLACES.get(self.keys)
+        return place(results, table) if place else f"{results}/{self.tables[table].name}.parquet"
+
+    def log(self, results: str = "{results}") -> str:
         """Pattern of the path of a job's log, and of the benchmark file beside it, without extension."""
-        return "/".join(["{results}/logs", self.rule, *(f"{key}={{{key}}}" for key in self.keys)])
-
-    @property
-    def trains(self) -> bool:
-        """Whether its jobs train a model."""
-        return "checkpoint" in self.tables
+        return "/".join([f"{results}/logs", self.rule, *(f"{key}={{{key}}}" for key in self.keys)])
 
 
 @dataclass(frozen=True)
@@ -111,10 +107,6 @@ class Job:
     keys: Mapping[str, Any]
     tasks: Sequence[str]
 
-    def filled(self, pattern: str) -> str:
-        """A pattern of the stage as a path of this job."""
-        return pattern.format(results=self.results, **self.keys)
-
     @property
     def rule(self) -> str:
         """Name of its rule."""
@@ -123,21 +115,18 @@ class Job:
     @cached_property
     def log(self) -> Path:
         """Its log; the benchmark file lies beside it."""
-        return Path(f"{self.filled(self.stage.log)}.log")
+        return Path(f"{self._filled(self.stage.log())}.log")
 
     @cached_property
     def inputs(self) -> dict[str, str]:
         """Paths of the tables that it reads, by option of its script; none for a stage that reads all that there is."""
-        return {name: self.filled(pattern) for name, pattern in (self.stage.inputs or {}).items()}
+        return {name: self._filled(pattern) for name, pattern in (self.stage.inputs or {}).items()}
 
     @cached_property
     def tables(self) -> list["Table"]:
         """The tables that it writes."""
-        place = self.stage.place("{results}", "{name}")
-        return [
-            Table(place.format(results=self.results, name=name, **self.keys), name, schema, self)
-            for name, schema in self.stage.tables.items()
-        ]
+        tables = self.stage.tables.items()
+        return [Table(self._filled(self.stage.path(name)), name, schema, self) for name, schema in tables]
 
     @cached_property
     def outputs(self) -> list[str]:
@@ -148,6 +137,9 @@ class Job:
     def settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """What its outputs' metadata keep of the configuration."""
         return self.stage.settings(config, **self.keys)
+
+    def _filled(self, pattern: str) -> str:
+        return pattern.format(results=self.results, **self.keys)
 
 
 class Table(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from splithistory.task import Task
-from sweep.layout import MODEL, POLICY, Stage, Table, finetuned_table, jobs_of, pretrained_table, sequence_table
+from sweep.layout import MODEL, POLICY, Stage, Table, jobs_of, sequence_table
 from sweep.schemas.checkpoint import CHECKPOINT
 from sweep.schemas.differential import DIFFERENTIAL
 from sweep.schemas.finetune import REINFORCEMENT
@@ -98,73 +98,48 @@ def drawing(config: Config) -> Settings:
     return summarizing(config) | {"figures": config["figures"]}
 
 
-_PRETRAINED = pretrained_table("{results}", "checkpoint")
 _LEARNT = {split: sequence_table("{results}", split) for split in ("train", "validation")}
 _TEST = {"test": sequence_table("{results}", "test")}
 
-SEQUENCES = Stage(
-    "sequences",
-    "generate_sequences.py",
-    generating,
-    keys=("split",),
-    inputs={},
-    tables={"chains": CHAINS},
-    place=lambda results, name: sequence_table(results),
-)
+SEQUENCES = Stage("sequences", "generate_sequences.py", generating, ("split",), inputs={}, schemas=(CHAINS,))
 MEASURE_GENERATOR = Stage(
     "measure_generator",
     "measure_generator.py",
     measuring_generator,
     inputs=_TEST,
-    tables={"generator": GENERATOR},
-    published=("generator",),
+    schemas=(GENERATOR,),
+    published=(GENERATOR,),
 )
-PRETRAIN = Stage(
-    "pretrain",
-    "pretrain.py",
-    pretraining,
-    keys=MODEL,
-    inputs=_LEARNT,
-    tables={"checkpoint": CHECKPOINT, "training": PRETRAINING},
-    place=pretrained_table,
-)
+PRETRAIN = Stage("pretrain", "pretrain.py", pretraining, MODEL, inputs=_LEARNT, schemas=(CHECKPOINT, PRETRAINING))
 MEASURE_PRETRAINED = Stage(
     "measure_pretrained",
     "measure_pretrained.py",
     measuring_pretrained,
-    keys=MODEL,
-    inputs={"checkpoint": _PRETRAINED, **_TEST},
-    tables={"differential": DIFFERENTIAL},
-    place=pretrained_table,
+    MODEL,
+    inputs={"checkpoint": PRETRAIN.path("checkpoint"), **_TEST},
+    schemas=(DIFFERENTIAL,),
 )
 FINETUNE = Stage(
     "finetune",
     "finetune.py",
     finetuning,
-    keys=POLICY,
-    inputs={"pretrained": _PRETRAINED, **_LEARNT},
-    tables={"checkpoint": CHECKPOINT, "training": REINFORCEMENT},
-    place=finetuned_table,
+    POLICY,
+    inputs={"pretrained": PRETRAIN.path("checkpoint"), **_LEARNT},
+    schemas=(CHECKPOINT, REINFORCEMENT),
 )
 MEASURE = Stage(
     "measure",
     "measure.py",
     measuring,
-    keys=POLICY,
-    inputs={"checkpoint": finetuned_table("{results}", "checkpoint"), "pretrained": _PRETRAINED, **_TEST},
-    tables={
-        "success": SUCCESS,
-        "measured": MEASURED,
-        "actions": ACTIONS,
-        "bootstrap": BOOTSTRAP,
-        "self_estimate": SELF_ESTIMATE,
-        "differential": DIFFERENTIAL,
-    },
-    place=finetuned_table,
-    published=("measured", "bootstrap", "self_estimate"),  # what the pages in docs/ read
+    POLICY,
+    inputs={"checkpoint": FINETUNE.path("checkpoint"), "pretrained": PRETRAIN.path("checkpoint"), **_TEST},
+    schemas=(SUCCESS, MEASURED, ACTIONS, BOOTSTRAP, SELF_ESTIMATE, DIFFERENTIAL),
+    published=(MEASURED, BOOTSTRAP, SELF_ESTIMATE),  # what the pages in docs/ read
 )
-SUMMARIZE = Stage("summarize", "summarize.py", summarizing, tables=SUMMARY, published=SUMMARY)
+_SUMMARIES = tuple(SUMMARY.values())
+SUMMARIZE = Stage("summarize", "summarize.py", summarizing, schemas=_SUMMARIES, published=_SUMMARIES)
 
+TRAINING = (PRETRAIN, FINETUNE)
 # The stages that make tables, each after those that it reads from; `workflow` has what follows.
 OF_TABLES = (SEQUENCES, MEASURE_GENERATOR, PRETRAIN, MEASURE_PRETRAINED, FINETUNE, MEASURE, SUMMARIZE)
 

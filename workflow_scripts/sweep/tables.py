@@ -71,12 +71,7 @@ def _dtype(column: Column) -> Any:
 
 
 def as_in_schema(table: pa.Table, schema: Schema) -> pd.DataFrame:
-    """The rows of a table with the types that its schema has in pandas.
-
-    Args:
-        table: from `read_table`.
-        schema: of the table.
-    """
+    """The rows of a table from `read_table`, with the types that its schema has in pandas."""
     frame = table.to_pandas(types_mapper=lambda arrow: pd.StringDtype() if arrow == "string" else None)
     return frame.astype({name: "Int64" for name, column in schema.columns.items() if _dtype(column) == "Int64"})
 

@@ -24,13 +24,7 @@ REPORT = Stage(
     drawing,
     files=lambda tasks: ["report.html", "schedule.svg", "schedule.png"],  # the schedule of the jobs before it
 )
-MANIFEST = Stage(
-    "manifest",
-    "write_manifest.py",
-    summarizing,
-    tables={"manifest": COLUMNS},
-    place=lambda results, name: f"{results}/{name}.parquet",
-)
+MANIFEST = Stage("manifest", "write_manifest.py", summarizing, schemas=(COLUMNS,))
 STAGES = (*OF_TABLES, FIGURES, REPORT, MANIFEST)
 
 

@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     config, folder = load(arguments.configfile), arguments.folder
     results, sweep = Path(config["results_dir"]), config["sweep"]
     jobs = list(all_jobs(".", sweep))
-    tables = [table for job in jobs for table in job.tables if table.name in job.stage.published]
+    tables = [table for job in jobs for table in job.tables if table.schema in job.stage.published]
     files = [table.path for table in tables]
     if not arguments.tables_only:
         # The report links to the manifest.

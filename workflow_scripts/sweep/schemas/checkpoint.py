@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
-from sweep.schemas.columns import Schema, listed, text
+from sweep.schemas.columns import Schema, lists, text
 
 CHECKPOINT = Schema(
     "checkpoint",
-    {"name": text(), "shape": listed(pa.int64()), "dtype": text("float32"), "values": listed(pa.float32())},
+    {"name": text(), "shape": lists(pa.int64()), "dtype": text("float32"), "values": lists(pa.float32())},
 )

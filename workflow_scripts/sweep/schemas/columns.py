@@ -1,8 +1,8 @@
 """What a schema is made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -34,12 +34,17 @@ class Schema:
     """The columns of a table, in their order.
 
     Attributes:
-        name: of the table in messages: its folder, and where several stages write such tables the last part of it.
+        name: in messages: the table's folder and name, or its name alone where more than one stage writes such tables.
         columns: by name.
     """
 
     name: str
     columns: Mapping[str, Column]
+
+    @property
+    def table(self) -> str:
+        """Name of the table in its stage."""
+        return self.name.rpartition("/")[2]
 
     @cached_property
     def arrow(self) -> pa.Schema:
@@ -47,36 +52,18 @@ class Schema:
         return pa.schema([(name, column.type) for name, column in self.columns.items()])
 
 
-def integer(low: int = 0, high: float = np.inf, nullable: bool = False) -> Column:
-    """Whole numbers from `low` to `high`."""
-    return Column(pa.int64(), low, high, nullable=nullable)
-
-
-def number(low: float = -np.inf, high: float = np.inf, nullable: bool = False) -> Column:
-    """Real numbers from `low` to `high`."""
-    return Column(pa.float64(), low, high, nullable=nullable)
-
-
 def text(*allowed: str, nullable: bool = False) -> Column:
-    """Text, one of `allowed` where there are any."""
+    """A column of texts, of those alone that are named if there are any."""
     return Column(pa.string(), allowed=allowed, nullable=nullable)
 
 
-def truth() -> Column:
-    """True or false."""
-    return Column(pa.bool_())
-
-
-def listed(element: pa.DataType, length: int | None = None) -> Column:
-    """Lists of `length` elements, or of any number."""
+def lists(element: pa.DataType, length: int | None = None) -> Column:
+    """A column of lists."""
     return Column(pa.list_(element), length=length)
 
 
-def made_nullable(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """The columns, any value of which may be missing."""
-    return {name: replace(column, nullable=True) for name, column in columns.items()}
-
-
+integer = partial(Column, pa.int64())  # low and high, both inclusive
+number = partial(Column, pa.float64())
+COUNT, TRUTH, RATE = integer(0), Column(pa.bool_()), number(0, 1)
 LOG_8, LOG_16 = float(np.log(8)) + 1e-9, float(np.log(16)) + 1e-9  # nats; the most that 8 or 16 outcomes can have
-RATE = number(0, 1)
-DISTRIBUTION = listed(pa.float64(), 8)  # of the outcomes
+DISTRIBUTION = lists(pa.float64(), 8)  # of the outcomes

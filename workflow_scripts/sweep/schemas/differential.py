@@ -1,12 +1,12 @@
 """The differential measures of a policy or pretrained model, one row per block, component and future."""
 
-from sweep.schemas.columns import Schema, integer, number, text
+from sweep.schemas.columns import COUNT, Schema, integer, number, text
 
 # Quartiles over windows; missing where no window defines the measure.
 DIFFERENTIAL = Schema(
     "differential",
     {
-        "block": integer(),
+        "block": COUNT,
         "component": text("attention", "mlp"),
         "future": text("block", "end"),
         "op_median": number(nullable=True),
@@ -16,7 +16,7 @@ DIFFERENTIAL = Schema(
         "imp_low": number(-1e-9, nullable=True),
         "imp_high": number(-1e-9, nullable=True),
         "n_windows": integer(1),
-        "n_undefined": integer(),
+        "n_undefined": COUNT,
         "reason": text(nullable=True),
     },
 )

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from sweep.schemas.columns import DISTRIBUTION, LOG_8, LOG_16, RATE, Column, Schema, integer, listed, number, text
+from sweep.schemas.columns import COUNT, DISTRIBUTION, LOG_8, LOG_16, RATE, Column, Schema, integer, lists, number, text
 
 
 def measures(most: float) -> dict[str, Column]:
@@ -20,18 +20,18 @@ def measures(most: float) -> dict[str, Column]:
 
 
 MEASURES = measures(LOG_8)
-_DISTRIBUTIONS = {"outcome_distribution": DISTRIBUTION, "counterfactual_distribution": DISTRIBUTION}
+DISTRIBUTIONS = {"outcome_distribution": DISTRIBUTION, "counterfactual_distribution": DISTRIBUTION}
 
 MEASURED = Schema(
     "finetuned/measured",
     {
-        "repeat": integer(),
+        "repeat": COUNT,
         "estimator": text("exact", "monte_carlo"),
         "counterfactual": text("split_history", "do_nothing", "random_token", "untrained", "pretrained"),
         "n_contexts": integer(1),
         "n_distinct_actions": integer(1),
         **MEASURES,
-        **_DISTRIBUTIONS,
+        **DISTRIBUTIONS,
     },
 )
 GENERATOR = Schema("summary/generator", MEASURED.columns)
@@ -41,23 +41,23 @@ SUCCESS = Schema(
         "success_rate": RATE,
         "chance": RATE,
         "n_contexts": integer(1),
-        "outcome_counts": listed(pa.int64(), 8),
-        "outcome_counts_pretrained": listed(pa.int64(), 8),
+        "outcome_counts": lists(pa.int64(), 8),
+        "outcome_counts_pretrained": lists(pa.int64(), 8),
         "off_alphabet_rate": RATE,
     },
 )
 ACTIONS = Schema(
     "finetuned/actions",
-    {"repeat": integer(), "action": integer(0, 15), "weight": RATE, "outcome_distribution": DISTRIBUTION},
+    {"repeat": COUNT, "action": integer(0, 15), "weight": RATE, "outcome_distribution": DISTRIBUTION},
 )
 BOOTSTRAP = Schema(
     "finetuned/bootstrap",
-    {"draw": integer(), "op": MEASURES["op"], "imp": MEASURES["imp"], **_DISTRIBUTIONS},
+    {"draw": COUNT, "op": MEASURES["op"], "imp": MEASURES["imp"], **DISTRIBUTIONS},
 )
 SELF_ESTIMATE = Schema(
     "finetuned/self_estimate",
     {
-        "repeat": integer(),
+        "repeat": COUNT,
         "n_contexts": integer(1),
         **measures(LOG_16),  # of all tokens as outcomes
         "odd_token_mass": RATE,

@@ -2,6 +2,6 @@
 
 import pyarrow as pa
 
-from sweep.schemas.columns import Schema, integer, listed
+from sweep.schemas.columns import COUNT, Schema, lists
 
-CHAINS = Schema("sequences", {"chain": integer(), "tokens": listed(pa.uint8())})
+CHAINS = Schema("sequences/chains", {"chain": COUNT, "tokens": lists(pa.uint8())})

@@ -1,38 +1,29 @@
 """The summary tables, by name."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
-from sweep.schemas.columns import (
-    DISTRIBUTION,
-    LOG_8,
-    LOG_16,
-    RATE,
-    Schema,
-    integer,
-    listed,
-    made_nullable,
-    number,
-    text,
-    truth,
-)
+from sweep.schemas.columns import COUNT, DISTRIBUTION, LOG_8, LOG_16, RATE, TRUTH, Schema, integer, lists, number, text
 from sweep.schemas.differential import DIFFERENTIAL
 from sweep.schemas.finetune import REINFORCEMENT
 from sweep.schemas.measure import MEASURED
 from sweep.schemas.pretrain import PRETRAINING
 
-_POLICY = {"task": text(), "size": text(), "seed": integer()}
-_STAGE = {"stage": text("pretrain", "finetune"), "task": text(nullable=True), "size": text(), "seed": integer()}
+_POLICY = {"task": text(), "size": text(), "seed": COUNT}
+_STAGE = {"stage": text("pretrain", "finetune"), "task": text(nullable=True), "size": text(), "seed": COUNT}
+_LEARNING = PRETRAINING.columns | REINFORCEMENT.columns
 _OP, _STDERR = number(-LOG_8, LOG_8), number(0, nullable=True)
 
 _COLUMNS = {
     "policies": {
         "task": text(),
         "n_good": integer(1, 7, nullable=True),  # missing for a graded task
-        "utility": listed(pa.float64(), 8),
+        "utility": lists(pa.float64(), 8),
         "chance": RATE,
         "size": text(),
         "n_parameters": integer(1),
-        "seed": integer(),
+        "seed": COUNT,
         "pretraining_loss": number(0),
         "maintenance_loss": number(0),
         "natural_loss": number(0),
@@ -62,14 +53,14 @@ _COLUMNS = {
         "op_self": number(-LOG_16, LOG_16),
         "imp_self": number(-1e-9),
         "identified_task": text(nullable=True),
-        "good_set": listed(pa.int8()),
+        "good_set": lists(pa.int8()),
         "outcome_distribution": DISTRIBUTION,
         "counterfactual_distribution": DISTRIBUTION,
     },
     "cross_objective": {
         **_POLICY,
         "evaluated_task": text(),
-        "is_training_task": truth(),
+        "is_training_task": TRUTH,
         "success_rate": RATE,
         "success_rate_counterfactual": RATE,
         "op": _OP,
@@ -92,19 +83,19 @@ _COLUMNS = {
         **_POLICY,
         "measure": text("op", "imp"),
         "identified_task": text(nullable=True),
-        "correct": truth(),
+        "correct": TRUTH,
         "true_set_rank": integer(1, nullable=True),
         "true_set_rank_low": number(1, nullable=True),
         "true_set_rank_high": number(1, nullable=True),
         "true_set_rank_reason": text(nullable=True),
-        "n_promoted": integer(),
-        "best_set": listed(pa.int8()),
+        "n_promoted": COUNT,
+        "best_set": lists(pa.int8()),
     },
     "actions": {**_POLICY, "action": integer(0, 15), "weight": RATE, "outcome_distribution": DISTRIBUTION},
     "training": {
         **_STAGE,
-        **made_nullable(PRETRAINING.columns | REINFORCEMENT.columns),
         "step": integer(1),
+        **{name: replace(column, nullable=True) for name, column in _LEARNING.items() if name != "step"},
     },
     "differential": _STAGE | DIFFERENTIAL.columns,
     "fits": {
@@ -115,7 +106,7 @@ _COLUMNS = {
         "intercept": number(nullable=True),
         "intercept_stderr": number(0, nullable=True),
         "r_squared": number(-1e-9, 1 + 1e-9, nullable=True),
-        "n": integer(),
+        "n": COUNT,
     },
     "claims": {
         "claim": integer(1, 16),
@@ -126,7 +117,7 @@ _COLUMNS = {
         "high": number(nullable=True),
         "threshold": number(nullable=True),
         "verdict": text("replicated", "not replicated", "inconclusive"),
-        "n": integer(),
+        "n": COUNT,
     },
 }
 SUMMARY = {name: Schema(f"summary/{name}", columns) for name, columns in _COLUMNS.items()}

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from sweep.layout import Job
 from sweep.snakemake_internals import locked_since
-from sweep.stages import FINETUNE, PRETRAIN, finetune_settings, n_weights, pretrain_settings
+from sweep.stages import TRAINING, n_weights
 from sweep.workflow import all_jobs
 
 T = TypeVar("T")
@@ -184,7 +184,7 @@ def logged_rows(text: str) -> pd.DataFrame:
 def _curve(job: Job, folder: Path) -> pd.DataFrame:
     """The evaluations of a finished training job; empty for any other job."""
     nothing = pd.DataFrame()
-    if not job.stage.trains:
+    if job.stage not in TRAINING:
         return nothing
     _, training = job.outputs
     return _cached(_table, folder / training, default=nothing)
@@ -234,17 +234,12 @@ def _with_estimates(jobs: Sequence[Progress], configuration: Mapping[str, Any]) 
 
 def _work(configuration: Mapping[str, Any], job: Job) -> float:
     """What a job's time is about proportional to: weights of the blocks, times steps if it trains."""
-    size = job.keys.get("size")
-    if size is None:
+    if "size" not in job.keys:
         return 1.0
-    weights = n_weights(configuration, size)
-    if job.stage is PRETRAIN:
-        return weights * pretrain_settings(configuration, size)["n_steps"]
-    if job.stage is FINETUNE:
-        return weights * finetune_settings(configuration, size, job.keys["task"])["n_steps"]
-    return float(weights)
+    n_steps = job.settings(configuration)[job.rule]["n_steps"] if job.stage in TRAINING else 1
+    return float(n_weights(configuration, job.keys["size"]) * n_steps)
 
 
 def _kinds(job: Job) -> list[Any]:
     """What a job's time is estimated from, best first: its rule and size, its rule, all training."""
-    return [(job.rule, job.keys.get("size")), job.rule, *(["training"] if job.stage.trains else [])]
+    return [(job.rule, job.keys.get("size")), job.rule, *(["training"] if job.stage in TRAINING else [])]
