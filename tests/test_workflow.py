@@ -70,6 +70,7 @@ def measuring_pretrained(sizes=SIZES, seeds=SEEDS):
 EVERYTHING = (
     GENERATE | MEASURE_GENERATOR | pretraining() | measuring_pretrained() | reinforcing_and_measuring() | SUMMARIZE
 )
+ALL_MEASURING = MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE
 
 
 def log_names():
@@ -194,7 +195,7 @@ def test_a_newer_file_of_other_content_reruns_what_reads_it(copied):
     table = pq.read_table(path)
     pq.write_table(table.slice(1), path)
     run = copied.snakemake("--dry-run")
-    assert run.jobs == MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE
+    assert run.jobs == ALL_MEASURING
 
 
 # A file of the finished sweep, and the jobs that make it again.
@@ -286,7 +287,7 @@ CHANGES = {
     "a size fewer": ({"sweep": {"sizes": SIZES[:1]}}, SUMMARIZE),
     "the number of test chains": (
         {"sequence": {"n_test": 250}},
-        {"Generating the test chains"} | MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE,
+        {"Generating the test chains"} | ALL_MEASURING,
     ),
     "a task fewer": ({"sweep": {"tasks": TASKS[:1]}}, SUMMARIZE),
     "a task that is defined and not run": ({"tasks": {"good1": {"good": [7]}}}, set()),
@@ -301,7 +302,7 @@ CHANGES = {
     ),
     "how blocks are measured": (
         {"measure": {"n_contexts_differential": 3}},
-        MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE,
+        ALL_MEASURING,
     ),
     "the pretraining of a size": (
         {"sizes": {"tiny": {"pretrain": {"learning_rate": 0.01}}}},
@@ -323,13 +324,36 @@ EDITS = {
     "workflow_scripts/sweep/figures/schedule.py": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/claims.py": SUMMARIZE,
+    "workflow_scripts/sweep/summary.py": SUMMARIZE,
+    "workflow_scripts/splithistory/theory.py": SUMMARIZE,
+    "workflow_scripts/splithistory/identification.py": SUMMARIZE,
     "workflow_scripts/splithistory/split_history.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/policy_measurement.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/self_estimate.py": measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/differential.py": measuring() | measuring_pretrained() | SUMMARIZE,
     "workflow_scripts/splithistory/network_differential.py": measuring() | measuring_pretrained() | SUMMARIZE,
+    "workflow_scripts/splithistory/information.py": ALL_MEASURING,
+    "workflow_scripts/sweep/windows.py": ALL_MEASURING,
     "workflow_scripts/splithistory/reinforcement.py": reinforcing_and_measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/fast_model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/sequence.py": EVERYTHING,
     "workflow_scripts/sweep/tables.py": EVERYTHING,
+    "workflow_scripts/sweep/stages.py": SUMMARIZE,
+    **{
+        f"workflow_scripts/sweep/schemas/{name}.py": jobs
+        for name, jobs in {
+            "columns": EVERYTHING,
+            "sequences": EVERYTHING,
+            "checkpoint": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+            "pretrain": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+            "finetune": reinforcing_and_measuring() | SUMMARIZE,
+            "measure": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+            "differential": measuring() | measuring_pretrained() | SUMMARIZE,
+            "summary": SUMMARIZE,
+            "manifest": {"Writing the manifest"},
+        }.items()
+    },
     "workflow_scripts/sweep/configuration.py": set(),
     "config/config.schema.yaml": set(),
     "README.md": set(),

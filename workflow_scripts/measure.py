@@ -18,7 +18,6 @@ from splithistory.seeding import Stream, stream_rng
 from splithistory.self_estimate import self_estimates
 from splithistory.sequence import N_OUTCOMES, Tokens, sample_outcomes
 from splithistory.task import Task
-from splithistory.theory import mean_utility
 from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint
@@ -72,7 +71,7 @@ def main(arguments: argparse.Namespace) -> None:
     task = Task.from_settings("trained", trained_with)
     counts = outcome_counts(actions)
     success = {
-        "success_rate": mean_utility(counts, task.utility) / len(contexts),
+        "success_rate": counts @ np.array(task.utility) / len(contexts),
         "chance": task.chance,
         "n_contexts": len(contexts),
         "outcome_counts": counts,
