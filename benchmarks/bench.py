@@ -23,28 +23,20 @@ import yaml
 from torch import nn
 from torch.nn import functional as F
 
+from splithistory.environment import MEMORY, MODULUS, Recurrence
 from splithistory.fast_model import FastPolicy, initial_policy
 from splithistory.information import entropy, kl_divergence
 from splithistory.model import Architecture, Policy
-from splithistory.policy_measurement import deterministic_policy
-from splithistory.reinforcement import FinetuneSettings, finetune
+from splithistory.reinforcement import FinetuneSettings, Reward, finetune
 from splithistory.self_estimate import self_estimate
-from splithistory.sequence import (
-    MEMORY,
-    MODULUS,
-    N_OUTCOMES,
-    N_TOKENS,
-    Tokens,
-    generate_chains,
-    outcome_of_each_action,
-    outcome_probabilities,
-)
+from splithistory.sequence import N_OUTCOMES, N_TOKENS, Chains, Tokens
 from splithistory.split_history import compare_futures
 from sweep.stages import architecture_settings, finetune_settings
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 NOISE = CONFIG["sequence"]["noise"]
+RECURRENCE = Recurrence(NOISE)
 N_PAIRS = 7
 N_STEPS = 10
 BATCH = 256
@@ -135,7 +127,8 @@ def compare_reinforcement(name: str, architecture: Architecture, size: str) -> C
     """Whole steps (windows, sampling, outcomes, two updates) against their two passes through the policy."""
     short = {"n_steps": N_STEPS, "evaluation_interval": N_STEPS}
     settings = FinetuneSettings.from_mapping(finetune_settings(CONFIG, size, "good4") | short)
-    chains = generate_chains(2000, 101, NOISE, np.random.default_rng(0))
+    train = RECURRENCE.generate_chains(2000, 101, np.random.default_rng(0))
+    chains = Chains(train, train[:2])
     policy = initial_policy(architecture, 0, settings.dropout)
     batches = [random_windows(n, policy) for n in (settings.batch_size, settings.maintenance.batch_size)]
 
@@ -145,8 +138,8 @@ def compare_reinforcement(name: str, architecture: Architecture, size: str) -> C
             for contexts, targets in batches:
                 F.cross_entropy(policy(contexts), targets).backward()
 
-    good = np.arange(N_OUTCOMES) % 2 == 0
-    return compare(name, passes, lambda: finetune(policy, settings, good, NOISE, chains, chains[:2], 0))
+    reward = Reward(RECURRENCE, np.arange(N_OUTCOMES) % 2 == 0)
+    return compare(name, passes, lambda: finetune(policy, settings, reward, chains=chains, seed=0))
 
 
 def next_value(tokens: list[int]) -> int:
@@ -183,8 +176,7 @@ def literal_split_history(actions: Tokens, contexts: Tokens) -> tuple[float, flo
 
 
 def split_history(actions: Tokens, contexts: Tokens) -> tuple[float, float]:
-    outcomes = outcome_probabilities(outcome_of_each_action(contexts), NOISE)
-    futures = compare_futures(deterministic_policy(actions), outcomes)
+    futures = compare_futures(actions, RECURRENCE.outcome_probabilities(contexts))
     return futures.op, futures.imp
 
 
@@ -207,7 +199,7 @@ def literal_self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> 
 def compare_split_histories(n_repeats: int, n: int) -> Comparison:
     """Repeats on ``n`` windows each, answered with all 16 tokens; equal values are checked."""
     actions = np.arange(n, dtype=np.uint8) % N_TOKENS
-    repeats = generate_chains(n_repeats * n, 21, NOISE, np.random.default_rng(0))[:, 1:].reshape(n_repeats, n, -1)
+    repeats = RECURRENCE.generate_chains(n_repeats * n, 21, np.random.default_rng(0))[:, 1:].reshape(n_repeats, n, -1)
     for contexts in repeats:
         measured = split_history(actions, contexts)
         np.testing.assert_allclose(measured, literal_split_history(actions, contexts), atol=1e-12)
@@ -221,7 +213,7 @@ def compare_split_histories(n_repeats: int, n: int) -> Comparison:
 def compare_self_estimates(name: str, architecture: Architecture) -> Comparison:
     """200 windows answered with all 16 tokens, 40,000 predictions against 3,200; equal values are checked."""
     policy = initial_policy(architecture, seed=0).eval()
-    contexts = generate_chains(200, 21, NOISE, np.random.default_rng(0))[:, 1:]
+    contexts = RECURRENCE.generate_chains(200, 21, np.random.default_rng(0))[:, 1:]
     actions = np.arange(200, dtype=np.uint8) % N_TOKENS
     estimate = self_estimate(policy, actions, contexts)
     np.testing.assert_allclose((estimate.op, estimate.imp), literal_self_estimate(policy, actions, contexts), atol=1e-6)
@@ -255,7 +247,7 @@ def seconds(run: Callable[[], object]) -> float:
 def comparisons() -> Iterator[Comparison]:
     yield compare(
         "sequence, 10.1 million tokens",
-        lambda: generate_chains(100_000, 101, NOISE, np.random.default_rng(0)),
+        lambda: RECURRENCE.generate_chains(100_000, 101, np.random.default_rng(0)),
         lambda: chains_one_token_at_a_time(50, 101),
         scale=100_000 / 50,
     )

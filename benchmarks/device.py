@@ -5,7 +5,7 @@ products in them; and the memory of a model's parameters, gradients, optimizers 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,18 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from splithistory.environment import environment_of
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
-from splithistory.pretraining import PretrainSettings, pretrain
-from splithistory.reinforcement import FinetuneSettings, finetune
-from splithistory.sequence import N_OUTCOMES, generate_chains
+from splithistory.optimizer import Schedule
+from splithistory.pretraining import pretrain
+from splithistory.reinforcement import FinetuneSettings, Reward, finetune
+from splithistory.sequence import N_OUTCOMES, Chains
+from splithistory.training_state import Observer
 from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+ENVIRONMENT = environment_of(CONFIG["sequence"])
 N_STEPS = 30  # timed in their second half, then one more is counted
 ALLOCATIONS = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
 
@@ -44,16 +48,15 @@ class Kernels(TorchDispatchMode):
 
 
 @dataclass
-class Probe:
-    """Wraps the steps of a training: times some, then looks into the last."""
+class Probe(Observer):
+    """Follows a training: times some steps, then looks into the last."""
 
     seconds: float = 0.0  # a step
     n_kernels: int = 0  # a step
     flop: int = 0  # a step
     kept: dict[int, int] = field(default_factory=dict)  # bytes that the step's graphs keep, by storage
 
-    def __call__(self, steps: Iterable[int]) -> Iterator[int]:
-        steps = list(steps)
+    def steps(self, steps: range) -> Iterator[int]:
         half = len(steps) // 2
         yield from steps[:half]
         started = time.perf_counter()
@@ -73,37 +76,28 @@ class Probe:
 def probe(training: Callable[..., Any]) -> Probe:
     """What a step of a training takes."""
     probe = Probe()
-    training(track=probe)
+    training(observer=probe)
     return probe
 
 
-def trainings(size: str, chains: np.ndarray) -> dict[str, Callable[..., Any]]:
+def trainings(size: str, chains: Chains) -> dict[str, Callable[..., Any]]:
     """Pretraining and reinforcement of a size, evaluated on a few windows only."""
     shape = Architecture(**architecture_settings(CONFIG, size))
     short = {"n_steps": N_STEPS, "evaluation_interval": N_STEPS + 1}
     reinforcing = FinetuneSettings.from_mapping(finetune_settings(CONFIG, size, "good4") | short)
-    good = np.arange(N_OUTCOMES) % 2 == 0
+    pretraining = Schedule(**pretrain_settings(CONFIG, size) | short)
+    policy = initial_policy(shape, 0, reinforcing.dropout)
+    reward = Reward(ENVIRONMENT, np.arange(N_OUTCOMES) % 2 == 0)
     return {
-        "pretrain": partial(
-            pretrain, shape, PretrainSettings(**pretrain_settings(CONFIG, size) | short), chains, chains[:10], 0
-        ),
-        "finetune": partial(
-            finetune,
-            initial_policy(shape, 0, reinforcing.dropout),
-            reinforcing,
-            good,
-            CONFIG["sequence"]["noise"],
-            chains,
-            chains[:10],
-            0,
-        ),
+        "pretrain": partial(pretrain, shape, pretraining, chains=chains, seed=0),
+        "finetune": partial(finetune, policy, reinforcing, reward=reward, chains=chains, seed=0),
     }
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    sequence = CONFIG["sequence"]
-    chains = generate_chains(2000, sequence["chain_length"], sequence["noise"], np.random.default_rng(0))
+    train = ENVIRONMENT.generate_chains(2000, CONFIG["sequence"]["chain_length"], np.random.default_rng(0))
+    chains = Chains(train, train[:10])
     print(f"{'size':<6}{'step of':<10}{'ms':>7}{'kernels':>9}{'GFLOP':>8}{'GFLOP/s':>9}{'MB':>7}")
     for size in CONFIG["sweep"]["sizes"]:
         for name, training in trainings(size, chains).items():

@@ -22,20 +22,14 @@ import torch
 import yaml
 
 from splithistory.actions import best_actions
+from splithistory.environment import environment_of
 from splithistory.model import Architecture, Policy
 from splithistory.optimizer import Schedule
-from splithistory.policy_measurement import deterministic_policy
 from splithistory.pretraining import evaluate, pretrain
-from splithistory.reinforcement import FinetuneSettings, finetune
+from splithistory.reinforcement import FinetuneSettings, Reward, finetune
 from splithistory.seeding import split_rng
 from splithistory.self_estimate import self_estimate
-from splithistory.sequence import (
-    Tokens,
-    generate_chains,
-    one_window_a_chain,
-    outcome_of_each_action,
-    outcome_probabilities,
-)
+from splithistory.sequence import Chains, Tokens, one_window_a_chain
 from splithistory.split_history import compare_futures
 from splithistory.task import Task
 from splithistory.theory import predicted_optimization
@@ -45,6 +39,7 @@ from sweep.configuration import load
 from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
 
 CONFIG = load([])
+ENVIRONMENT = environment_of(CONFIG["sequence"])
 PRETRAINED = Path("results/trials")
 N_SELF_ESTIMATES = 5  # of 400 windows each
 
@@ -53,7 +48,12 @@ def chains(split: str) -> Tokens:
     """The chains of config.yaml; those of the test split from a seed of their own."""
     sequence = CONFIG["sequence"]
     seed = sequence["seed"] + (1000 if split == "test" else 0)
-    return generate_chains(sequence[f"n_{split}"], sequence["chain_length"], sequence["noise"], split_rng(seed, split))
+    return ENVIRONMENT.generate_chains(sequence[f"n_{split}"], sequence["chain_length"], split_rng(seed, split))
+
+
+def training_chains() -> Chains:
+    """The chains of config.yaml that policies are trained and evaluated on."""
+    return Chains(chains("train"), chains("validation"))
 
 
 def pretrained(trial: Mapping[str, Any], dropout: float) -> Policy:
@@ -63,36 +63,39 @@ def pretrained(trial: Mapping[str, Any], dropout: float) -> Policy:
     made_with = {"architecture": shape, "pretrain": settings, "seed": trial["seed"]}
     path = PRETRAINED / f"{trial['size']},seed={trial['seed']},{configuration_hash(made_with)[:12]}.parquet"
     if not path.exists():
-        policy, _ = pretrain(
-            Architecture(**shape), Schedule(**settings), chains("train"), chains("validation"), trial["seed"]
-        )
+        policy, _ = pretrain(Architecture(**shape), Schedule(**settings), training_chains(), seed=trial["seed"])
         save_checkpoint(policy, path, made_with, seed=trial["seed"])
     return load_checkpoint(path, dropout)[0]
 
 
 def settings_of(trial: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a trial's reinforcement, complete."""
-    task = trial["task"] if isinstance(trial["task"], str) else next(iter(CONFIG["tasks"]))
-    settings, changes = finetune_settings(CONFIG, trial["size"], task), trial.get("finetune", {})
+    tasks = CONFIG["tasks"] | {str(trial["task"]): entry_of(trial)}
+    settings = finetune_settings(CONFIG | {"tasks": tasks}, trial["size"], str(trial["task"]))
+    changes = trial.get("finetune", {})
     return settings | changes | {"maintenance": settings["maintenance"] | changes.get("maintenance", {})}
+
+
+def entry_of(trial: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The trial's task as the configuration has it."""
+    return CONFIG["tasks"][trial["task"]] if isinstance(trial["task"], str) else {"good": trial["task"]}
 
 
 def run(trial: Mapping[str, Any]) -> dict[str, Any]:
     """Train and measure a policy: a row of the table."""
     torch.set_num_threads(1)
-    noise, settings = CONFIG["sequence"]["noise"], FinetuneSettings.from_mapping(settings_of(trial))
-    entry = CONFIG["tasks"][trial["task"]] if isinstance(trial["task"], str) else {"good": trial["task"]}
-    task = Task.from_settings(str(trial["task"]), entry)
-    policy, train, validation = pretrained(trial, settings.dropout), chains("train"), chains("validation")
+    settings = FinetuneSettings.from_mapping(settings_of(trial))
+    task = Task.from_settings(str(trial["task"]), entry_of(trial), ENVIRONMENT)
+    reward = Reward(ENVIRONMENT, np.array(task.utility))
+    policy = pretrained(trial, settings.dropout)
     start = time.process_time()
-    policy, _ = finetune(policy, settings, np.array(task.utility), noise, train, validation, trial["seed"])
+    policy, _ = finetune(policy, settings, reward, chains=training_chains(), seed=trial["seed"])
     core_seconds = time.process_time() - start
 
     test, length = chains("test"), policy.architecture.context_length
     contexts = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=1).contexts
     actions = best_actions(policy, contexts, settings.action_tokens)
-    outcomes = outcome_probabilities(outcome_of_each_action(contexts), noise)
-    futures = compare_futures(deterministic_policy(actions), outcomes)
+    futures = compare_futures(actions, ENVIRONMENT.outcome_probabilities(contexts))
     estimates = [
         self_estimate(policy, actions[start : start + 400], contexts[start : start + 400])
         for start in range(0, 400 * N_SELF_ESTIMATES, 400)

@@ -1,5 +1,6 @@
 """What a script depends on: a change of code reruns the jobs that use it, and no others."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -151,3 +152,10 @@ def test_importing_the_package_loads_no_measures():
     code = "import sys, splithistory; print('splithistory.split_history' in sys.modules, splithistory.measure.__name__)"
     result = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["False", "measure"]
+
+
+@pytest.mark.parametrize("path", sorted((SCRIPTS.parent / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_benchmarks_fit_the_code_that_they_measure(path):
+    """As far as their imports tell; running them takes minutes."""
+    environment = {**os.environ, "PYTHONPATH": f"{SCRIPTS}:{path.parent}"}
+    subprocess.run([sys.executable, "-c", f"import {path.stem}"], env=environment, check=True)

@@ -74,6 +74,11 @@ BAD = [
     ("finetune.successes", None, "finetune.successes is empty", "expected sampled, expected or every"),
     ("tasks.good4.finetune", {"successes": "expectd"}, "tasks.good4.finetune.successes", "Did you mean 'expected'?"),
     ("finetune.maintenance.random_fraction", 1.5, "finetune.maintenance.random_fraction is 1.5", "from 0 to 1"),
+    ("sequence.environment", "ring", "sequence.environment is 'ring'", "expected recurrence"),
+    ("sequence.outcome_of_residue", [0] * 16, "sequence.outcome_of_residue is [0, 0, ", "without 1 and 2 and 3 and 4"),
+    ("sequence.outcome_of_residue", [0, 1, 2, 3, 4, 5, 6, 7], "sequence.outcome_of_residue", "16 outcomes"),
+    ("sequence.outcome_of_residue", [*range(8), *range(1, 9)], "sequence.outcome_of_residue[15] is 8", "from 0 to 7"),
+    ("finetune.chance_exponent", -1, "finetune.chance_exponent is -1", "from 0 to 10"),
     ("finetune.action_tokens", "even", "finetune.action_tokens is 'even'", "expected all or odd"),
     ("finetune.action_tokens", True, "finetune.action_tokens is true", "expected all or odd"),
     # names
@@ -353,12 +358,25 @@ def assert_holds_only_what_differs(override, base):
 
 @pytest.mark.parametrize("name", ["config.yaml", "config/quick.yaml", "config/tiny.yaml"])
 def test_all_tasks_are_reinforced_by_one_rule(name):
-    """A task that somebody adds is then treated like its neighbours."""
+    """A task that somebody adds is then treated like its neighbours, and like one that chance solves as often."""
     config = merged_with((ROOT / name).read_text(encoding="utf-8"))
-    config["tasks"]["added"] = {"good": [3]}
+    config["tasks"] |= {"added": {"good": [3]}, "as_good2": {"good": [1, 3]}}
     for size in config["sweep"]["sizes"]:
         by_rule = finetune_settings(config, size, "added")
-        assert all(finetune_settings(config, size, task) == by_rule for task in config["sweep"]["tasks"])
+        assert finetune_settings(config, size, "as_good2") == finetune_settings(config, size, "good2")
+        for task in config["sweep"]["tasks"]:
+            settings = finetune_settings(config, size, task)
+            assert settings | {"n_steps": by_rule["n_steps"]} == by_rule
+
+
+@pytest.mark.parametrize(
+    ("exponent", "n_steps"), [(0, (1000, 1000, 1000)), (0.5, (866, 500, 707)), (1, (750, 250, 500)), (10, (56, 1, 1))]
+)
+def test_tasks_that_chance_solves_more_often_are_trained_for_fewer_steps(exponent, n_steps):
+    config = changed({"finetune.n_steps": 1000, "finetune.chance_exponent": exponent, "sizes.18k.finetune": {}})
+    config["tasks"]["graded"] = {"utility": [0, 0, 0, 0.5, 0.5, 1, 1, 1]}
+    for task, expected in zip(("good2", "good6", "graded"), n_steps, strict=True):
+        assert finetune_settings(config, "18k", task)["n_steps"] == expected
 
 
 MAINTENANCE = BASE["finetune"]["maintenance"].keys()
@@ -367,7 +385,10 @@ MAINTENANCE = BASE["finetune"]["maintenance"].keys()
 def test_the_studys_sweep_has_the_settings_of_the_published_one():
     study = merged_with((ROOT / "config/study.yaml").read_text(encoding="utf-8"))
     published = yaml.safe_load((ROOT / "docs/replication/configuration.yaml").read_text(encoding="utf-8"))
+    published["finetune"]["chance_exponent"] = 0  # it was made when all tasks were trained for as many steps
     assert study["sweep"] == published["sweep"]
+    # It was made when there was one environment.
+    published["sequence"] |= {key: BASE["sequence"][key] for key in ("environment", "outcome_of_residue")}
     assert study["sequence"] == published["sequence"]
     for size in study["sweep"]["sizes"]:
         assert pretrain_settings(study, size) == pretrain_settings(published, size)
@@ -526,6 +547,7 @@ def test_a_task_overrides_a_size_which_overrides_the_general_finetuning():
         {
             "sizes.18k.finetune": {
                 "n_steps": 500,
+                "chance_exponent": 0,
                 "dropout": 0.3,
                 "maintenance": {"learning_rate": 0.1, "batch_size": 9},
             },
@@ -535,7 +557,7 @@ def test_a_task_overrides_a_size_which_overrides_the_general_finetuning():
     )
     before = copy.deepcopy(config)
     maintenance = {**BASE["finetune"]["maintenance"], "learning_rate": 0.1}
-    general = {**BASE["finetune"], "n_steps": 500}
+    general = {key: value for key, value in BASE["finetune"].items() if key != "chance_exponent"} | {"n_steps": 500}
     assert finetune_settings(config, "18k", "good2") == {
         **general,
         "dropout": 0.4,

@@ -13,16 +13,14 @@ from splithistory.model import predict
 from splithistory.pretraining import pretrain
 from splithistory.reinforcement import Evaluation, finetune
 from splithistory.self_estimate import self_estimate
-from splithistory.training_state import NO_SNAPSHOTS
+from splithistory.training_state import UNOBSERVED
 from sweep.device import select_device
-from sweep.snapshots import FileSnapshots
 from test_training import (
+    CHAINS,
     FINETUNE,
-    GOOD4,
-    NOISE,
     PRETRAIN,
+    REWARD,
     TINY,
-    TRAIN,
     VALIDATION,
     KilledError,
     killed_after,
@@ -37,8 +35,8 @@ def policy_on(device):
     return initial_policy(TINY, seed=0).to(device).eval()
 
 
-def pretrained_on(device, track=iter, snapshots=NO_SNAPSHOTS, **changes):
-    return pretrain(TINY, replace(PRETRAIN, **changes), TRAIN, VALIDATION, 0, device, track, snapshots)
+def pretrained_on(device, observer=UNOBSERVED, **changes):
+    return pretrain(TINY, replace(PRETRAIN, **changes), CHAINS, seed=0, device=device, observer=observer)
 
 
 def test_auto_takes_a_gpu_where_there_is_one():
@@ -53,7 +51,7 @@ def test_initial_policies_and_evaluations_leave_the_random_states_alone(device):
     expected = torch.rand(4, device=device)
     torch.manual_seed(3)
     policy = initial_policy(TINY, seed=0).to(device)
-    Evaluation(VALIDATION, TINY.context_length, GOOD4, NOISE, "all")(policy)
+    Evaluation(REWARD, VALIDATION, TINY.context_length, action_tokens="all")(policy)
     assert torch.equal(torch.rand(4, device=device), expected)
 
 
@@ -87,7 +85,7 @@ def test_without_random_numbers_of_its_own_a_training_is_equal_for_some_steps():
 def test_a_gpu_trains_and_reinforces():
     policy, rows = pretrained_on("cuda")
     assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
-    _, rows = finetune(policy, FINETUNE, GOOD4, NOISE, TRAIN, VALIDATION, 0)
+    _, rows = finetune(policy, FINETUNE, REWARD, chains=CHAINS, seed=0)
     assert all(np.isfinite(list(row.values())).all() for row in rows)
 
 
@@ -95,9 +93,9 @@ def test_a_gpu_trains_and_reinforces():
 def test_a_killed_training_goes_on_on_a_gpu(tmp_path):
     """Within rounding, since a GPU adds up gradients in no fixed order."""
     with pytest.raises(KilledError):
-        pretrained_on("cuda", killed_after(30), FileSnapshots(tmp_path / "state", {}))
+        pretrained_on("cuda", killed_after(30, tmp_path / "state"))
     steps = []
-    _, resumed = pretrained_on("cuda", steps_taken(steps), FileSnapshots(tmp_path / "state", {}))
+    _, resumed = pretrained_on("cuda", steps_taken(steps, tmp_path / "state"))
     assert steps[0] == 26
     _, undisturbed = pretrained_on("cuda")
     np.testing.assert_allclose(

@@ -24,6 +24,7 @@ from splithistory.differential import (
     square_differential_impact,
     square_differential_optimization,
 )
+from splithistory.environment import Recurrence
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
 from splithistory.network_differential import (
@@ -32,7 +33,6 @@ from splithistory.network_differential import (
     network_differentials,
     network_jacobians,
 )
-from splithistory.sequence import generate_chains
 from sweep.chains import write_chains
 from sweep.checkpoints import save_checkpoint
 from sweep.provenance import provenance
@@ -505,7 +505,7 @@ def run_script(folder, n_windows):
 
 def test_the_script_writes_a_row_a_block_component_and_future(tmp_path, policy):
     save_checkpoint(policy, tmp_path / "checkpoint.parquet", provenance(PRETRAINING, "code"))
-    chains = generate_chains(8, 40, 0.01, np.random.default_rng(0))
+    chains = Recurrence(0.01).generate_chains(8, 40, np.random.default_rng(0))
     write_chains(chains, tmp_path / "test.parquet", provenance(TEST, "code"))
 
     done = run_script(tmp_path, n_windows=6)

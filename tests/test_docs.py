@@ -105,6 +105,13 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
             "{core_seconds:.0f} | {success_rate:.3f} | {op:.3f} | {op_predicted:.3f} | {op_self:.3f} | {imp:.3f} | "
             "{imp_self:.3f} | {natural_loss:.2f}",
         ),
+        (
+            "steps",
+            "## Steps",
+            "{size} | {task} | {seed} | {pretrain_n_steps:,} | {n_steps:,} | {learning_rate:g} / "
+            "{maintenance_learning_rate:g} | {core_seconds:.0f} | {success_rate:.3f} | {op:.3f} | {op_predicted:.3f} | "
+            "{natural_loss:.2f}",
+        ),
     ],
 )
 def test_the_tables_of_trials_are_those_of_the_files(name, title, row):
@@ -136,6 +143,25 @@ def test_what_trials_of_successes_show_is_in_their_table():
         shares = 100 * heavy[f"{measure}_self"] / heavy[measure]
         assert "{:.0f} %, {:.0f} % and {:.0f} %".format(*shares[["good2", "good4", "good6"]]) in said
     assert f"{heavy['core_seconds'].mean() / light['core_seconds'].mean():.1f} times the cost" in said
+
+
+def test_what_trials_of_steps_show_is_in_their_table():
+    trials = pd.read_csv(ROOT / "docs" / "tuning" / "steps.csv")
+    _, _, section = (ROOT / "docs" / "tuning.md").read_text().partition("## Steps")
+    said = " ".join(section.partition("\n## ")[0].split())
+    trials["beyond"] = trials["op"] - trials["op_predicted"]
+    six = trials.query("size == '143k' and task == 'good6' and pretrain_n_steps == 2500").set_index("n_steps")
+    rates, beyond = six["success_rate"], six["beyond"]
+    assert f"in {rates[200]:.3f} of windows after 200 steps and in {rates[325]:.3f} after 325" in said
+    assert f"with {beyond[200]:.3f} and {beyond[325]:.3f} nats" in said
+    quick = trials.query("pretrain_n_steps < 2000")
+    squares = ((quick["op"] - y) ** 2 for y in (quick["op_predicted"], quick["op"].mean()))
+    about_line, about_mean = (square.sum() for square in squares)
+    assert f"an R² about y = x of {1 - about_line / about_mean:.3f}" in said
+    smallest = trials.query("size == '18k' and task == 'good4' and seed == 100").set_index(["learning_rate", "n_steps"])
+    slow, slow_for_longer, fast = (smallest["success_rate"][key] for key in ((0.008, 780), (0.008, 990), (0.012, 990)))
+    assert f"after 780 steps ({slow:.3f}) and at {slow_for_longer:.3f} after 990" in said
+    assert f"at a rate of 0.012 at {fast:.3f}" in said
 
 
 POLICIES = pd.read_csv(ROOT / "docs" / "tuning" / "policies.csv")

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
+from splithistory.environment import Recurrence
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
 from splithistory.policy_measurement import MeasureSettings
 from splithistory.self_estimate import expected_outcomes, self_estimate, self_estimates
-from splithistory.sequence import generate_chains
 
 POLICY = initial_policy(Architecture(d_model=8, n_layers=2, n_heads=2, d_ff=12, context_length=20), seed=0).eval()
-CONTEXTS = generate_chains(12, 21, 0.02, np.random.default_rng(0))[:, 1:]
+CONTEXTS = Recurrence(0.02).generate_chains(12, 21, np.random.default_rng(0))[:, 1:]
 ACTIONS = np.array([3, 9, 9, 15, 3, 0, 9, 9, 15, 3, 9, 0])
 
 

@@ -11,21 +11,13 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2_contingency, chisquare
 
 import generate_sequences
+from splithistory.environment import Recurrence, environment_of
 from splithistory.information import entropy
-from splithistory.sequence import (
-    draw_windows,
-    generate_chains,
-    next_value,
-    one_window_a_chain,
-    outcome_of_action,
-    outcome_of_each_action,
-    outcome_probabilities,
-    sample_outcomes,
-    sample_with_noise,
-    shifted,
-)
+from splithistory.sequence import draw_windows, one_window_a_chain, shifted
 from sweep.chains import read_chains
 
+NOISELESS = Recurrence(0.0)
+RNG = np.random.default_rng(0)
 TOKENS = st.lists(st.integers(0, 15), min_size=16, max_size=24)
 
 
@@ -45,30 +37,32 @@ def values_and_expected(chains):
 
 
 def test_without_noise_every_token_follows_the_recurrence():
-    values, expected = values_and_expected(generate_chains(30, 300, 0.0, np.random.default_rng(0)))
+    values, expected = values_and_expected(Recurrence(0.0).generate_chains(30, 300, np.random.default_rng(0)))
     assert (values == expected).all()
 
 
 def test_long_chains_do_not_overflow_the_running_sum():
-    values, expected = values_and_expected(generate_chains(2, 5000, 0.02, np.random.default_rng(1))[:, -500:])
+    values, expected = values_and_expected(
+        Recurrence(0.02).generate_chains(2, 5000, np.random.default_rng(1))[:, -500:]
+    )
     assert np.mean(values != expected) < 0.05
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.5])
 def test_noise_deviates_in_seven_of_eight_cases(noise):
-    values, expected = values_and_expected(generate_chains(300, 216, noise, np.random.default_rng(100)))
+    values, expected = values_and_expected(Recurrence(noise).generate_chains(300, 216, np.random.default_rng(100)))
     deviations = (values - expected)[values != expected] % 8
     assert binomtest(len(deviations), len(values), noise * 7 / 8).pvalue > 0.01
     assert chisquare(np.bincount(deviations, minlength=8)[1:]).pvalue > 0.01
 
 
 def test_noise_alone_is_uniform():
-    tokens = generate_chains(50, 200, 1.0, np.random.default_rng(3))
+    tokens = Recurrence(1.0).generate_chains(50, 200, np.random.default_rng(3))
     assert chisquare(np.bincount((tokens % 8).ravel())).pvalue > 0.01
 
 
 def test_the_first_value_after_uniform_tokens_is_uniform():
-    tokens = generate_chains(20_000, 1, 0.02, np.random.default_rng(4), burn_in=16)
+    tokens = Recurrence(0.02).generate_chains(20_000, 1, np.random.default_rng(4), burn_in=16)
     assert chisquare(np.bincount(tokens[:, 0], minlength=8)).pvalue > 0.01
 
 
@@ -84,7 +78,7 @@ def transcribed_chain(length, noise, rng):
 def test_settled_values_are_as_uneven_as_those_of_the_transcription():
     rng = random.Random(0)
     transcribed = np.array([transcribed_chain(66, 0.02, rng)[64:] for _ in range(3000)])
-    generated = generate_chains(50_000, 2, 0.02, np.random.default_rng(4))
+    generated = Recurrence(0.02).generate_chains(50_000, 2, np.random.default_rng(4))
     for column in (0, 1):
         counts = [np.bincount(tokens[:, column] % 8, minlength=8) for tokens in (transcribed, generated)]
         assert chi2_contingency(counts).pvalue > 0.01
@@ -93,14 +87,14 @@ def test_settled_values_are_as_uneven_as_those_of_the_transcription():
 
 
 def test_values_settle_within_the_burn_in():
-    chains = generate_chains(20_000, 81, 0.02, np.random.default_rng(4))
+    chains = Recurrence(0.02).generate_chains(20_000, 81, np.random.default_rng(4))
     # places 80 apart in a chain are all but independent
     counts = [np.bincount(chains[:, column], minlength=8) for column in (0, 80)]
     assert chi2_contingency(counts).pvalue > 0.01
 
 
 def test_even_columns_hold_0_to_7_and_odd_columns_8_to_15():
-    chains = generate_chains(200, 31, 0.02, np.random.default_rng(5), burn_in=16)
+    chains = Recurrence(0.02).generate_chains(200, 31, np.random.default_rng(5), burn_in=16)
     assert chains.shape == (200, 31)
     assert set(chains[:, ::2].ravel()) == set(range(8))
     assert set(chains[:, 1::2].ravel()) == set(range(8, 16))
@@ -109,16 +103,16 @@ def test_even_columns_hold_0_to_7_and_odd_columns_8_to_15():
 @pytest.mark.parametrize("burn_in", [0, 14, 17, 65])
 def test_a_burn_in_that_is_odd_or_short_is_refused(burn_in):
     with pytest.raises(ValueError, match=f"burn_in must be even and at least 16, got {burn_in}"):
-        generate_chains(1, 20, 0.0, np.random.default_rng(0), burn_in=burn_in)
+        Recurrence(0.0).generate_chains(1, 20, np.random.default_rng(0), burn_in=burn_in)
 
 
 def test_a_longer_burn_in_drops_a_longer_head():
-    whole, tail = (generate_chains(5, n, 0.02, np.random.default_rng(6), burn_in=84 - n) for n in (60, 40))
+    whole, tail = (Recurrence(0.02).generate_chains(5, n, np.random.default_rng(6), burn_in=84 - n) for n in (60, 40))
     np.testing.assert_array_equal(whole[:, 20:], tail)
 
 
 def test_one_seed_gives_one_set_of_chains():
-    first, again, other = (generate_chains(5, 40, 0.02, np.random.default_rng(seed)) for seed in (7, 7, 8))
+    first, again, other = (Recurrence(0.02).generate_chains(5, 40, np.random.default_rng(seed)) for seed in (7, 7, 8))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any(axis=1).all()
 
@@ -158,7 +152,7 @@ def test_no_windows_are_an_empty_batch():
 @settings(deadline=None)
 @given(TOKENS)
 def test_the_next_value_is_the_recurrences(tokens):
-    assert next_value(np.array([tokens], dtype=np.uint8)) == [value_after(tokens)]
+    assert NOISELESS.next_value(np.array([tokens], dtype=np.uint8)) == [value_after(tokens)]
 
 
 @settings(deadline=None)
@@ -166,56 +160,99 @@ def test_the_next_value_is_the_recurrences(tokens):
 def test_the_outcome_of_each_action_is_the_value_after_it(tokens):
     contexts = np.array([tokens], dtype=np.uint8)
     expected = [value_after([*tokens, action]) for action in range(16)]
-    assert outcome_of_each_action(contexts).tolist() == [expected]
+    assert NOISELESS.outcome_of_each_action(contexts).tolist() == [expected]
     for action in range(16):
-        assert outcome_of_action(contexts, np.array([action], dtype=np.uint8)) == [expected[action]]
+        assert NOISELESS.sample(contexts, RNG, np.array([action], dtype=np.uint8)) == [expected[action]]
+    assert NOISELESS.sample(contexts, RNG).tolist() == [expected]
 
 
 @settings(deadline=None)
 @given(TOKENS)
 def test_each_outcome_is_reached_by_two_actions(tokens):
-    outcomes = outcome_of_each_action(np.array([tokens], dtype=np.uint8))[0]
+    outcomes = NOISELESS.outcome_of_each_action(np.array([tokens], dtype=np.uint8))[0]
     assert np.bincount(outcomes).tolist() == [2] * 8
 
 
 def test_token_0_leaves_the_product_as_it_is():
     contexts = np.random.default_rng(10).integers(0, 16, (100, 20), dtype=np.uint8)
-    np.testing.assert_array_equal(
-        outcome_of_each_action(contexts)[:, 0], [math.prod(int(s) + 1 for s in row[-15:]) % 17 % 8 for row in contexts]
-    )
+    expected = [math.prod(int(s) + 1 for s in row[-15:]) % 17 % 8 for row in contexts]
+    assert NOISELESS.outcome_of_each_action(contexts)[:, 0].tolist() == expected
 
 
 @settings(deadline=None)
 @given(st.floats(0, 1))
 def test_outcome_probabilities_sum_to_one(noise):
-    probabilities = outcome_probabilities(np.arange(8, dtype=np.uint8), noise)
+    probabilities = Recurrence(noise).probabilities_of(np.arange(8, dtype=np.uint8))
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1)
     np.testing.assert_allclose(np.diag(probabilities), 1 - noise * 7 / 8)
 
 
 def test_outcome_probabilities_are_the_limit_of_sampled_noise():
-    n, noise = 40_000, 0.3
-    for value in range(8):
-        sampled = sample_with_noise(np.full(n, value, dtype=np.uint8), noise, np.random.default_rng(11 + value))
-        expected = outcome_probabilities(np.uint8(value), noise)
-        assert chisquare(np.bincount(sampled, minlength=8), n * expected).pvalue > 0.001
+    n, environment, rng = 40_000, Recurrence(0.3), np.random.default_rng(11)
+    context = rng.integers(0, 16, (1, 20), dtype=np.uint8)
+    sampled = environment.sample(np.repeat(context, n, axis=0), rng)  # (n, 16)
+    for action, expected in enumerate(environment.outcome_probabilities(context)[0]):
+        assert chisquare(np.bincount(sampled[:, action], minlength=8), n * expected).pvalue > 0.001
 
 
 def test_sampled_outcomes_without_noise_are_the_recurrences():
     rng = np.random.default_rng(12)
     contexts, actions = rng.integers(0, 16, (50, 20), dtype=np.uint8), rng.integers(0, 16, 50, dtype=np.uint8)
     expected = [value_after([*context, action]) for context, action in zip(contexts, actions, strict=True)]
-    assert sample_outcomes(contexts, actions, 0.0, rng).tolist() == expected
+    assert NOISELESS.sample(contexts, rng, actions).tolist() == expected
 
 
 def test_the_noise_has_an_entropy_of_0_122_nats():
-    assert entropy(outcome_probabilities(np.uint8(3), 0.02)) == pytest.approx(0.122, abs=5e-4)
+    assert entropy(Recurrence(0.02).probabilities_of(np.uint8(3))) == pytest.approx(0.122, abs=5e-4)
+
+
+UNEVEN = (0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7)  # method, section 15: m = (5, 3, 2, 2, 1, 1, 1, 1)
+
+
+@settings(deadline=None)
+@given(TOKENS, st.permutations(range(8)).map(lambda first: (*first, *reversed(first))) | st.just(UNEVEN))
+def test_any_map_of_residues_to_outcomes_is_applied_to_the_product(tokens, outcome_of_residue):
+    environment = Recurrence(0.0, tuple(outcome_of_residue))
+    contexts = np.array([tokens], dtype=np.uint8)
+
+    def outcome_after(sixteen):
+        return outcome_of_residue[math.prod(int(token) + 1 for token in sixteen[-16:]) % 17 - 1]
+
+    assert environment.next_value(contexts) == [outcome_after(tokens)]
+    outcomes = environment.outcome_of_each_action(contexts)[0].tolist()
+    assert outcomes == [outcome_after([*tokens, action]) for action in range(16)]
+    assert sorted(outcomes) == sorted(outcome_of_residue)  # in every window an outcome has as many actions as residues
+
+
+def test_chains_of_uneven_outcomes_follow_their_map():
+    chains = Recurrence(0.0, UNEVEN).generate_chains(30, 100, np.random.default_rng(0))
+    places = [(chain, t) for chain in chains for t in range(16, 100)]
+    expected = [UNEVEN[math.prod(int(s) + 1 for s in chain[t - 16 : t]) % 17 - 1] for chain, t in places]
+    assert [int(chain[t]) - 8 * (t % 2) for chain, t in places] == expected
+
+
+@pytest.mark.parametrize("outcome_of_residue", [Recurrence(0).outcome_of_residue, UNEVEN])
+def test_chance_is_what_random_answers_gain(outcome_of_residue):
+    environment, rng = Recurrence(0.3, outcome_of_residue), np.random.default_rng(0)
+    utility = rng.random(8)
+    contexts = rng.integers(0, 16, (200_000, 20), dtype=np.uint8)
+    gained = utility[environment.sample(contexts, rng, rng.integers(0, 16, len(contexts), dtype=np.uint8))]
+    assert gained.mean() == pytest.approx(environment.chance(utility), abs=4 * gained.std() / len(gained) ** 0.5)
+    everywhere = environment.outcome_probabilities(contexts[:1])[0].mean(axis=0)  # the same in every window
+    assert environment.chance(utility) == pytest.approx(everywhere @ utility)
+
+
+def test_the_settings_name_the_environment():
+    assert environment_of({**SEQUENCE, "outcome_of_residue": list(UNEVEN)}) == Recurrence(0.02, UNEVEN)
+
+
+SEQUENCE = {"environment": "recurrence", "noise": 0.02, "outcome_of_residue": [r % 8 for r in range(1, 17)]}
 
 
 def generated(folder, **changes):
     sizes = {"train": 300, "validation": 200, "test": 200} | changes
     for split, n_chains in sizes.items():
-        settings = {"split": split, "n_chains": n_chains, "seed": 0, "noise": 0.02, "chain_length": 41}
+        settings = {"split": split, "n_chains": n_chains, "seed": 0, "chain_length": 41, **SEQUENCE}
         generate_sequences.main(Namespace(settings=settings, code="", chains=folder / f"{split}.parquet"))
     return {split: read_chains(folder / f"{split}.parquet") for split in sizes}
 

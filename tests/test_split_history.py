@@ -12,44 +12,42 @@ from hypothesis import strategies as st
 
 import splithistory
 from splithistory.actions import allowed_tokens
+from splithistory.environment import Recurrence
 from splithistory.information import binary_kl_divergence, entropy, kl_divergence
 from splithistory.policy_measurement import (
     PSEUDOCOUNT,
     MeasureSettings,
     bootstrap,
-    deterministic_policy,
     generator_policy,
     repeats,
     simple_alternatives,
 )
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import generate_chains, outcome_of_each_action, outcome_probabilities, sample_with_noise
 from splithistory.split_history import compare_futures, measure, smooth
 from splithistory.task import Task, good_mask
 from splithistory.theory import jensen_gaps, mean_utility, minimum_impact, theory_of
 
 NOISE = 0.02
+RECURRENCE = Recurrence(NOISE)
 TASKS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
 
 
 def windows_before_odd_positions(n, seed=0):
-    return generate_chains(n, 21, NOISE, np.random.default_rng(seed))[:, 1:]
+    return RECURRENCE.generate_chains(n, 21, np.random.default_rng(seed))[:, 1:]
 
 
 def exact(actions, contexts):
-    return compare_futures(
-        deterministic_policy(actions), outcome_probabilities(outcome_of_each_action(contexts), NOISE)
-    )
+    return compare_futures(actions, RECURRENCE.outcome_probabilities(contexts))
 
 
 def monte_carlo(actions, contexts, rng):
-    sampled = sample_with_noise(outcome_of_each_action(contexts), NOISE, rng)
-    return compare_futures(deterministic_policy(actions), np.eye(8)[sampled], PSEUDOCOUNT)
+    sampled = RECURRENCE.sample(contexts, rng)
+    return compare_futures(actions, np.eye(8)[sampled], PSEUDOCOUNT)
 
 
 def perfect_actions(contexts, good, allowed):
     """The first allowed action with a good outcome, where there is one."""
-    succeeds = np.isin(outcome_of_each_action(contexts)[:, allowed], good)
+    succeeds = np.isin(RECURRENCE.outcome_of_each_action(contexts)[:, allowed], good)
     return np.array(allowed)[succeeds.argmax(axis=1)]
 
 
@@ -145,6 +143,25 @@ def test_futures_are_the_methods_sums(case):
 
 
 @settings(deadline=None)
+@given(policies_and_environments(), st.integers(0, 2**32))
+def test_actions_are_measured_as_policies_that_are_sure_of_them(case, seed):
+    environment = case[1]
+    n, n_actions, _ = environment.shape
+    actions, others = np.random.default_rng(seed).integers(0, n_actions, (2, n))
+    sure, other = np.eye(n_actions)[actions], np.eye(n_actions)[others]
+    for ours, expected in [
+        (compare_futures(actions, environment), compare_futures(sure, environment)),
+        (compare_futures(actions, environment, alternative=others), compare_futures(sure, environment, 0, other)),
+    ]:
+        np.testing.assert_allclose(ours.outcome_distribution, expected.outcome_distribution, atol=1e-12)
+        np.testing.assert_allclose(ours.counterfactual_distribution, expected.counterfactual_distribution, atol=1e-12)
+        assert ours.op == pytest.approx(expected.op, abs=1e-9)
+        assert ours.imp == pytest.approx(expected.imp, abs=1e-9)
+        assert sorted(map(tuple, ours.answers)) == sorted(map(tuple, expected.answers))
+        assert ours.n_distinct_actions == expected.n_distinct_actions
+
+
+@settings(deadline=None)
 @given(policies_and_environments(), st.sampled_from([0, 0.5]))
 def test_impact_is_at_least_the_least_that_its_mean_utilities_allow(case, pseudocount):
     policy, environment, good = case
@@ -225,9 +242,8 @@ def test_exact_is_the_limit_of_many_samples():
     contexts = windows_before_odd_positions(40)
     actions = np.random.default_rng(1).integers(0, 16, 40)
     rng = np.random.default_rng(2)
-    outcomes = outcome_of_each_action(contexts)
-    sampled = sum(np.eye(8)[sample_with_noise(outcomes, NOISE, rng)] for _ in range(4000)) / 4000
-    limit = compare_futures(deterministic_policy(actions), sampled)
+    sampled = sum(np.eye(8)[RECURRENCE.sample(contexts, rng)] for _ in range(4000)) / 4000
+    limit = compare_futures(actions, sampled)
     assert limit.op == pytest.approx(exact(actions, contexts).op, abs=2e-3)
     assert limit.imp == pytest.approx(exact(actions, contexts).imp, abs=2e-3)
 
@@ -291,7 +307,7 @@ def test_a_policy_that_never_varies_has_neither_optimization_nor_impact(action):
 
 
 def test_a_policy_that_is_uniformly_random_has_neither_optimization_nor_impact():
-    outcome = outcome_probabilities(outcome_of_each_action(windows_before_odd_positions(300)), NOISE)
+    outcome = RECURRENCE.outcome_probabilities(windows_before_odd_positions(300))
     futures = compare_futures(np.full((300, 16), 1 / 16), outcome)
     assert futures.op == pytest.approx(0, abs=1e-12)
     assert futures.imp == pytest.approx(0, abs=1e-12)
@@ -326,7 +342,7 @@ def test_the_sequences_uneven_products_lower_the_ceiling_of_odd_tokens(task, cei
 def test_a_policy_that_makes_one_outcome_certain_has_almost_ln_8():
     contexts = windows_before_odd_positions(2000)
     futures = exact(perfect_actions(contexts, [5], ALL), contexts)
-    expected_entropy = entropy(outcome_probabilities(np.uint8(5), NOISE))
+    expected_entropy = entropy(RECURRENCE.probabilities_of(np.uint8(5)))
     assert futures.entropy == pytest.approx(expected_entropy, abs=1e-12)
     assert futures.op == pytest.approx(np.log(8) - expected_entropy, abs=0.02)
 
@@ -335,15 +351,15 @@ def test_the_generators_own_optimization_is_about_0_03():
     measured = []
     for seed in range(5):
         contexts = windows_before_odd_positions(4000, seed)
-        outcome = outcome_probabilities(outcome_of_each_action(contexts), NOISE)
-        measured.append(compare_futures(generator_policy(contexts, NOISE), outcome).op)
+        outcome = RECURRENCE.outcome_probabilities(contexts)
+        measured.append(compare_futures(generator_policy(contexts, RECURRENCE), outcome).op)
     assert np.mean(measured) == pytest.approx(0.03, abs=0.01)
     assert min(measured) > 0
 
 
 def test_the_generator_answers_as_the_sequence_goes_on():
-    chains = generate_chains(3000, 22, NOISE, np.random.default_rng(4))
-    policy = generator_policy(chains[:, 1:21], NOISE)
+    chains = RECURRENCE.generate_chains(3000, 22, np.random.default_rng(4))
+    policy = generator_policy(chains[:, 1:21], RECURRENCE)
     np.testing.assert_allclose(policy.sum(axis=1), 1)
     assert (policy[:, :8] == 0).all()
     assert np.mean(policy.argmax(axis=1) == chains[:, 21]) == pytest.approx(1 - NOISE * 7 / 8, abs=0.01)
@@ -399,18 +415,22 @@ def altered(array, value):
         (altered(GOOD_POLICY, 0.75), GOOD_ENVIRONMENT, ["policy", "(n, A)", "sum to 1", "1.25"]),
         (altered(GOOD_POLICY, -0.5), GOOD_ENVIRONMENT, ["policy", "(n, A)", "at least 0", "-0.5"]),
         (altered(GOOD_POLICY, np.nan), GOOD_ENVIRONMENT, ["policy", "(n, A)", "finite", "nan"]),
-        (np.full(3, 1.0), GOOD_ENVIRONMENT, ["policy", "(n, A)", "(3,)"]),
-        (np.ones((0, 2)), np.ones((0, 2, 4)), ["policy", "(n, A)", "at least one window", "(0, 2)"]),
+        (np.full((3, 2, 4), 0.25), GOOD_ENVIRONMENT, ["policy", "(n, A)", "(3, 2, 4)"]),
+        (np.full(3, 1.0), GOOD_ENVIRONMENT, ["policy", "actions", "whole numbers from 0 to 1", "float64"]),
+        (np.array([0, 1, 2]), GOOD_ENVIRONMENT, ["policy", "actions", "whole numbers from 0 to 1", "from 0 to 2"]),
+        (np.array([0, -1, 1]), GOOD_ENVIRONMENT, ["policy", "actions", "whole numbers from 0 to 1", "from -1 to 1"]),
+        (np.array([0, 1]), GOOD_ENVIRONMENT, ["policy", "actions", "(3,)", "(2,)"]),
+        (np.ones((0, 2)), np.ones((0, 2, 4)), ["environment", "(n, A, K)", "at least one window", "(0, 2, 4)"]),
         (GOOD_POLICY, altered(GOOD_ENVIRONMENT, 0.5), ["environment", "(n, A, K)", "sum to 1", "1.25"]),
         (GOOD_POLICY, altered(GOOD_ENVIRONMENT, -0.25), ["environment", "(n, A, K)", "at least 0", "-0.25"]),
         (GOOD_POLICY, altered(GOOD_ENVIRONMENT, np.inf), ["environment", "(n, A, K)", "finite", "inf"]),
         (GOOD_POLICY, np.full((3, 2), 0.5), ["environment", "(n, A, K)", "(3, 2)"]),
-        (GOOD_POLICY, np.full((3, 5, 4), 0.25), ["environment", "(3, 2, 'K')", "(3, 5, 4)"]),
-        (GOOD_POLICY, np.full((4, 2, 4), 0.25), ["environment", "(3, 2, 'K')", "(4, 2, 4)"]),
+        (GOOD_POLICY, np.full((3, 5, 4), 0.25), ["policy", "(3, 5)", "environment", "(3, 2)"]),
+        (GOOD_POLICY, np.full((4, 2, 4), 0.25), ["policy", "(4, 2)", "environment", "(3, 2)"]),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_was_expected_and_met(policy, environment, words):
-    with pytest.raises(ValueError, match=r"_probabilities \(") as caught:
+    with pytest.raises(ValueError, match=r"^(policy|outcome_probabilities) \(") as caught:
         measure(lambda _: policy, lambda _: environment, windows=None)
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
@@ -424,7 +444,7 @@ def test_a_wrong_argument_is_named_with_what_was_expected_and_met(policy, enviro
     ],
 )
 def test_a_wrong_alternative_is_named_with_what_was_expected_and_met(alternative, words):
-    with pytest.raises(ValueError, match=r"alternative_probabilities \(alternative\)") as caught:
+    with pytest.raises(ValueError, match=r"^alternative \(action probabilities\)") as caught:
         measure(lambda _: GOOD_POLICY, lambda _: GOOD_ENVIRONMENT, windows=None, alternative=lambda _: alternative)
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
@@ -453,7 +473,7 @@ SETTINGS = MeasureSettings(
 def test_repeats_are_measured_by_both_estimators_on_fresh_windows():
     contexts = windows_before_odd_positions(160)
     actions = np.random.default_rng(1).integers(0, 16, 160)
-    measured = list(repeats(deterministic_policy(actions), contexts, NOISE, SETTINGS))
+    measured = list(repeats(actions, contexts, RECURRENCE, settings=SETTINGS))
     assert [(m.repeat, m.estimator, m.counterfactual, m.futures.n_windows) for m in measured] == [
         (repeat, estimator, "split_history", n)
         for repeat in range(3)
@@ -474,7 +494,7 @@ def test_all_estimates_share_the_first_windows_of_a_repeat(n_exact, n_monte_carl
         SETTINGS, n_contexts_exact=n_exact, n_contexts_monte_carlo=n_monte_carlo, n_contexts_self_estimate=n_self
     )
     fresh = max(n_exact, n_monte_carlo, n_self)
-    for m in repeats(deterministic_policy(actions), contexts, 0.0, shape):
+    for m in repeats(actions, contexts, Recurrence(0.0), settings=shape):
         first = slice(fresh * m.repeat, fresh * m.repeat + m.futures.n_windows)
         values = [outcome_after_noise_free(x, a) for x, a in zip(contexts[first], actions[first], strict=True)]
         np.testing.assert_allclose(m.futures.outcome_distribution, frequencies(values), atol=1e-12)
@@ -487,7 +507,7 @@ def outcome_after_noise_free(window, action):
 def test_too_few_windows_are_refused():
     contexts = windows_before_odd_positions(149)
     with pytest.raises(ValueError, match="contexts: expected at least 150, got 149"):
-        list(repeats(np.full((149, 16), 1 / 16), contexts, NOISE, SETTINGS))
+        list(repeats(np.full((149, 16), 1 / 16), contexts, RECURRENCE, settings=SETTINGS))
 
 
 # Other counterfactual futures
@@ -509,9 +529,9 @@ def test_against_another_policy_the_future_is_that_policys_own():
 @pytest.mark.parametrize("pseudocount", [0.0, 0.5])
 def test_against_itself_a_policy_has_neither_optimization_nor_impact(pseudocount):
     contexts = windows_before_odd_positions(50)
-    policy = deterministic_policy(np.random.default_rng(1).integers(0, 16, 50))
-    outcome = outcome_probabilities(outcome_of_each_action(contexts), NOISE)
-    futures = compare_futures(policy, outcome, pseudocount, alternative_probabilities=policy)
+    policy = np.random.default_rng(1).integers(0, 16, 50)
+    outcome = RECURRENCE.outcome_probabilities(contexts)
+    futures = compare_futures(policy, outcome, pseudocount, alternative=policy)
     assert futures.op == pytest.approx(0, abs=1e-12)
     assert futures.imp == pytest.approx(0, abs=1e-12)
 
@@ -519,10 +539,10 @@ def test_against_itself_a_policy_has_neither_optimization_nor_impact(pseudocount
 def test_an_answer_that_never_varies_is_its_own_split_history():
     """Doing nothing makes one future, whether it is reached by another policy or by a split history."""
     contexts = windows_before_odd_positions(300)
-    policy = deterministic_policy(np.random.default_rng(1).integers(0, 16, 300))
-    outcome = outcome_probabilities(outcome_of_each_action(contexts), NOISE)
+    policy = np.random.default_rng(1).integers(0, 16, 300)
+    outcome = RECURRENCE.outcome_probabilities(contexts)
     nothing = simple_alternatives(300, np.ones(16, dtype=bool), do_nothing_token=5)["do_nothing"]
-    against = compare_futures(policy, outcome, alternative_probabilities=nothing)
+    against = compare_futures(policy, outcome, alternative=nothing)
     alone = compare_futures(nothing, outcome)
     np.testing.assert_allclose(against.counterfactual_distribution, alone.counterfactual_distribution)
     np.testing.assert_allclose(against.counterfactual_distribution, alone.outcome_distribution)
@@ -540,14 +560,14 @@ def test_token_0_leaves_the_product_unchanged():
     """Which is why it is the default for doing nothing: the outcome is what the last 15 tokens make."""
     contexts = windows_before_odd_positions(100)
     products = [math.prod(int(token) + 1 for token in window[-15:]) % 17 % 8 for window in contexts]
-    assert outcome_of_each_action(contexts)[:, 0].tolist() == products
+    assert RECURRENCE.outcome_of_each_action(contexts)[:, 0].tolist() == products
 
 
 def test_every_repeat_is_compared_with_every_future_by_both_estimators():
     contexts = windows_before_odd_positions(150)
     actions = np.random.default_rng(1).integers(0, 16, 150)
     alternatives = simple_alternatives(150, np.ones(16, dtype=bool), 0)
-    measured = list(repeats(deterministic_policy(actions), contexts, NOISE, SETTINGS, alternatives))
+    measured = list(repeats(actions, contexts, RECURRENCE, settings=SETTINGS, alternatives=alternatives))
     assert [(m.repeat, m.estimator, m.counterfactual) for m in measured] == [
         (repeat, estimator, counterfactual)
         for repeat in range(3)
@@ -558,7 +578,7 @@ def test_every_repeat_is_compared_with_every_future_by_both_estimators():
     for start in range(0, len(measured), 3):
         assert len({m.futures.entropy for m in measured[start : start + 3]}) == 1
     # Alternatives leave what was sampled for the split history as it was.
-    alone = [m.futures.op for m in repeats(deterministic_policy(actions), contexts, NOISE, SETTINGS)]
+    alone = [m.futures.op for m in repeats(actions, contexts, RECURRENCE, settings=SETTINGS)]
     assert alone == [m.futures.op for m in measured[::3]]
 
 
@@ -569,7 +589,7 @@ def test_a_draw_of_the_bootstrap_measures_the_windows_it_drew():
     """By a direct measurement of the drawn windows."""
     contexts = windows_before_odd_positions(60)
     actions = np.random.default_rng(1).integers(0, 16, 60)
-    draws = list(bootstrap(actions, contexts, NOISE, SETTINGS))
+    draws = list(bootstrap(actions, contexts, RECURRENCE, settings=SETTINGS))
     assert len(draws) == SETTINGS.n_bootstrap
     rng = stream_rng(SETTINGS.seed, Stream.BOOTSTRAP)
     for draw in draws[:5]:
@@ -585,7 +605,7 @@ def test_the_bootstrap_scatters_as_fresh_windows_do():
     n = 300
     fresh = [perfect_op(windows_before_odd_positions(n, seed)) for seed in range(200)]
     contexts = windows_before_odd_positions(n, seed=1000)
-    draws = [draw.op for draw in bootstrap(half_perfect_actions(contexts), contexts, NOISE, SETTINGS)]
+    draws = [draw.op for draw in bootstrap(half_perfect_actions(contexts), contexts, RECURRENCE, settings=SETTINGS)]
     assert np.std(draws) == pytest.approx(np.std(fresh), rel=0.3)
 
 

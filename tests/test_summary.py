@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from splithistory.environment import Recurrence
 from splithistory.identification import rank_good_set, ranks_of_good_set
 from splithistory.information import binary_kl_divergence
 from splithistory.task import Task, good_mask
@@ -26,7 +27,7 @@ from sweep.summary import (
 from sweep.tables import read_table, validate_table, write_table
 
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
-TASKS = {name: Task.from_settings(name, {"good": good}) for name, good in GOOD_SETS.items()}
+TASKS = {name: Task.from_settings(name, {"good": good}, Recurrence(0.02)) for name, good in GOOD_SETS.items()}
 POLICIES = [(task, size, seed) for task in ("good4", "good2") for size in ("51k", "18k") for seed in (0, 3)]
 PARAMETERS = {(size, seed): n for size, n in [("51k", 51_280), ("18k", 18_784)] for seed in (0, 3)}
 N_REPEATS = 4

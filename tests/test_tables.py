@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from conftest import SCHEMAS
+from splithistory.environment import Recurrence
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
-from splithistory.sequence import generate_chains
 from sweep import tables
 from sweep.canonical import configuration_hash
 from sweep.chains import read_chains, write_chains
@@ -304,7 +304,7 @@ def test_pandas_reads_a_folder_with_its_keys_as_columns(tmp_path, name):
 
 
 def test_chains_give_back_their_tokens(tmp_path):
-    chains = generate_chains(20, 41, 0.02, np.random.default_rng(0))
+    chains = Recurrence(0.02).generate_chains(20, 41, np.random.default_rng(0))
     write_chains(chains, tmp_path / "train.parquet", provenance(SETTINGS, "code"))
     read = read_chains(tmp_path / "train.parquet")
     assert read.dtype == np.uint8
@@ -313,7 +313,7 @@ def test_chains_give_back_their_tokens(tmp_path):
 
 @pytest.mark.parametrize(("column", "token"), [(0, 8), (1, 7), (1, 16), (40, 255)])
 def test_chains_of_the_wrong_parity_are_refused(tmp_path, column, token):
-    chains = generate_chains(20, 41, 0.02, np.random.default_rng(0))
+    chains = Recurrence(0.02).generate_chains(20, 41, np.random.default_rng(0))
     chains[13, column] = token
     write_chains(chains, tmp_path / "train.parquet", {})
     problem = problem_with(read_chains, tmp_path / "train.parquet")

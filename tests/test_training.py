@@ -16,27 +16,24 @@ from torch.nn import functional as F
 
 from splithistory import reinforcement
 from splithistory.actions import allowed_tokens, best_actions, mask_logits
+from splithistory.environment import Recurrence
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
 from splithistory.optimizer import Schedule, ScheduledAdamW, share_of_peak
 from splithistory.pretraining import evaluate, pretrain
-from splithistory.reinforcement import Evaluation, FinetuneSettings, expected_utility, finetune, sample_actions
-from splithistory.sequence import (
-    Windows,
-    generate_chains,
-    next_value,
-    outcome_of_each_action,
-    outcome_probabilities,
-    sample_outcomes,
-)
-from splithistory.training_state import NO_SNAPSHOTS
+from splithistory.reinforcement import Evaluation, FinetuneSettings, Reward, finetune, sample_actions
+from splithistory.sequence import Chains, Windows
+from splithistory.training_state import UNOBSERVED
 from sweep.snapshots import FileSnapshots
 
 TINY = Architecture(d_model=8, n_layers=2, n_heads=2, d_ff=8, context_length=20)
 NOISE = 0.02
-TRAIN, VALIDATION = (generate_chains(n, 41, NOISE, np.random.default_rng(n)) for n in (1000, 500))
+RECURRENCE = Recurrence(NOISE)
+CHAINS = Chains(*(RECURRENCE.generate_chains(n, 41, np.random.default_rng(n)) for n in (1000, 500)))
+TRAIN, VALIDATION = CHAINS
 GOOD4 = np.array([1.0, 0, 1, 0, 1, 0, 1, 0])  # utility of each outcome
 GRADED = np.arange(8) / 7
+REWARD = Reward(RECURRENCE, GOOD4)
 PRETRAIN = Schedule(
     batch_size=64,
     n_steps=60,
@@ -71,14 +68,14 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-def pretrained(seed=0, track=iter, snapshots=NO_SNAPSHOTS, **changes):
-    return pretrain(TINY, replace(PRETRAIN, **changes), TRAIN, VALIDATION, seed, "cpu", track, snapshots)
+def pretrained(seed=0, observer=UNOBSERVED, **changes):
+    return pretrain(TINY, replace(PRETRAIN, **changes), CHAINS, seed=seed, observer=observer)
 
 
-def finetuned(seed=0, utility=GOOD4, track=iter, snapshots=NO_SNAPSHOTS, **changes):
+def finetuned(seed=0, utility=GOOD4, environment=RECURRENCE, observer=UNOBSERVED, **changes):
     settings = replace(FINETUNE, **changes)
     policy = initial_policy(TINY, seed=0, dropout=settings.dropout)
-    return finetune(policy, settings, utility, NOISE, TRAIN, VALIDATION, seed, track, snapshots)
+    return finetune(policy, settings, Reward(environment, utility), chains=CHAINS, seed=seed, observer=observer)
 
 
 def equal(first, second):
@@ -214,22 +211,25 @@ def one_step(monkeypatch):
     """Runs one step of reinforcement without dropout or updates; returns all that was drawn, and both optimizers."""
 
     def run(utility=GOOD4, **changes):
-        drawn = {"draw_windows": [], "sample_actions": [], "sample_outcomes": []}
+        drawn = {"draw_windows": [], "sample_actions": [], "sample": []}
 
         def spied(name, function):
-            def spy(*arguments):
-                found = function(*arguments)
+            def spy(*arguments, **named):
+                found = function(*arguments, **named)
                 drawn[name].append((arguments, found))
                 return found
 
             return spy
 
+        environment = Recurrence(NOISE)
+        environment.__dict__["sample"] = spied("sample", environment.sample)
         with monkeypatch.context() as patched:
-            for name in drawn:
+            for name in ("draw_windows", "sample_actions"):
                 patched.setattr(reinforcement, name, spied(name, getattr(reinforcement, name)))
             patched.setattr(reinforcement, "ScheduledAdamW", Recorder)
             Recorder.made = []
-            policy, rows = finetuned(utility=utility, dropout=0.0, n_steps=1, evaluation_interval=1, **changes)
+            changes |= {"utility": utility, "environment": environment}
+            policy, rows = finetuned(dropout=0.0, n_steps=1, evaluation_interval=1, **changes)
         return {
             "policy": policy.train(),
             "row": rows[0],
@@ -237,8 +237,8 @@ def one_step(monkeypatch):
             "before_chance": drawn["draw_windows"][1],
             "natural": drawn["draw_windows"][2],
             "actions": drawn["sample_actions"][0][1],
-            "outcomes": drawn["sample_outcomes"][0][1],
-            "by_chance": drawn["sample_outcomes"][1],
+            "outcomes": drawn["sample"][0][1],
+            "by_chance": drawn["sample"][1],
             "optimizers": Recorder.made,
         }
 
@@ -304,11 +304,11 @@ def test_without_a_success_nothing_is_reinforced(one_step, successes):
 
 def test_what_an_action_brings_is_the_mean_over_its_sampled_outcomes():
     contexts = VALIDATION[:3, :20]
-    found = expected_utility(contexts, GRADED, NOISE)
+    found = Reward(RECURRENCE, GRADED).expected(contexts)
     rng = np.random.default_rng(0)
     for action in range(16):
         many = np.repeat(contexts, 20_000, axis=0)
-        outcomes = sample_outcomes(many, np.full(len(many), action, dtype=np.uint8), NOISE, rng)
+        outcomes = RECURRENCE.sample(many, rng, np.full(len(many), action, dtype=np.uint8))
         np.testing.assert_allclose(found[:, action], GRADED[outcomes].reshape(3, -1).mean(axis=1), atol=0.005)
 
 
@@ -318,7 +318,7 @@ def test_windows_of_reinforcement_end_before_an_odd_position(one_step):
 
 def test_sampled_outcomes_are_the_recurrences(one_step):
     step = one_step(batch_size=2000)
-    values = outcome_of_each_action(step["contexts"])[np.arange(2000), step["actions"]]
+    values = RECURRENCE.outcome_of_each_action(step["contexts"])[np.arange(2000), step["actions"]]
     assert np.mean(values != step["outcomes"]) == pytest.approx(NOISE * 7 / 8, abs=0.01)
 
 
@@ -333,7 +333,7 @@ def test_maintenance_is_on_own_and_random_rollouts_and_untouched_windows(
     step = one_step(maintenance=replace(FINETUNE.maintenance, **shares))
     policy = step["policy"]
     own = zip(step["contexts"], step["actions"], step["outcomes"], strict=True)
-    (contexts, answers, _, _), outcomes = step["by_chance"]
+    (contexts, _, answers), outcomes = step["by_chance"]
     np.testing.assert_array_equal(contexts, step["before_chance"][1].contexts)
     rollouts = [*list(own)[:n_own], *zip(contexts, answers, outcomes, strict=True)]
     examples = [(np.append(context[1:], action), outcome) for context, action, outcome in rollouts]
@@ -357,12 +357,12 @@ def test_maintenance_is_on_own_and_random_rollouts_and_untouched_windows(
 def test_random_answers_are_every_allowed_token_equally_often(one_step, action_tokens, allowed):
     practice = replace(FINETUNE.maintenance, random_fraction=1.0, batch_size=4000, natural_fraction=0.0)
     step = one_step(action_tokens=action_tokens, maintenance=practice)
-    (contexts, answers, _, _), outcomes = step["by_chance"]
+    (contexts, _, answers), outcomes = step["by_chance"]
     assert (contexts[:, -1] < 8).all()
     found, counts = np.unique(answers, return_counts=True)
     assert list(found) == list(allowed)
     assert chisquare(counts).pvalue > 1e-4
-    values = outcome_of_each_action(contexts)[np.arange(4000), answers]
+    values = RECURRENCE.outcome_of_each_action(contexts)[np.arange(4000), answers]
     assert np.mean(values != outcomes) == pytest.approx(NOISE * 7 / 8, abs=0.01)
 
 
@@ -408,7 +408,7 @@ def test_reinforcement_learns_what_succeeds_in_a_few_windows(successes):
         FINETUNE, successes=successes, n_steps=100, learning_rate=0.03, dropout=0.0, evaluation_interval=50
     )
     few = TRAIN[:4, :22]  # one window each, to be known by heart
-    _, rows = finetune(initial_policy(TINY, seed=0), settings, GOOD4, NOISE, few, VALIDATION, 0)
+    _, rows = finetune(initial_policy(TINY, seed=0), settings, REWARD, chains=Chains(few, VALIDATION), seed=0)
     assert rows[-1]["sampled_success_rate"] > 0.8
 
 
@@ -451,20 +451,19 @@ class Stub(nn.Module):
 
 
 def perfect(contexts):
-    return np.isin(outcome_of_each_action(contexts), [0, 2, 4, 6]).astype(float)
+    return np.isin(RECURRENCE.outcome_of_each_action(contexts), [0, 2, 4, 6]).astype(float)
 
 
 def generator(contexts):
     """The sequence's own continuation, at positions of either parity."""
     probabilities = np.zeros((len(contexts), 16))
-    for row, context, p in zip(
-        probabilities, contexts, outcome_probabilities(next_value(contexts), NOISE), strict=True
-    ):
+    for row, context, p in zip(probabilities, contexts, RECURRENCE.next_probabilities(contexts), strict=True):
         row[8 * (context[-1] < 8) :][:8] = p
     return probabilities
 
 
-EVALUATION = Evaluation(generate_chains(10_000, 42, NOISE, np.random.default_rng(0)), 20, GOOD4, NOISE, "all")
+HELD_OUT = RECURRENCE.generate_chains(10_000, 42, np.random.default_rng(0))
+EVALUATION = Evaluation(REWARD, HELD_OUT, 20, action_tokens="all")
 
 
 def test_a_perfect_policy_is_evaluated_at_the_ceiling():
@@ -473,7 +472,7 @@ def test_a_perfect_policy_is_evaluated_at_the_ceiling():
 
 def test_a_constant_policy_is_evaluated_as_the_transcription_has_it():
     always_3 = Stub(lambda contexts: np.eye(16)[np.full(len(contexts), 3)])
-    products = [math.prod([4, *(int(token) + 1 for token in row[-15:])]) for row in EVALUATION.before_action]
+    products = [math.prod([4, *(int(token) + 1 for token in row[-15:])]) for row in EVALUATION.before_action.contexts]
     n_good = sum(product % 17 % 8 in (0, 2, 4, 6) for product in products)
     expected = 0.98 * n_good / len(products) + 0.01
     assert EVALUATION(always_3)["success_rate"] == pytest.approx(expected)
@@ -487,7 +486,7 @@ def test_the_generator_predicts_down_to_the_entropy_of_the_noise():
 
 def test_evaluation_repeats_itself_and_leaves_the_random_state_alone():
     policy = initial_policy(TINY, seed=0, dropout=0.5).train()
-    evaluation = Evaluation(VALIDATION, 20, GOOD4, NOISE, "all")
+    evaluation = Evaluation(REWARD, VALIDATION, 20, action_tokens="all")
     torch.manual_seed(9)
     before = torch.random.get_rng_state()
     assert evaluation(policy) == evaluation(policy)
@@ -496,8 +495,8 @@ def test_evaluation_repeats_itself_and_leaves_the_random_state_alone():
 
 
 def test_evaluation_ends_its_windows_before_positions_of_the_right_parity():
-    evaluation = Evaluation(VALIDATION, 20, GOOD4, NOISE, "all")
-    assert (evaluation.before_action[:, -1] < 8).all()
+    evaluation = Evaluation(REWARD, VALIDATION, 20, action_tokens="all")
+    assert (evaluation.before_action.contexts[:, -1] < 8).all()
     assert (evaluation.before_outcome.contexts[:, -1] >= 8).all()
     assert (evaluation.before_outcome.targets < 8).all()
 
@@ -509,23 +508,27 @@ class KilledError(Exception):
     pass
 
 
-def killed_after(n_steps):
+def killed_after(n_steps, path):
+    """Keeps states at a path, and ends the training after a step."""
+
     def track(steps):
         for step in steps:
             yield step
             if step == n_steps:  # done, and the next one not begun
                 raise KilledError
 
-    return track
+    return FileSnapshots(path, {}, track=track)
 
 
-def steps_taken(steps):
+def steps_taken(steps, path):
+    """Keeps states at a path, and notes the steps."""
+
     def track(items):
         for step in items:
             steps.append(step)
             yield step
 
-    return track
+    return FileSnapshots(path, {}, track=track)
 
 
 @pytest.mark.parametrize(
@@ -541,12 +544,13 @@ def test_a_training_killed_at_any_step_ends_as_if_undisturbed(tmp_path, train, e
     for kill in kills:
         path = tmp_path / f"kill={kill}"
         with pytest.raises(KilledError):
-            train(track=killed_after(kill), snapshots=FileSnapshots(path, {}))
+            train(observer=killed_after(kill, path))
         torch.manual_seed(41)  # a process of its own starts with some other state
-        steps, snapshots = [], FileSnapshots(path, {})
-        resumed, resumed_rows = train(track=steps_taken(steps), snapshots=snapshots)
+        steps = []
+        observer = steps_taken(steps, path)
+        resumed, resumed_rows = train(observer=observer)
         expected = max((step for step in evaluated if step <= kill), default=0)
-        assert (snapshots.resumed_at, steps[0]) == (expected, expected + 1)
+        assert (observer.resumed_at, steps[0]) == (expected, expected + 1)
         assert equal(resumed, policy)
         assert resumed_rows == rows
 
@@ -554,13 +558,13 @@ def test_a_training_killed_at_any_step_ends_as_if_undisturbed(tmp_path, train, e
 def test_a_training_killed_twice_ends_as_if_undisturbed(tmp_path):
     for kill in (25, 55):
         with pytest.raises(KilledError):
-            pretrained(track=killed_after(kill), snapshots=FileSnapshots(tmp_path / "state", {}))
-    assert equal(pretrained(snapshots=FileSnapshots(tmp_path / "state", {}))[0], pretrained()[0])
+            pretrained(observer=killed_after(kill, tmp_path / "state"))
+    assert equal(pretrained(observer=FileSnapshots(tmp_path / "state", {}))[0], pretrained()[0])
 
 
 def test_a_state_of_something_else_is_deleted_and_never_resumed(tmp_path):
     path = tmp_path / "state"
-    pretrained(snapshots=FileSnapshots(path, {"code": "1"}))
+    pretrained(observer=FileSnapshots(path, {"code": "1"}))
     other = tmp_path / "state of another job"
     other.touch()
     half_written = tmp_path / ".state,half"
@@ -572,11 +576,11 @@ def test_a_state_of_something_else_is_deleted_and_never_resumed(tmp_path):
 
 
 def test_a_spoilt_state_is_discarded(tmp_path):
-    pretrained(snapshots=FileSnapshots(tmp_path / "state", {}))
+    pretrained(observer=FileSnapshots(tmp_path / "state", {}))
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
     snapshots = FileSnapshots(tmp_path / "state", {})
-    assert equal(pretrained(snapshots=snapshots)[0], pretrained()[0])
+    assert equal(pretrained(observer=snapshots)[0], pretrained()[0])
     assert snapshots.resumed_at == 0
 
 
@@ -599,6 +603,6 @@ def test_a_state_cannot_execute_code(tmp_path):
 
 def test_nothing_is_left_of_a_training_that_is_done(tmp_path):
     snapshots = FileSnapshots(tmp_path / "state", {})
-    pretrained(snapshots=snapshots)
+    pretrained(observer=snapshots)
     snapshots.remove()
     assert list(tmp_path.iterdir()) == []

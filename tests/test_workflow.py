@@ -314,6 +314,7 @@ CHANGES = {
     ),
     "a rate in its other spelling": ({"pretrain": {"learning_rate": 6.0e-3, "weight_decay": 0.010}}, set()),
     "the sequence": ({"sequence": {"noise": 0.03}}, EVERYTHING),
+    "the environment": ({"sequence": {"outcome_of_residue": [*range(8)] * 2}}, EVERYTHING),
     "the device": ({"device": "auto"}, set()),
 }
 
@@ -338,6 +339,7 @@ EDITS = {
     "workflow_scripts/splithistory/model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/fast_model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/sequence.py": EVERYTHING,
+    "workflow_scripts/splithistory/environment.py": EVERYTHING,
     "workflow_scripts/sweep/tables.py": EVERYTHING,
     "workflow_scripts/sweep/stages.py": SUMMARIZE,
     **{

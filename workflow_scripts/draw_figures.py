@@ -57,7 +57,7 @@ def draw_and_save(
     """Draw figures one after the other, each as SVG and as PNG."""
     for name in names:
         stem = folder / name
-        save(draw(name, tables, style), f"{stem}.svg", f"{stem}.png", dpi, made_by)
+        save(draw(name, tables, style), f"{stem}.svg", f"{stem}.png", dpi=dpi, made_by=made_by)
         script.log.info("drew %s", name)
 
 

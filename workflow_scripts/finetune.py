@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from splithistory.reinforcement import FinetuneSettings, finetune
+from splithistory.environment import environment_of
+from splithistory.reinforcement import FinetuneSettings, Reward, finetune
+from splithistory.sequence import Chains
 from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint, save_checkpoint
@@ -29,24 +31,21 @@ def main(arguments: argparse.Namespace) -> None:
         }
     )
     pretrained, _ = load_checkpoint(arguments.pretrained, finetune_settings.dropout)
-    train, validation = read_chains(arguments.train), read_chains(arguments.validation)
+    chains = Chains(read_chains(arguments.train), read_chains(arguments.validation))
     made_by = script.made_by(arguments, "pretrained", "train", "validation", packages=["torch"], device=str(device))
-    snapshots = FileSnapshots(arguments.state, made_by, script.log_row)
+    observer = FileSnapshots(arguments.state, made_by, report=script.log_row, track=script.progress("reinforcing"))
     policy, rows = finetune(
         pretrained.to(device),
         finetune_settings,
-        np.array(settings["utility"]),
-        pretraining["train"]["noise"],
-        train,
-        validation,
-        pretraining["seed"],
-        script.progress("reinforcing"),
-        snapshots,
+        Reward(environment_of(pretraining["train"]), np.array(settings["utility"])),
+        chains=chains,
+        seed=pretraining["seed"],
+        observer=observer,
     )
-    made_by |= {"resumed_at": snapshots.resumed_at, "seconds": script.seconds()}
+    made_by |= {"resumed_at": observer.resumed_at, "seconds": script.seconds()}
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=pretraining["seed"])
     write_table(rows, REINFORCEMENT, arguments.training, made_by)
-    snapshots.remove()
+    observer.remove()
 
 
 if __name__ == "__main__":

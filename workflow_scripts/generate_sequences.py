@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from splithistory.environment import environment_of
 from splithistory.seeding import split_rng
-from splithistory.sequence import generate_chains
 from sweep import script
 from sweep.chains import write_chains
 
@@ -12,7 +12,7 @@ from sweep.chains import write_chains
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
     rng = split_rng(settings["seed"], settings["split"])
-    chains = generate_chains(settings["n_chains"], settings["chain_length"], settings["noise"], rng)
+    chains = environment_of(settings).generate_chains(settings["n_chains"], settings["chain_length"], rng)
     write_chains(chains, arguments.chains, script.made_by(arguments) | {"seconds": script.seconds()})
 
 

@@ -6,17 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from splithistory.actions import allowed_tokens, best_actions
+from splithistory.environment import environment_of
 from splithistory.fast_model import initial_policy
-from splithistory.policy_measurement import (
-    MeasureSettings,
-    bootstrap,
-    deterministic_policy,
-    repeats,
-    simple_alternatives,
-)
+from splithistory.policy_measurement import MeasureSettings, bootstrap, repeats, simple_alternatives
 from splithistory.seeding import Stream, stream_rng
 from splithistory.self_estimate import self_estimates
-from splithistory.sequence import N_OUTCOMES, Tokens, sample_outcomes
+from splithistory.sequence import Tokens
 from splithistory.task import Task
 from sweep import script
 from sweep.chains import read_chains
@@ -34,7 +29,7 @@ from sweep.windows import measured_contexts
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
     trained_with = settings["policy"]
-    noise, action_tokens = settings["test"]["noise"], trained_with["finetune"]["action_tokens"]
+    environment, action_tokens = environment_of(settings["test"]), trained_with["finetune"]["action_tokens"]
     measure_settings = MeasureSettings(**settings["measure"])
     device = select_device(arguments.device)
     require_made_with(
@@ -52,23 +47,20 @@ def main(arguments: argparse.Namespace) -> None:
     def outcome_counts(actions: Tokens) -> np.ndarray:
         # The same noise for all, so that differences are the policies' own.
         noise_rng = stream_rng(measure_settings.seed, Stream.TEST_OUTCOMES)
-        return np.bincount(sample_outcomes(contexts, actions, noise, noise_rng), minlength=N_OUTCOMES)
+        return np.bincount(environment.sample(contexts, noise_rng, actions), minlength=environment.n_outcomes)
 
     actions, actions_untrained, actions_pretrained = (
         best_actions(model.to(device), contexts, action_tokens) for model in (policy, untrained, pretrained)
     )
     alternatives = simple_alternatives(
         len(contexts), allowed_tokens(action_tokens), measure_settings.do_nothing_token
-    ) | {
-        "untrained": deterministic_policy(actions_untrained),
-        "pretrained": deterministic_policy(actions_pretrained),
-    }
-    measurements = list(repeats(deterministic_policy(actions), contexts, noise, measure_settings, alternatives))
-    draws = list(bootstrap(actions, contexts, noise, measure_settings))
-    estimates = list(self_estimates(policy, actions, contexts, measure_settings))
+    ) | {"untrained": actions_untrained, "pretrained": actions_pretrained}
+    measurements = list(repeats(actions, contexts, environment, settings=measure_settings, alternatives=alternatives))
+    draws = list(bootstrap(actions, contexts, environment, settings=measure_settings))
+    estimates = list(self_estimates(policy, actions, contexts, settings=measure_settings))
     differentials = differential_rows(policy, contexts, measure_settings.n_contexts_differential)
 
-    task = Task.from_settings("trained", trained_with)
+    task = Task.from_settings("trained", trained_with, environment)
     counts = outcome_counts(actions)
     success = {
         "success_rate": counts @ np.array(task.utility) / len(contexts),
@@ -76,7 +68,7 @@ def main(arguments: argparse.Namespace) -> None:
         "n_contexts": len(contexts),
         "outcome_counts": counts,
         "outcome_counts_pretrained": outcome_counts(actions_pretrained),
-        "off_alphabet_rate": np.mean(actions < N_OUTCOMES),
+        "off_alphabet_rate": np.mean(actions < environment.n_outcomes),
     }
     inputs = ("checkpoint", "pretrained", "test")
     made_by = script.made_by(arguments, *inputs, packages=["torch"], device=str(device), seconds=script.seconds())

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from splithistory.environment import environment_of
 from splithistory.policy_measurement import MeasureSettings, generator_policy, repeats
 from sweep import script
 from sweep.chains import read_chains
@@ -15,11 +16,11 @@ from sweep.windows import measured_contexts
 
 def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
-    noise = settings["test"]["noise"]
+    environment = environment_of(settings["test"])
     require_made_with({arguments.test: settings["test"]})
     measure_settings = MeasureSettings(**settings["measure"])
     contexts = measured_contexts(read_chains(arguments.test), settings["context_length"], measure_settings.seed)
-    measurements = repeats(generator_policy(contexts, noise), contexts, noise, measure_settings)
+    measurements = repeats(generator_policy(contexts, environment), contexts, environment, settings=measure_settings)
     rows = list(measured_rows(measurements))
     made_by = script.made_by(arguments, "test", seconds=script.seconds())
     write_table(rows, GENERATOR, arguments.generator, made_by)

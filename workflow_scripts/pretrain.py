@@ -6,6 +6,7 @@ from pathlib import Path
 from splithistory.model import Architecture
 from splithistory.optimizer import Schedule
 from splithistory.pretraining import pretrain
+from splithistory.sequence import Chains
 from sweep import script
 from sweep.chains import read_chains
 from sweep.checkpoints import save_checkpoint
@@ -20,23 +21,21 @@ def main(arguments: argparse.Namespace) -> None:
     settings = arguments.settings
     device = select_device(arguments.device)
     require_made_with({getattr(arguments, split): settings[split] for split in ("train", "validation")})
-    train, validation = read_chains(arguments.train), read_chains(arguments.validation)
+    chains = Chains(read_chains(arguments.train), read_chains(arguments.validation))
     made_by = script.made_by(arguments, "train", "validation", packages=["torch"], device=str(device))
-    snapshots = FileSnapshots(arguments.state, made_by, script.log_row)
+    observer = FileSnapshots(arguments.state, made_by, report=script.log_row, track=script.progress("pretraining"))
     policy, rows = pretrain(
         Architecture(**settings["architecture"]),
         Schedule(**settings["pretrain"]),
-        train,
-        validation,
-        settings["seed"],
-        device,
-        script.progress("pretraining"),
-        snapshots,
+        chains,
+        seed=settings["seed"],
+        device=device,
+        observer=observer,
     )
-    made_by |= {"resumed_at": snapshots.resumed_at, "seconds": script.seconds()}
+    made_by |= {"resumed_at": observer.resumed_at, "seconds": script.seconds()}
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=settings["seed"])
     write_table(rows, PRETRAINING, arguments.training, made_by)
-    snapshots.remove()
+    observer.remove()
 
 
 if __name__ == "__main__":

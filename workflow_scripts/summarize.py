@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from splithistory.environment import environment_of
 from splithistory.task import Task
 from sweep import script
 from sweep.canonical import configuration_hash
@@ -33,7 +34,8 @@ from sweep.tables import read_table, write_table
 
 def main(arguments: argparse.Namespace) -> None:
     settings, results = arguments.settings, arguments.results
-    tasks = {name: Task.from_settings(name, entry) for name, entry in settings["tasks"].items()}
+    environment = environment_of(settings["sequence"])
+    tasks = {name: Task.from_settings(name, entry, environment) for name, entry in settings["tasks"].items()}
     tables = stacked(settings, results)
     pretrained = tables["pretrain"] | tables["measure_pretrained"]
     finetuned = tables["finetune"] | tables["measure"]

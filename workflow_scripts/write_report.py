@@ -31,7 +31,13 @@ def main(arguments: argparse.Namespace) -> None:
     jobs = recorded_jobs(results / "logs", sweep)
     with style_context():
         schedule = draw_schedule(jobs, FigureStyle.from_policies(sweep["tasks"], policies))
-    save(schedule, results / "schedule.svg", results / "schedule.png", configuration["figures"]["png_dpi"], made_by)
+    save(
+        schedule,
+        results / "schedule.svg",
+        results / "schedule.png",
+        dpi=configuration["figures"]["png_dpi"],
+        made_by=made_by,
+    )
     html = page(
         {
             "sweep": sweep_size(policies),

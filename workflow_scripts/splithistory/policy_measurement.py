@@ -1,4 +1,4 @@
-"""Op and Imp of the sequence's policies, by both estimators, against every counterfactual future (sections 4 to 6)."""
+"""Op and Imp of policies in an environment, by both estimators, against every counterfactual (sections 4 to 6)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,19 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from splithistory.environment import Environment, SequenceEnvironment
 from splithistory.information import Floats
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import (
-    N_OUTCOMES,
-    N_TOKENS,
-    Tokens,
-    next_value,
-    outcome_of_each_action,
-    outcome_probabilities,
-    sample_with_noise,
-)
+from splithistory.sequence import Tokens
 from splithistory.split_history import Futures, compare_futures
 
+Answers = Tokens | Floats  # (n,) actions of a deterministic policy, or (n, A) probabilities
 Estimator = Literal["exact", "monte_carlo"]
 Counterfactual = Literal["split_history", "do_nothing", "random_token", "untrained", "pretrained"]
 # Added to every count of sampled outcomes for Imp and success rates, which empty cells would make infinite.
@@ -79,22 +73,22 @@ class Measurement:
 
 
 def repeats(
-    action_probabilities: Floats,
+    policy: Answers,
     contexts: Tokens,
-    noise: float,
+    environment: Environment,
     settings: MeasureSettings,
-    alternatives: Mapping[Counterfactual, Floats] = MappingProxyType({}),
+    alternatives: Mapping[Counterfactual, Answers] = MappingProxyType({}),
 ) -> Iterator[Measurement]:
-    """Measure a policy in the recurrence, by both estimators, repeat by repeat.
+    """Measure a policy in an environment, by both estimators, repeat by repeat.
 
     A repeat's Monte Carlo windows are the first of its exact ones, so that the two can be compared in pairs.
 
     Args:
-        action_probabilities: (n, 16) the policy's π(a|x) in each context.
+        policy: (n,) the policy's actions in each context, or (n, A) its π(a|x).
         contexts: (n, context_length) windows before odd positions; n is at least ``settings.n_contexts``.
-        noise: the recurrence's.
+        environment: what follows.
         settings: how often, and on how many windows.
-        alternatives: (n, 16) π'(a|x) of each other policy to compare with, beside the split history.
+        alternatives: the same of each other policy to compare with, beside the split history.
 
     Yields:
         A measurement for each repeat, estimator and counterfactual future.
@@ -105,24 +99,30 @@ def repeats(
     if len(contexts) < settings.n_contexts:
         raise ValueError(f"contexts: expected at least {settings.n_contexts}, got {len(contexts)}")
     rng = stream_rng(settings.seed, Stream.MEASURED_OUTCOMES)
+    compared: dict[Counterfactual, Answers | None] = {"split_history": None, **alternatives}
     for repeat, fresh in settings.windows_of_repeats():
-        values = outcome_of_each_action(contexts[fresh])  # (n, 16)
-        sampled = sample_with_noise(values[: settings.n_contexts_monte_carlo], noise, rng)
-        exact = outcome_probabilities(values[: settings.n_contexts_exact], noise)
-        outcomes: dict[Estimator, tuple[Floats, float]] = {  # each (n, 16, 8), with the pseudocount
+        windows = contexts[fresh]
+        sampled = environment.sample(windows[: settings.n_contexts_monte_carlo], rng)  # (n, A)
+        exact = environment.outcome_probabilities(windows[: settings.n_contexts_exact])  # (n, A, K)
+        outcomes: dict[Estimator, tuple[Floats, float]] = {  # with the pseudocount
             "exact": (exact, 0.0),
-            "monte_carlo": (np.eye(N_OUTCOMES)[sampled], PSEUDOCOUNT),
+            "monte_carlo": (np.eye(environment.n_outcomes)[sampled], PSEUDOCOUNT),
         }
         for estimator, (outcome, pseudocount) in outcomes.items():
-            policy = action_probabilities[fresh][: len(outcome)]
-            yield Measurement(repeat, estimator, "split_history", compare_futures(policy, outcome, pseudocount))
-            for counterfactual, probabilities in alternatives.items():
-                alternative = probabilities[fresh][: len(outcome)]
-                futures = compare_futures(policy, outcome, pseudocount, alternative)
-                yield Measurement(repeat, estimator, counterfactual, futures)
+            first = slice(fresh.start, fresh.start + len(outcome))
+            for counterfactual, alternative in compared.items():
+                futures = compare_futures(
+                    policy[first],
+                    outcome,
+                    pseudocount=pseudocount,
+                    alternative=None if alternative is None else alternative[first],
+                )
+                yield Measurement(repeat=repeat, estimator=estimator, counterfactual=counterfactual, futures=futures)
 
 
-def bootstrap(actions: Tokens, contexts: Tokens, noise: float, settings: MeasureSettings) -> Iterator[Futures]:
+def bootstrap(
+    actions: Tokens, contexts: Tokens, environment: Environment, settings: MeasureSettings
+) -> Iterator[Futures]:
     """Measure a policy at temperature 0 again and again, exactly, on windows drawn anew from all of its windows.
 
     A mean over windows drawn with replacement is a mean weighted by how often each was drawn, so that what
@@ -131,18 +131,18 @@ def bootstrap(actions: Tokens, contexts: Tokens, noise: float, settings: Measure
     Args:
         actions: (n,) the policy's answers.
         contexts: (n, context_length) windows before odd positions.
-        noise: the recurrence's.
+        environment: what follows.
         settings: seed and number of draws.
 
     Yields:
         ``settings.n_bootstrap`` measurements under the split history, each on n windows.
     """
-    n = len(contexts)
-    values = outcome_of_each_action(contexts)  # (n, 16)
+    n, n_outcomes = len(contexts), environment.n_outcomes
+    outcome = environment.outcome_probabilities(contexts)  # (n, A, K)
     answers, answer = np.unique(actions, return_inverse=True)  # (m,), (n,)
-    chosen = outcome_probabilities(np.take_along_axis(values, actions[:, None], axis=1)[:, 0], noise)  # (n, 8)
-    given = outcome_probabilities(values[:, answers], noise).reshape(n, -1)  # (n, m * 8)
-    of_windows = np.concatenate([chosen, np.eye(len(answers))[answer], given], axis=1)  # (n, 8 + m + m * 8)
+    one_hot = np.eye(len(answers))[answer]
+    given = outcome[:, answers].reshape(n, -1)  # (n, m * K)
+    of_windows = np.concatenate([outcome[np.arange(n), actions], one_hot, given], axis=1)  # (n, K + m + m * K)
     rng = stream_rng(settings.seed, Stream.BOOTSTRAP)
     for start in range(0, settings.n_bootstrap, _DRAWS_AT_ONCE):
         n_draws = min(_DRAWS_AT_ONCE, settings.n_bootstrap - start)
@@ -151,50 +151,45 @@ def bootstrap(actions: Tokens, contexts: Tokens, noise: float, settings: Measure
             [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(n_draws)], dtype=float
         )  # (draws, n)
         for means in times_drawn @ of_windows / n:
-            outcome, weights, counterfactuals = np.split(means, [N_OUTCOMES, N_OUTCOMES + len(answers)])
+            outcome, weights, counterfactuals = np.split(means, [n_outcomes, n_outcomes + len(answers)])
             yield Futures(
                 outcome_distribution=outcome,
-                answers=deterministic_policy(answers),
+                answers=np.eye(environment.n_actions)[answers],
                 weights=weights,
-                counterfactuals=counterfactuals.reshape(-1, N_OUTCOMES),
+                counterfactuals=counterfactuals.reshape(-1, n_outcomes),
                 n_windows=n,
             )
 
 
 def simple_alternatives(
     n_windows: int, allowed: NDArray[np.bool_], do_nothing_token: int
-) -> dict[Counterfactual, Floats]:
+) -> dict[Counterfactual, Answers]:
     """The policies to compare with that need no model: doing nothing, and a uniformly random token (section 6).
 
     Args:
         n_windows: number of windows n.
-        allowed: (16,) booleans, the tokens that may be answered.
+        allowed: (A,) booleans, the tokens that may be answered.
         do_nothing_token: answered always by the first; it need not be allowed.
 
     Returns:
-        (n, 16) probabilities of each.
+        (n,) actions of the first, (n, A) probabilities of the second.
     """
     return {
-        "do_nothing": deterministic_policy(np.full(n_windows, do_nothing_token)),
-        "random_token": np.tile(allowed / allowed.sum(), (n_windows, 1)),
+        "do_nothing": np.full(n_windows, do_nothing_token),
+        "random_token": np.broadcast_to(allowed / allowed.sum(), (n_windows, len(allowed))),
     }
 
 
-def deterministic_policy(actions: Tokens) -> Floats:
-    """A policy at temperature 0 as probabilities: (n,) actions -> (n, 16)."""
-    return np.eye(N_TOKENS)[actions]
-
-
-def generator_policy(contexts: Tokens, noise: float) -> Floats:
+def generator_policy(contexts: Tokens, environment: SequenceEnvironment) -> Floats:
     """The sequence's own generator taken as a policy, its noise included (method, section 4).
 
     Args:
         contexts: (n, context_length) windows before odd positions.
-        noise: the recurrence's.
+        environment: the generator.
 
     Returns:
         (n, 16) probabilities; odd positions carry v + 8.
     """
-    probabilities = np.zeros((len(contexts), N_TOKENS))
-    probabilities[:, N_OUTCOMES:] = outcome_probabilities(next_value(contexts), noise)
+    probabilities = np.zeros((len(contexts), environment.n_actions))
+    probabilities[:, environment.n_outcomes :] = environment.next_probabilities(contexts)
     return probabilities

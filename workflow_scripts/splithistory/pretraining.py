@@ -1,7 +1,5 @@
 """Pretraining: next-token prediction on the sequence (method, section 2)."""
 
-from collections.abc import Callable, Iterable
-
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -10,31 +8,27 @@ from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture, Policy, as_tensor, predict
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import Tokens, Windows, draw_windows, one_window_a_chain
-from splithistory.training_state import NO_SNAPSHOTS, Snapshots, TrainingState
+from splithistory.sequence import Chains, Windows, draw_windows, one_window_a_chain
+from splithistory.training_state import UNOBSERVED, Observer, TrainingState
 
 
 def pretrain(
     architecture: Architecture,
     schedule: Schedule,
-    train: Tokens,
-    validation: Tokens,
+    chains: Chains,
     seed: int,
     device: torch.device | str = "cpu",
-    track: Callable[[range], Iterable[int]] = iter,
-    snapshots: Snapshots = NO_SNAPSHOTS,
+    observer: Observer = UNOBSERVED,
 ) -> tuple[Policy, list[dict[str, float]]]:
     """Train a policy from scratch to predict the next token.
 
     Args:
         architecture: the policy's shape.
         schedule: how to train it.
-        train: (n_chains, length) training chains.
-        validation: (n_chains, length) validation chains; one window of each is evaluated.
+        chains: what it is trained and evaluated on.
         seed: of the initial parameters, the windows drawn and dropout.
         device: where to train.
-        track: wraps the range of steps, for a progress bar.
-        snapshots: where the state is kept at every evaluation; training goes on from the latest.
+        observer: follows the steps, and is given the state at every evaluation; training goes on from the latest.
 
     Returns:
         The trained policy, in evaluation mode, and one row per evaluation: ``step``, ``train_loss`` (mean since
@@ -44,11 +38,11 @@ def pretrain(
     rng = stream_rng(seed, Stream.PRETRAINING)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
     optimizer = ScheduledAdamW(policy.parameters(), schedule)
-    held_out = one_window_a_chain(validation, architecture.context_length, np.random.default_rng(0))
-    state = TrainingState(policy, [optimizer], rng, snapshots)
+    held_out = one_window_a_chain(chains.validation, architecture.context_length, np.random.default_rng(0))
+    state = TrainingState(policy, [optimizer], rng=rng, observer=observer)
     losses: list[torch.Tensor] = []  # since the last evaluation
-    for step in track(range(state.step + 1, schedule.n_steps + 1)):
-        windows = draw_windows(train, schedule.batch_size, architecture.context_length, rng)
+    for step in state.steps_left(schedule.n_steps):
+        windows = draw_windows(chains.train, schedule.batch_size, architecture.context_length, rng=rng)
         loss = F.cross_entropy(policy(as_tensor(windows.contexts, policy)), as_tensor(windows.targets, policy))
         optimizer.step(loss)
         losses.append(loss.detach())

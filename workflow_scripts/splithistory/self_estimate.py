@@ -48,7 +48,7 @@ def self_estimate(policy: FastPolicy, actions: Tokens, contexts: Tokens) -> Futu
         The futures, with 16 outcomes and as many actions as occur among ``actions``, in their order.
     """
     answers, answer = np.unique(actions, return_inverse=True)  # (m,), (n,)
-    return compare_futures(np.eye(len(answers))[answer], expected_outcomes(policy, contexts, answers))
+    return compare_futures(answer, expected_outcomes(policy, contexts, answers))
 
 
 def expected_outcomes(policy: FastPolicy, contexts: Tokens, answers: Tokens) -> Floats:

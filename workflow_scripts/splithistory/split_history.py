@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from splithistory.information import Floats, entropy, kl_divergence
 
@@ -110,7 +110,8 @@ def measure(
     """Measure the Op and Imp of any policy in any environment with finitely many actions and outcomes.
 
     Args:
-        policy: takes the windows, gives (n, A) probabilities π(a|x).
+        policy: takes the windows, gives (n, A) probabilities π(a|x), or (n,) actions, whole numbers, where it is
+            deterministic.
         environment: takes the windows, gives (n, A, K) probabilities p(f|x, a). For a Monte Carlo
             estimate, one-hot rows: one sampled outcome for each window and action.
         windows: n situations x, in whatever form the two callables take.
@@ -122,27 +123,29 @@ def measure(
 
     Raises:
         ValueError: if there are no windows, shapes do not fit each other, or probabilities are negative, not
-            finite or do not sum to one; the message names the argument.
+            finite or do not sum to one, or actions are none of the environment's; the message names the argument.
     """
     return compare_futures(
-        policy(windows), environment(windows), pseudocount, None if alternative is None else alternative(windows)
+        policy(windows),
+        environment(windows),
+        pseudocount=pseudocount,
+        alternative=None if alternative is None else alternative(windows),
     )
 
 
 def compare_futures(
-    action_probabilities: ArrayLike,
+    policy: ArrayLike,
     outcome_probabilities: ArrayLike,
     pseudocount: float = 0.0,
-    alternative_probabilities: ArrayLike | None = None,
+    alternative: ArrayLike | None = None,
 ) -> Futures:
-    """`measure` on probabilities that are there already.
+    """`measure` on what the policy answers and the environment makes of it.
 
     Args:
-        action_probabilities: (n, A) π(a|x).
+        policy: (n, A) π(a|x), or (n,) actions of a deterministic policy.
         outcome_probabilities: (n, A, K) p(f|x, a).
         pseudocount: see `Futures`.
-        alternative_probabilities: (n, A) π'(a|x) of another policy to compare with; the split history of the
-            policy itself where left out.
+        alternative: the same of another policy to compare with; the split history of the policy itself where left out.
 
     Returns:
         The future under the policy, and under its split history or the other policy.
@@ -150,33 +153,20 @@ def compare_futures(
     Raises:
         ValueError: as `measure`.
     """
-    policy = _checked("action_probabilities (policy)", action_probabilities, "(n, A)", 2)
-    outcome = _checked("outcome_probabilities (environment)", outcome_probabilities, "(n, A, K)", 3)
-    if outcome.shape[:2] != policy.shape:
-        raise ValueError(
-            f"outcome_probabilities (environment): expected shape {(*policy.shape, 'K')} to match "
-            f"action_probabilities, got {outcome.shape}"
-        )
+    outcome = _checked("outcome_probabilities (environment)", outcome_probabilities, "(n, A, K)")
+    policy = _checked_policy("policy", policy, outcome.shape)
     if not (np.isfinite(pseudocount) and pseudocount >= 0):
         raise ValueError(f"pseudocount: expected a finite number of at least 0, got {pseudocount}")
-    n_windows = len(policy)
-    if alternative_probabilities is None:
-        # Rows are compared as bytes, ten times as fast as number by number.
-        rows = np.ascontiguousarray(policy).view(np.dtype((np.void, policy[0].nbytes)))[:, 0]
-        _, first, counts = np.unique(rows, return_index=True, return_counts=True)
-        answers = policy[first]  # (m, A)
+    n_windows, n_actions, _ = outcome.shape
+    if alternative is None:
+        answers, counts = _distinct(policy, n_actions)  # (m, A), (m,)
         counterfactuals = answers @ outcome.mean(axis=0)  # (m, K)
     else:
-        alternative = _checked("alternative_probabilities (alternative)", alternative_probabilities, "(n, A)", 2)
-        if alternative.shape != policy.shape:
-            raise ValueError(
-                f"alternative_probabilities (alternative): expected shape {policy.shape} to match "
-                f"action_probabilities, got {alternative.shape}"
-            )
-        answers, counts = alternative.mean(axis=0, keepdims=True), np.array([n_windows])
-        counterfactuals = np.einsum("xa,xaf->f", alternative, outcome)[None] / n_windows  # (1, K)
+        alternative = _checked_policy("alternative", alternative, outcome.shape)
+        answers, counts = _mean_answer(alternative, n_actions)[None], np.array([n_windows])
+        counterfactuals = _future(alternative, outcome)[None]  # (1, K)
     return Futures(
-        outcome_distribution=np.einsum("xa,xaf->f", policy, outcome) / n_windows,
+        outcome_distribution=_future(policy, outcome),
         answers=answers,
         weights=counts / n_windows,
         counterfactuals=counterfactuals,
@@ -185,10 +175,58 @@ def compare_futures(
     )
 
 
-def _checked(name: str, probabilities: ArrayLike, shape: str, n_axes: int) -> Floats:
+def _future(policy: NDArray[Any], outcome: Floats) -> Floats:
+    """(K,) F: the mean over windows of what the policy's answers bring."""
+    if policy.ndim == 1:
+        return outcome[np.arange(len(policy)), policy].mean(axis=0)
+    return np.einsum("xa,xaf->f", policy, outcome) / len(policy)
+
+
+def _distinct(policy: NDArray[Any], n_actions: int) -> tuple[Floats, NDArray[np.int64]]:
+    """(m, A) the distinct answers of a policy as distributions over actions, and (m,) how many windows get each."""
+    if policy.ndim == 1:
+        actions, counts = np.unique(policy, return_counts=True)
+        return np.eye(n_actions)[actions], counts
+    # Rows are compared as bytes, ten times as fast as number by number.
+    rows = np.ascontiguousarray(policy).view(np.dtype((np.void, policy[0].nbytes)))[:, 0]
+    _, first, counts = np.unique(rows, return_index=True, return_counts=True)
+    return policy[first], counts
+
+
+def _mean_answer(policy: NDArray[Any], n_actions: int) -> Floats:
+    """(A,) the mean of a policy's answers over the windows."""
+    return np.bincount(policy, minlength=n_actions) / len(policy) if policy.ndim == 1 else policy.mean(axis=0)
+
+
+def _checked_policy(name: str, policy: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """(n, A) probabilities as float64 or (n,) actions, or a ValueError that says what is wrong with them."""
+    n_windows, n_actions, _ = shape
+    array = np.asarray(policy)
+    if array.ndim != 1:
+        array = _checked(f"{name} (action probabilities)", policy, "(n, A)")
+        if array.shape != (n_windows, n_actions):
+            raise ValueError(
+                f"{name} (action probabilities): expected shape {(n_windows, n_actions)} to match the environment's "
+                f"outcome_probabilities, got {array.shape}"
+            )
+        return array
+    if array.shape != (n_windows,):
+        raise ValueError(
+            f"{name} (actions): expected shape {(n_windows,)} to match the environment's outcome_probabilities, got "
+            f"{array.shape}"
+        )
+    if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() >= n_actions:
+        raise ValueError(
+            f"{name} (actions): expected whole numbers from 0 to {n_actions - 1}, got "
+            f"{array.dtype} from {array.min()} to {array.max()}"
+        )
+    return array
+
+
+def _checked(name: str, probabilities: ArrayLike, shape: str) -> Floats:
     """The argument as float64, or a ValueError that says what is wrong with it."""
     array = np.asarray(probabilities, dtype=float)
-    if array.ndim != n_axes:
+    if array.ndim != shape.count(",") + 1:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     if 0 in array.shape:
         raise ValueError(

@@ -3,6 +3,7 @@
 Nothing here measures anything, so that training does not depend on the measures.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from splithistory.sequence import N_OUTCOMES
+from splithistory.environment import Environment
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Task:
     Attributes:
         name: of the task.
         utility: (K,) of each outcome, numbers from 0 to 1 that are not all equal.
+        chance: mean utility of answering at random; where left out, that of equally likely outcomes, ``mean``.
 
     Raises:
         ValueError: if the utilities are not such numbers.
@@ -29,6 +31,7 @@ class Task:
 
     name: str
     utility: tuple[float, ...]
+    chance: float = math.nan
 
     def __post_init__(self) -> None:
         """Check the utilities, and keep them as plain numbers."""
@@ -38,14 +41,24 @@ class Task:
                 f"utility of task {self.name!r}: expected numbers from 0 to 1, not all equal, got {utility}"
             )
         object.__setattr__(self, "utility", utility)
+        if math.isnan(self.chance):
+            object.__setattr__(self, "chance", self.mean)
 
     @classmethod
-    def from_settings(cls, name: str, entry: Mapping[str, Any]) -> "Task":
-        """The task of a configuration's entry, which has either ``good``, a list of outcomes, or ``utility``."""
-        return cls(name, tuple(entry["utility"] if "utility" in entry else good_mask(entry["good"], N_OUTCOMES)))
+    def from_settings(cls, name: str, entry: Mapping[str, Any], environment: Environment) -> "Task":
+        """The task of a configuration's entry in an environment.
+
+        Args:
+            name: of the task.
+            entry: has either ``good``, a list of outcomes, or ``utility``.
+            environment: decides what chance is.
+        """
+        mask = good_mask(entry["good"], environment.n_outcomes) if "good" in entry else None
+        utility = tuple(entry["utility"] if mask is None else mask)
+        return cls(name, utility, environment.chance(utility))
 
     @property
-    def chance(self) -> float:
+    def mean(self) -> float:
         """Mean utility where all outcomes are equally likely; for a good set its share of the outcomes."""
         return float(np.mean(self.utility))
 

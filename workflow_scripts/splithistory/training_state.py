@@ -1,6 +1,6 @@
 """Everything that a training step changes, to be put away and taken up again: bit for bit the same training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,12 @@ from splithistory.model import Policy
 from splithistory.optimizer import ScheduledAdamW
 
 
-class Snapshots:
-    """Where the states of a training are kept. This one keeps none."""
+class Observer:
+    """Follows a training: shows how far it is, and keeps its states. This one does neither."""
+
+    def steps(self, steps: range) -> Iterable[int]:
+        """The steps to take, one by one."""
+        return steps
 
     def latest(self) -> dict[str, Any] | None:
         """The last state kept, if there is one."""
@@ -21,17 +25,17 @@ class Snapshots:
         """Put a state away, in place of the last one."""
 
 
-NO_SNAPSHOTS = Snapshots()
+UNOBSERVED = Observer()
 
 
 class TrainingState:
-    """A training between two steps; taken up where its snapshots end.
+    """A training between two steps; taken up where its observer's last state left it.
 
     Args:
         policy: being trained.
         optimizers: of its parameters.
         rng: draws the windows and outcomes; torch's own random state belongs to the training as well.
-        snapshots: where states are kept.
+        observer: keeps the states.
 
     Attributes:
         step: the last step done.
@@ -39,20 +43,24 @@ class TrainingState:
     """
 
     def __init__(
-        self, policy: Policy, optimizers: Sequence[ScheduledAdamW], rng: np.random.Generator, snapshots: Snapshots
+        self, policy: Policy, optimizers: Sequence[ScheduledAdamW], rng: np.random.Generator, observer: Observer
     ) -> None:
-        self._policy, self._optimizers, self._rng, self._snapshots = policy, optimizers, rng, snapshots
+        self._policy, self._optimizers, self._rng, self._observer = policy, optimizers, rng, observer
         self._on_cuda = next(policy.parameters()).is_cuda
         self.step = 0
         self.rows: list[dict[str, float]] = []
-        if (state := snapshots.latest()) is not None:
+        if (state := observer.latest()) is not None:
             self._restore(state)
+
+    def steps_left(self, n_steps: int) -> Iterator[int]:
+        """Numbers of the steps from the next one to the last of a training of ``n_steps``."""
+        return iter(self._observer.steps(range(self.step + 1, n_steps + 1)))
 
     def record(self, step: int, row: dict[str, float]) -> None:
         """Note the evaluation after a step and put the state away."""
         self.step = step
         self.rows.append({"step": step, **row})
-        self._snapshots.keep(
+        self._observer.keep(
             {
                 "step": self.step,
                 "rows": self.rows,

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import yaml
 from snakemake.utils import update_config
 
-from splithistory.sequence import N_OUTCOMES
+from splithistory.sequence import N_OUTCOMES, N_TOKENS
 from sweep.errors import UserError
 
 SHIPPED_PATH = Path(__file__).parents[2] / "config.yaml"
@@ -199,7 +199,8 @@ def expected(key: Key) -> str:
     schema = schema_of(key)
     kind = schema.get("type")
     if "enum" in schema:
-        return " or ".join([", ".join(schema["enum"][:-1]), schema["enum"][-1]])
+        *others, last = schema["enum"]
+        return f"{', '.join(others)} or {last}" if others else last
     example = json.dumps(schema["examples"][0]).replace('"', "") if "examples" in schema else ""
     example = example and f", such as {example}"
     if "title" in schema:
@@ -327,6 +328,7 @@ def _relation_problems(sound: _Sound) -> Iterator[_Problem]:
         yield from _uneven_heads(sound, size)
     for task in sound.names("tasks"):
         yield from _unclear_reward(sound, task)
+    yield from _unreached_outcomes(sound)
     yield from _short_chains(sound)
     yield from _few_test_chains(sound)
     for size in sound.names("sizes"):
@@ -381,6 +383,18 @@ def _unclear_reward(sound: _Sound, task: str) -> Iterator[_Problem]:
             utility,
             f"is {_shown(values[0])} for every outcome; expected at least two different numbers, so that there is "
             "something to gain.",
+        )
+
+
+def _unreached_outcomes(sound: _Sound) -> Iterator[_Problem]:
+    key = ("sequence", "outcome_of_residue")
+    outcomes = [sound(*key, index) for index in range(len(sound(*key) or ()))]
+    if len(outcomes) == N_TOKENS and None not in outcomes and (missing := set(range(N_OUTCOMES)) - set(outcomes)):
+        lacking = " and ".join(map(str, sorted(missing)))
+        yield _Problem(
+            key,
+            f"is {_shown(outcomes)}, without {lacking}; expected each outcome of 0..7 at least once, "
+            "since Op and Imp compare futures that can have any of them.",
         )
 
 

@@ -2,21 +2,21 @@
 
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from splithistory.training_state import Snapshots
+from splithistory.training_state import Observer
 from sweep.canonical import configuration_hash
 from sweep.files import replacing
 
 log = logging.getLogger(__name__)
 
 
-class FileSnapshots(Snapshots):
+class FileSnapshots(Observer):
     """The state of one job, in a file whose name is made from all that its result depends on.
 
     A state left by the same job with another configuration, other code or other inputs is deleted, never resumed.
@@ -25,6 +25,7 @@ class FileSnapshots(Snapshots):
         path: of the job's state, to whose name a hash is added.
         identity: what the result depends on, as `canonical.canonical_json` takes it.
         report: is given each evaluation as it comes; those before a kill again when the training goes on.
+        track: wraps the steps, for a progress bar.
 
     Attributes:
         resumed_at: step that the training went on from; 0 if it began anew.
@@ -35,11 +36,17 @@ class FileSnapshots(Snapshots):
         path: Path,
         identity: Mapping[str, Any],
         report: Callable[[Mapping[str, float]], None] = lambda row: None,
+        track: Callable[[range], Iterable[int]] = iter,
     ) -> None:
         self._job = path
         self._path = path.with_name(f"{path.name},{configuration_hash(identity)}.pt")
         self._report = report
+        self._track = track
         self.resumed_at = 0
+
+    def steps(self, steps: range) -> Iterable[int]:
+        """The steps, tracked."""
+        return self._track(steps)
 
     def latest(self) -> dict[str, Any] | None:
         """The state kept, unless there is none or it cannot be read; what other trainings left is deleted first."""

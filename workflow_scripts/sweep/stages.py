@@ -9,6 +9,7 @@ part of one that holds its keys. The declarations below them are what the rules,
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from splithistory.environment import environment_of
 from splithistory.task import Task
 from sweep.layout import MODEL, POLICY, Stage, Table, jobs_of, sequence_table
 from sweep.schemas.checkpoint import CHECKPOINT
@@ -29,7 +30,7 @@ def generating(config: Config, split: str) -> Settings:
     return {
         "split": split,
         "n_chains": sequence[f"n_{split}"],
-        **{key: sequence[key] for key in ("seed", "noise", "chain_length")},
+        **{key: sequence[key] for key in ("seed", "chain_length", "environment", "noise", "outcome_of_residue")},
     }
 
 
@@ -101,7 +102,7 @@ def drawing(config: Config) -> Settings:
 _LEARNT = {split: sequence_table("{results}", split) for split in ("train", "validation")}
 _TEST = {"test": sequence_table("{results}", "test")}
 
-SEQUENCES = Stage("sequences", "generate_sequences.py", generating, ("split",), inputs={}, schemas=(CHAINS,))
+SEQUENCES = Stage("sequences", "generate_sequences.py", generating, keys=("split",), inputs={}, schemas=(CHAINS,))
 MEASURE_GENERATOR = Stage(
     "measure_generator",
     "measure_generator.py",
@@ -110,12 +111,12 @@ MEASURE_GENERATOR = Stage(
     schemas=(GENERATOR,),
     published=(GENERATOR,),
 )
-PRETRAIN = Stage("pretrain", "pretrain.py", pretraining, MODEL, inputs=_LEARNT, schemas=(CHECKPOINT, PRETRAINING))
+PRETRAIN = Stage("pretrain", "pretrain.py", pretraining, keys=MODEL, inputs=_LEARNT, schemas=(CHECKPOINT, PRETRAINING))
 MEASURE_PRETRAINED = Stage(
     "measure_pretrained",
     "measure_pretrained.py",
     measuring_pretrained,
-    MODEL,
+    keys=MODEL,
     inputs={"checkpoint": PRETRAIN.path("checkpoint"), **_TEST},
     schemas=(DIFFERENTIAL,),
 )
@@ -123,7 +124,7 @@ FINETUNE = Stage(
     "finetune",
     "finetune.py",
     finetuning,
-    POLICY,
+    keys=POLICY,
     inputs={"pretrained": PRETRAIN.path("checkpoint"), **_LEARNT},
     schemas=(CHECKPOINT, REINFORCEMENT),
 )
@@ -131,7 +132,7 @@ MEASURE = Stage(
     "measure",
     "measure.py",
     measuring,
-    POLICY,
+    keys=POLICY,
     inputs={"checkpoint": FINETUNE.path("checkpoint"), "pretrained": PRETRAIN.path("checkpoint"), **_TEST},
     schemas=(SUCCESS, MEASURED, ACTIONS, BOOTSTRAP, SELF_ESTIMATE, DIFFERENTIAL),
     published=(MEASURED, BOOTSTRAP, SELF_ESTIMATE),  # what the pages in docs/ read
@@ -173,7 +174,20 @@ def utility_settings(config: Mapping[str, Any], task: str) -> list[float]:
     Raises:
         KeyError: if the task is not defined.
     """
-    return list(Task.from_settings(task, config["tasks"][task]).utility)
+    return list(task_of(config, task).utility)
+
+
+def task_of(config: Mapping[str, Any], task: str) -> Task:
+    """A task in the configuration's environment.
+
+    Args:
+        config: a valid configuration.
+        task: a name defined under ``tasks``.
+
+    Raises:
+        KeyError: if the task is not defined.
+    """
+    return Task.from_settings(task, config["tasks"][task], environment_of(config["sequence"]))
 
 
 def architecture_settings(config: Mapping[str, Any], size: str) -> dict[str, int]:
@@ -212,19 +226,23 @@ def pretrain_settings(config: Mapping[str, Any], size: str) -> dict[str, Any]:
 def finetune_settings(config: Mapping[str, Any], size: str, task: str) -> dict[str, Any]:
     """Settings of a policy's reinforcement: the general ones, overridden by the size's, then by the task's.
 
+    What `chance_exponent` makes of `n_steps` is worked out here, so that all else knows the steps that are taken.
+
     Args:
         config: a valid configuration.
         size: a name defined under ``sizes``.
         task: a name defined under ``tasks``.
 
     Returns:
-        Every key of the section ``finetune``; ``maintenance`` is merged key by key.
+        Every other key of the section ``finetune``; ``maintenance`` is merged key by key.
 
     Raises:
         KeyError: if the size or the task is not defined.
     """
     of_size, of_task = config["sizes"][size].get("finetune", {}), config["tasks"][task].get("finetune", {})
-    return _merged(_merged(config["finetune"], of_size), of_task)
+    settings = _merged(_merged(config["finetune"], of_size), of_task)
+    failing = 1 - task_of(config, task).chance
+    return settings | {"n_steps": max(1, round(settings["n_steps"] * failing ** settings.pop("chance_exponent")))}
 
 
 def _merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

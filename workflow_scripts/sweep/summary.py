@@ -156,7 +156,7 @@ def identification_table(
     exact = measured[(measured["counterfactual"] == "split_history") & (measured["estimator"] == "exact")]
     judged_by, repeats_of, draws_of = (rows.groupby(KEYS).indices for rows in (cross_objective, exact, bootstrap))
     (outcomes, split_histories), (outcome_draws, split_history_draws) = _distributions(exact), _distributions(bootstrap)
-    chance = {name: task.chance for name, task in tasks.items()}
+    chance = {name: task.mean for name, task in tasks.items()}
     judged = {name: column.to_numpy() for name, column in cross_objective.items()} | {
         "chance": cross_objective["evaluated_task"].map(chance).to_numpy()
     }

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     def look() -> tuple[Sweep, RenderableType]:
         sweep = read_sweep(configuration, time.time())
         n_running.append(len(sweep.of(State.RUNNING)))
-        return sweep, view(sweep, configuration, max(1, *n_running), console.width)
+        return sweep, view(sweep, configuration, max(1, *n_running), width=console.width)
 
     sweep, seen = look()
     if not console.is_terminal:

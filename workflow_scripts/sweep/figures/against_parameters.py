@@ -36,10 +36,10 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     pretrained = policies.drop_duplicates(["size", "seed"])
     figure = Figure(figsize=(PAGE_WIDTH, 2.5))
     before, *after = figure.subplots(1, 3)
-    mean_with_runs(before, pretrained, "pretraining_loss", NEUTRAL, style)
+    mean_with_runs(before, pretrained, "pretraining_loss", color=NEUTRAL, style=style)
     before.set_ylabel("cross-entropy (nats)")
     for axes, column in zip(after, ("maintenance_loss", "natural_loss"), strict=True):
-        task_means(axes, policies, column, style)
+        task_means(axes, policies, column, style=style)
     titles = ("pretraining loss", "maintenance loss, own rollouts", "natural loss, untouched chains")
     for axes, title in zip((before, *after), titles, strict=True):
         axes.set_title(title)
@@ -53,8 +53,8 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     shape = trend(means, errors.reindex(means.index))
     maintained = finite_rows(policies, "maintenance_loss")
     title = (
-        f"{trend_text('maintenance loss', ' nats', maintained, 'maintenance_loss', style)}; pretraining loss"
-        f"{' ' + shape if shape else ': ' + ranges_text([('nats', means)])}"
+        f"{trend_text('maintenance loss', ' nats', maintained, column='maintenance_loss', style=style)}; "
+        f"pretraining loss{' ' + shape if shape else ': ' + ranges_text([('nats', means)])}"
     )
     caption = (
         f"Cross-entropy of next-token predictions against model size, {count_text(policies)} from "
@@ -76,7 +76,7 @@ def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle
     policies = tables["policies"]
     figure = Figure()
     axes = figure.subplots()
-    shown = task_means(axes, policies, "success_rate", style)
+    shown = task_means(axes, policies, "success_rate", style=style)
     tasks = tasks_of(policies)
     chances = {name: task.chance for name, task in tasks.items()}
     for task, chance in chances.items():
@@ -96,7 +96,7 @@ def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle
         f"{above} of {len(shown)} policies are above their task's chance. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     quantity = f"{short_score(tasks.values())} on test chains"
-    return captioned(figure, trend_text(quantity, "", shown, "success_rate", style), caption)
+    return captioned(figure, trend_text(quantity, "", shown, column="success_rate", style=style), caption)
 
 
 @registry.figure("counterfactual_success_vs_parameters", "policies")
@@ -108,7 +108,7 @@ def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], sty
     policies = policies.assign(beyond=policies["success_rate_counterfactual"] - chance)
     figure = Figure()
     axes = figure.subplots()
-    shown = task_means(axes, policies, "beyond", style)
+    shown = task_means(axes, policies, "beyond", style=style)
     axes.axhline(0, color=NEUTRAL, linestyle="--", linewidth=0.8, zorder=1)
     parameter_axis(axes, style)
     axes.set_ylabel(folded(f"{score(tasks.values())} under F' − chance", 1.6))
@@ -130,13 +130,13 @@ def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], sty
 @registry.figure("op_vs_parameters", "policies", "generator")
 def op_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Op of each task against parameters, with the generator's own."""
-    return _measure_vs_parameters(tables, style, "op", "Op", "Optimization, Op,")
+    return _measure_vs_parameters(tables, style, "op", symbol="Op", name="Optimization, Op,")
 
 
 @registry.figure("imp_vs_parameters", "policies", "generator")
 def imp_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Imp of each task against parameters, with the generator's own."""
-    return _measure_vs_parameters(tables, style, "imp", "Imp", "Impact, Imp,")
+    return _measure_vs_parameters(tables, style, "imp", symbol="Imp", name="Impact, Imp,")
 
 
 def _measure_vs_parameters(
@@ -146,7 +146,7 @@ def _measure_vs_parameters(
     policies, generator = tables["policies"], tables["generator"]
     figure = Figure()
     axes = figure.subplots()
-    shown = task_means(axes, policies, column, style)
+    shown = task_means(axes, policies, column, style=style)
     own = generator.loc[
         (generator["estimator"] == "exact") & (generator["counterfactual"] == "split_history"), column
     ].dropna()
@@ -166,7 +166,7 @@ def _measure_vs_parameters(
         f"policy, with a band of ± one standard error over {len(own)} repeats. {above} of {len(shown)} policies are at "
         f"or above it. {left_out_text(policies, shown, _UNDEFINED)}"
     )
-    return captioned(figure, trend_text(symbol, " nats", shown, column, style), caption)
+    return captioned(figure, trend_text(symbol, " nats", shown, column=column, style=style), caption)
 
 
 def task_means(axes: Axes, policies: pd.DataFrame, column: str, style: FigureStyle) -> pd.DataFrame:
@@ -176,7 +176,7 @@ def task_means(axes: Axes, policies: pd.DataFrame, column: str, style: FigureSty
     for place, task in enumerate(present):
         # Tasks side by side within a twelfth of the axis's distance between sizes that differ threefold.
         offset = np.exp(0.09 * (place - (len(present) - 1) / 2) * min(1, 4 / len(present)))
-        mean_with_runs(axes, shown[shown["task"] == task], column, style.color(task), style, offset)
+        mean_with_runs(axes, shown[shown["task"] == task], column, color=style.color(task), style=style, offset=offset)
     return shown
 
 

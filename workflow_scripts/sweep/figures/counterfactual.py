@@ -9,10 +9,10 @@ from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.marks import (
     FigureStyle,
+    Strips,
     finite_rows,
     mean_and_error,
     size_handles,
-    strips,
     summary_handle,
     task_handles,
 )
@@ -43,9 +43,10 @@ def counterfactuals(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     names = {key: name for key, name in _NAMES.items() if key in set(rows["counterfactual"])}
     colors = {task: style.color(task) for task in style.tasks if task in set(rows["task"])}
     figure = Figure(figsize=(PAGE_WIDTH, 2.9))
+    strips = Strips("counterfactual", names, colors=colors, style=style, summary=mean_and_error)
     panels = figure.subplots(1, 2)
     for axes, column, label in zip(panels, ("op", "imp"), ("Op (nats)", "Imp (nats)"), strict=True):
-        strips(axes, shown, "counterfactual", column, names, colors, style, mean_and_error)
+        strips.draw(axes, shown, column)
         axes.axhline(0, color="black", linewidth=0.6, zorder=1)
         axes.set(ylabel=label, xlabel="counterfactual future")
     legend_below(
@@ -58,7 +59,9 @@ def counterfactuals(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
         "size, the smaller sizes to the left; the crosses beside them are means over a task's policies of all sizes "
         f"and seeds ± one standard error, which spans sizes (none for a single policy). {_FUTURES_TEXT} Under the "
         "split history, Op and Imp are means over the futures F'|x''; the other futures are one distribution each. "
-        + left_out_text(rows, shown, "where Op or Imp is undefined or infinite", "measurement", "measurements")
+        + left_out_text(
+            rows, shown, "where Op or Imp is undefined or infinite", singular="measurement", plural="measurements"
+        )
     )
     return captioned(figure, _title(shown, names, style), caption)
 

@@ -35,17 +35,19 @@ def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, 
     shown = finite_rows(judged, "success_rate", "op", "op_predicted")
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
-    tasks, sizes = policy_points(axes, shown, "success_rate", "op", style)
+    tasks, sizes = policy_points(axes, shown, "success_rate", y="op", style=style)
     theory_curves(axes, [judge], style)
     axes.set(xlabel=_label(score([judge]), task), ylabel="Op (nats)")
     legend_below(figure, [*tasks, Line2D([], [], color=style.color(task), label=f"expected for {task}")], sizes)
 
     caption = (
         f"Measured optimization of all policies against their {score([judge])} judged by {task}, {count_text(shown)}. "
-        f"{POINTS_TEXT} Curve: {theory_text([judge])} {_no_better_text(shown, judge.chance, judge, 'chance')} "
+        f"{POINTS_TEXT} Curve: {theory_text([judge])} {_no_better_text(shown, judge.chance, judge, name='chance')} "
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
-    return captioned(figure, _range_title(shown, task, "op_excess", "Op less the curve (nats)", style), caption)
+    return captioned(
+        figure, _range_title(shown, task, "op_excess", quantity="Op less the curve (nats)", style=style), caption
+    )
 
 
 @registry.figure("cross_op_vs_predicted_{task}", "policies", "cross_objective")
@@ -55,7 +57,7 @@ def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle
     shown = finite_rows(judged, "op_predicted", "op")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
-    tasks, sizes = policy_points(axes, shown, "op_predicted", "op", style)
+    tasks, sizes = policy_points(axes, shown, "op_predicted", y="op", style=style)
     line = identity_line(axes)
     axes.set(xlabel=_label(f"Op predicted from {short_score([judge])}", task, " (nats)"), ylabel="measured Op (nats)")
     legend_below(figure, [*tasks, line], sizes)
@@ -63,10 +65,12 @@ def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle
     caption = (
         f"Measured optimization of all policies against that predicted from their {score([judge])} judged by {task}, "
         f"{count_text(shown)}. {POINTS_TEXT} The prediction for {task} is {predicted_op_text([judge])}. Dashed: y = x. "
-        f"{unequal_text(axes)}{_no_better_text(shown, judge.chance, judge, 'chance')} "
+        f"{unequal_text(axes)}{_no_better_text(shown, judge.chance, judge, name='chance')} "
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
-    return captioned(figure, _range_title(shown, task, "op_excess", "Op less its prediction (nats)", style), caption)
+    return captioned(
+        figure, _range_title(shown, task, "op_excess", quantity="Op less its prediction (nats)", style=style), caption
+    )
 
 
 @registry.figure("cross_imp_vs_minimum_{task}", "policies", "cross_objective")
@@ -76,7 +80,7 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
     shown = finite_rows(judged, "imp_minimum", "imp")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
-    tasks, sizes = policy_points(axes, shown, "imp_minimum", "imp", style)
+    tasks, sizes = policy_points(axes, shown, "imp_minimum", y="imp", style=style)
     line = identity_line(axes)
     axes.set(xlabel=_label("Imp$_{min}$", task, " (nats)"), ylabel="Imp (nats)")
     legend_below(figure, [*tasks, line], sizes)
@@ -86,11 +90,11 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
         f"Measured impact of all policies against the least impact for their {score([judge])} judged by {task}, "
         f"{count_text(shown)}. {POINTS_TEXT} {imp_minimum_text([judge])} Dashed: y = x, below which no policy can lie. "
         f"{unequal_text(axes)}"
-        f"{_no_better_text(shown, shown['success_rate_counterfactual'], judge, 'under the split history')} "
+        f"{_no_better_text(shown, shown['success_rate_counterfactual'], judge, name='under the split history')} "
         f"{left_out_text(judged, shown, _IMP_UNDEFINED)}"
     )
     place = f"further above y = x than every policy of {task}"
-    return captioned(figure, _share_title(shown, task, "imp_excess", own_most, place), caption)
+    return captioned(figure, _share_title(shown, task, "imp_excess", bound=own_most, place=place), caption)
 
 
 @registry.figure("imp_ratio_{task}", "policies", "cross_objective")
@@ -101,7 +105,7 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
     shown = shown[shown["imp_ratio"] > 0]
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
-    tasks, sizes = policy_points(axes, shown, "imp_minimum", "imp_ratio", style)
+    tasks, sizes = policy_points(axes, shown, "imp_minimum", y="imp_ratio", style=style)
     readable_log_axis(axes.xaxis)
     floor = axes.axhline(1, color="black", linestyle="--", linewidth=0.8, zorder=1, label="least possible")
     readable_log_axis(axes.yaxis)
@@ -115,7 +119,7 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
         "Dashed: a ratio of one, below which no policy can lie. "
         f"{left_out_text(judged, shown, _IMP_UNDEFINED + ', or where it is zero')}"
     )
-    return captioned(figure, _range_title(shown, task, "imp_ratio", "Imp / Imp_min", style), caption)
+    return captioned(figure, _range_title(shown, task, "imp_ratio", quantity="Imp / Imp_min", style=style), caption)
 
 
 @registry.figure("imp_excess_{task}", "policies", "cross_objective")
@@ -125,7 +129,7 @@ def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str
     shown = finite_rows(judged, "imp_minimum", "imp_excess")
     figure = Figure(figsize=(3.5, 3.2))
     axes = figure.subplots()
-    tasks, sizes = policy_points(axes, shown, "imp_minimum", "imp_excess", style)
+    tasks, sizes = policy_points(axes, shown, "imp_minimum", y="imp_excess", style=style)
     floor = axes.axhline(0, color="black", linestyle="--", linewidth=0.8, zorder=1, label="least possible")
     axes.set(xlabel=_label("Imp$_{min}$", task, " (nats)"), ylabel="Imp − Imp$_{min}$ (nats)")
     legend_below(figure, [*tasks, floor], sizes)
@@ -135,7 +139,9 @@ def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str
         f"the latter, {count_text(shown)}. {MARKERS_TEXT} {imp_minimum_text([judge])} Dashed: zero, below which no "
         f"policy can lie. {left_out_text(judged, shown, _IMP_UNDEFINED)}"
     )
-    return captioned(figure, _range_title(shown, task, "imp_excess", "Imp − Imp_min (nats)", style), caption)
+    return captioned(
+        figure, _range_title(shown, task, "imp_excess", quantity="Imp − Imp_min (nats)", style=style), caption
+    )
 
 
 def _judged_by(task: str, tables: Mapping[str, pd.DataFrame], *errors: str) -> tuple[pd.DataFrame, Task]:
@@ -175,4 +181,4 @@ def _range_title(shown: pd.DataFrame, task: str, column: str, quantity: str, sty
 
 def _no_better_text(shown: pd.DataFrame, reference: float | pd.Series, judge: Task, name: str) -> str:
     """How many policies do no better than a reference score on the task that judges them."""
-    return no_better_text(int((shown["success_rate"] <= reference).sum()), len(shown), judge, name)
+    return no_better_text(int((shown["success_rate"] <= reference).sum()), len(shown), judge, reference=name)

@@ -14,10 +14,10 @@ from sweep.figures.axes import legend_below, readable_log_axis
 from sweep.figures.marks import (
     NEUTRAL,
     FigureStyle,
+    Strips,
     finite_rows,
     median_and_quartiles,
     size_handles,
-    strips,
     summary_handle,
     task_handles,
 )
@@ -44,11 +44,12 @@ def differential(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
     names = {row.place: f"block {row.block + 1}\n{_COMPONENTS[row.component]}" for row in places.itertuples()}
     colors = {_BEFORE: NEUTRAL} | {task: style.color(task) for task in style.tasks if task in set(rows["task"])}
     figure = Figure(figsize=(PAGE_WIDTH, 4.4))
+    strips = Strips("place", names, colors=colors, style=style, summary=median_and_quartiles)
     panels = figure.subplots(2, 2, sharex=True, sharey="row")
     for axes, (future, title) in zip(panels.T, _FUTURES.items(), strict=True):
         of_future = shown[shown["future"] == future]
         for part, column in zip(axes, ("op_median", "imp_median"), strict=True):
-            strips(part, of_future, "place", column, names, colors, style, median_and_quartiles)
+            strips.draw(part, of_future, column)
         axes[0].axhline(0, color="black", linewidth=0.6, zorder=1)
         axes[0].set_title(title)
     _signed_log_axis(panels[0, 0], shown["op_median"])
@@ -69,7 +70,10 @@ def differential(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
         "them are medians over the models of a colour, all sizes and seeds, with quartiles. Op is drawn on an axis "
         "linear near zero and logarithmic further out, Imp on a logarithmic one. The study gives these measures as "
         f"speculative. {rows['n_undefined'].sum():,} of {rows['n_windows'].sum():,} evaluations at a window are "
-        "undefined. " + left_out_text(rows, shown, "which no window defines or whose Imp is zero", "median", "medians")
+        "undefined. "
+        + left_out_text(
+            rows, shown, "which no window defines or whose Imp is zero", singular="median", plural="medians"
+        )
     )
     return captioned(figure, _title(shown[shown["future"] == "end"]), caption)
 

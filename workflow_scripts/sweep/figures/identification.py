@@ -33,10 +33,10 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     figure = Figure(figsize=(PAGE_WIDTH, 2.1 * sum(heights)))
     panels = figure.subplots(len(heights), 2, sharey="row", height_ratios=heights, squeeze=False)
     for column, (measure, symbol) in zip(panels.T, _MEASURES.items(), strict=True):
-        names = _confusion(column[0], rows[rows["measure"] == measure], tasks, style)
+        names = _confusion(column[0], rows[rows["measure"] == measure], tasks, style=style)
         column[0].set_title(f"identified by {symbol}, number of policies")
         if good_sets:
-            names += _ranks(column[1], shown[shown["measure"] == measure], good_sets, style)
+            names += _ranks(column[1], shown[shown["measure"] == measure], good_sets, style=style)
             column[1].set_title(f"ranked by {symbol}")
             column[1].set_xlabel("trained task")
     # Long names must not take the panels' place.
@@ -72,7 +72,11 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
             f"complement one is, {(2**N_OUTCOMES - 2) // 2} of all sets of {N_OUTCOMES} outcomes unless there are "
             f"ties. The true set comes first for {first['op']} policies by Op and for {first['imp']} by Imp. "
             + left_out_text(
-                rankable, shown, "whose true good set is not promoted (in the lower panels only)", "ranking", "rankings"
+                rankable,
+                shown,
+                "whose true good set is not promoted (in the lower panels only)",
+                singular="ranking",
+                plural="rankings",
             )
         )
     if len(good_sets) < len(tasks):

@@ -24,7 +24,7 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     shown = finite_rows(policies, "imp_minimum", "imp")
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
-    tasks, sizes = policy_points(axes, shown, "imp_minimum", "imp", style)
+    tasks, sizes = policy_points(axes, shown, "imp_minimum", y="imp", style=style)
     fits = finite_rows(fits[fits["figure"] == "imp_vs_minimum"], "slope", "intercept").set_index("group")
     groups = {"all": (shown, NEUTRAL)} | {
         task: (shown[shown["task"] == task], style.color(task)) for task in style.tasks

@@ -126,48 +126,58 @@ def policy_points(
     return task_handles(rows, style), size_handles(rows, style)
 
 
-def strips(
-    axes: Axes,
-    rows: pd.DataFrame,
-    category: str,
-    column: str,
-    names: Mapping[Any, str],
-    colors: Mapping[Any, Any],
-    style: FigureStyle,
-    summary: Callable[[pd.Series], tuple[float, float, float]],
-) -> None:
-    """Every row a point, a strip of points for each category and, within it, each group; a bar beside it sums it up.
+@dataclass(frozen=True)
+class Strips:
+    """Rows as points, in one strip per category and group, with a bar beside each strip that summarizes it.
 
-    Args:
-        axes: where to draw; x becomes an axis of categories.
-        rows: one row a point, with ``category``, ``column``, ``size`` and ``group``, a key of ``colors``.
+    Attributes:
         category: column of the category.
-        column: what is drawn.
         names: label of each category, in their order.
         colors: of each group, in their order from left to right.
         style: gives the sizes' markers and their order, from left to right within a strip.
         summary: centre, lower and upper end of a strip's bar; no bar where an end is missing.
     """
-    width = 0.84 / len(colors)
-    for (place, key), (number, group) in itertools.product(enumerate(names), enumerate(colors)):
-        strip = rows[(rows[category] == key) & (rows["group"] == group)]
-        if strip.empty:
-            continue
-        left = place + (number - len(colors) / 2) * width
-        for rank, size in enumerate(style.sizes):
+
+    category: str
+    names: Mapping[Any, str]
+    colors: Mapping[Any, Any]
+    style: FigureStyle
+    summary: Callable[[pd.Series], tuple[float, float, float]]
+
+    def draw(self, axes: Axes, rows: pd.DataFrame, column: str) -> None:
+        """Draw one column.
+
+        Args:
+            axes: where to draw; x becomes an axis of categories.
+            rows: one row per point, with the category, ``column``, ``size`` and ``group``, a key of ``colors``.
+            column: what is drawn.
+        """
+        width = 0.84 / len(self.colors)
+        for (place, key), (number, group) in itertools.product(enumerate(self.names), enumerate(self.colors)):
+            strip = rows[(rows[self.category] == key) & (rows["group"] == group)]
+            if not strip.empty:
+                left = place + (number - len(self.colors) / 2) * width
+                self._draw_points(axes, strip, column, color=self.colors[group], left=left, width=width)
+                self._draw_summary(axes, strip[column], color=self.colors[group], beside=left + 0.82 * width)
+        for boundary in range(1, len(self.names)):
+            axes.axvline(boundary - 0.5, color="0.85", linewidth=0.6, zorder=0)
+        category_axis(axes, list(self.names.values()))
+
+    def _draw_points(self, axes: Axes, strip: pd.DataFrame, column: str, color: Any, left: float, width: float) -> None:
+        n_sizes = len(self.style.sizes)
+        for rank, size in enumerate(self.style.sizes):
             points = strip.loc[strip["size"] == size, column]
-            x = np.full(len(points), left + (0.08 + 0.62 * (rank + 0.5) / len(style.sizes)) * width)
-            area = style.marker_size(size, 3.0) ** 2
-            axes.scatter(x, points, s=area, marker=style.marker(size), color=colors[group], alpha=0.55, linewidth=0)
-        beside = left + 0.82 * width
-        centre, low, high = summary(strip[column])
-        line = {"color": colors[group], "linewidth": 1.2, "solid_capstyle": "butt", "zorder": 3}
-        axes.plot([beside - 0.11 * width, beside + 0.11 * width], [centre, centre], **line)
+            x = np.full(len(points), left + (0.08 + 0.62 * (rank + 0.5) / n_sizes) * width)
+            area = self.style.marker_size(size, 3.0) ** 2
+            axes.scatter(x, points, s=area, marker=self.style.marker(size), color=color, alpha=0.55, linewidth=0)
+
+    def _draw_summary(self, axes: Axes, values: pd.Series, color: Any, beside: float) -> None:
+        centre, low, high = self.summary(values)
+        line = {"color": color, "linewidth": 1.2, "solid_capstyle": "butt", "zorder": 3}
+        half = 0.11 * 0.84 / len(self.colors)
+        axes.plot([beside - half, beside + half], [centre, centre], **line)
         if np.isfinite([low, high]).all():
             axes.plot([beside, beside], [low, high], **line)
-    for boundary in range(1, len(names)):
-        axes.axvline(boundary - 0.5, color="0.85", linewidth=0.6, zorder=0)
-    category_axis(axes, list(names.values()))
 
 
 def mean_and_error(values: pd.Series) -> tuple[float, float, float]:
@@ -219,7 +229,7 @@ def _marker(style: FigureStyle, size: str, color: Any) -> dict[str, Any]:
 
 
 def summary_handle(label: str) -> Artist:
-    """Legend handle of the bars of `strips`, or of means with errors."""
+    """Legend handle of the bars of `Strips`, or of means with errors."""
     return Line2D([], [], color=NEUTRAL, marker="$+$", linestyle="none", label=label)
 
 

@@ -49,7 +49,7 @@ def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     panels = figure.subplots(1, len(futures), sharex=True, sharey=True)
     for axes, (name, distribution) in zip(panels, futures, strict=True):
         distribution = np.asarray(distribution)
-        _outcome_bars(axes, distribution, task.utility, color)
+        _outcome_bars(axes, distribution, task.utility, color=color)
         axes.set_title(f"{name}\nentropy {entropy(distribution):.3f} nats")
         axes.set_xlabel("outcome")
     axes = panels[0]
@@ -84,7 +84,7 @@ def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) ->
     figure = Figure(figsize=(COLUMN_WIDTH, 3.6))
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for axes, outcome in zip(panels.flat, outcomes, strict=True):
-        _outcome_bars(axes, outcome.futures.outcome_distribution, good, NEUTRAL)
+        _outcome_bars(axes, outcome.futures.outcome_distribution, good, color=NEUTRAL)
         axes.set_title(f"{outcome.name}\nOp {outcome.futures.op:.2f}, excess {abs(outcome.op_excess):.2f} nats")
     _label_outer(panels)
     legend_below(figure, _kinds(NEUTRAL, Task("good", tuple(good))), [_even_line()])

@@ -10,37 +10,38 @@ from splithistory.task import Task
 def tasks_of(policies: pd.DataFrame) -> dict[str, Task]:
     """The tasks that the policies were trained on, by name."""
     firsts = policies.drop_duplicates("task")
-    return {name: Task(name, tuple(utility)) for name, utility in zip(firsts["task"], firsts["utility"], strict=True)}
+    columns = (firsts[name] for name in ("task", "utility", "chance"))
+    return {name: Task(name, tuple(utility), chance) for name, utility, chance in zip(*columns, strict=True)}
 
 
 def score(tasks: Iterable[Task]) -> str:
     """The name of what the policies are scored by."""
-    return _worded(tasks, "success rate", "mean utility", "success rate or mean utility")
+    return _worded(tasks, "success rate", "mean utility", both="success rate or mean utility")
 
 
 def short_score(tasks: Iterable[Task]) -> str:
     """The same, where a mean or a sum follows or is meant anyway."""
-    return _worded(tasks, "success", "utility", "success or utility")
+    return _worded(tasks, "success", "utility", both="success or utility")
 
 
 def chance_text(tasks: Iterable[Task]) -> str:
     """What chance is, after 'chance, '."""
     good, graded = "the share of good outcomes", "the mean utility of all outcomes"
-    return _worded(tasks, good, graded, f"{good} or, of a graded task, {graded}")
+    return _worded(tasks, good, graded, both=f"{good} or, of a graded task, {graded}")
 
 
 def predicted_op_text(tasks: Iterable[Task]) -> str:
     """What Op_pred is; s and p are explained."""
     good = "s ln(s/p) + (1 − s) ln((1 − s)/(1 − p)), with s the success rate and p the share of good outcomes"
     graded = "the least KL divergence from uniform of any distribution with the policy's mean utility"
-    return _worded(tasks, good, graded, f"{good}, or for a graded task {graded}")
+    return _worded(tasks, good, graded, both=f"{good}, or for a graded task {graded}")
 
 
 def imp_minimum_text(tasks: Iterable[Task]) -> str:
     """What Imp_min is, in a sentence."""
     good = "s ln(s/q) + (1 − s) ln((1 − s)/(1 − q)), with s the success rate and q that under the split history"
     graded = "the least KL divergence from F' of any distribution with the policy's mean utility"
-    return f"Imp_min is {_worded(tasks, good, graded, f'{good}, or for a graded task {graded}')}."
+    return f"Imp_min is {_worded(tasks, good, graded, both=f'{good}, or for a graded task {graded}')}."
 
 
 def theory_text(tasks: Iterable[Task]) -> str:
@@ -48,8 +49,8 @@ def theory_text(tasks: Iterable[Task]) -> str:
     tasks = list(tasks)
     good = "a policy indifferent within the good outcomes and within the others"
     graded = "a policy that does no more to its outcomes than its mean utility asks for"
-    whose = _worded(tasks, good, graded, f"{good} or, for a graded task, of {graded}")
-    below = _worded(tasks, "below p, which is chance", "below chance", "below chance")
+    whose = _worded(tasks, good, graded, both=f"{good} or, for a graded task, of {graded}")
+    below = _worded(tasks, "below p, which is chance", "below chance", both="below chance")
     return f"Op expected of {whose}, {predicted_op_text(tasks)}; paler {below}."
 
 

@@ -17,13 +17,13 @@ from sweep.figures.wording import MARKERS_TEXT, count_text, left_out_text
 @registry.figure("self_op_vs_measured", "policies")
 def self_op_vs_measured(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Self-estimated Op against measured Op."""
-    return _self_estimate_vs_measured(tables["policies"], style, "op", "Op", "optimization")
+    return _self_estimate_vs_measured(tables["policies"], style, "op", symbol="Op", name="optimization")
 
 
 @registry.figure("self_imp_vs_measured", "policies")
 def self_imp_vs_measured(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Self-estimated Imp against measured Imp."""
-    return _self_estimate_vs_measured(tables["policies"], style, "imp", "Imp", "impact")
+    return _self_estimate_vs_measured(tables["policies"], style, "imp", symbol="Imp", name="impact")
 
 
 def _self_estimate_vs_measured(
@@ -34,7 +34,7 @@ def _self_estimate_vs_measured(
     shown = finite_rows(policies, column, own)
     figure = Figure(figsize=(3.5, 3.4))
     axes = figure.subplots()
-    tasks, sizes = policy_points(axes, shown, column, own, style)
+    tasks, sizes = policy_points(axes, shown, column, y=own, style=style)
     equal_limits(axes)
     lines = [identity_line(axes)]
     if axes.get_ylim()[0] < 0:

@@ -95,12 +95,12 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
         (panels[1, 1], rows, "natural_loss", style.color(task), "reinforcement: natural loss (untouched chains)"),
     )
     for axes, source, column, color, title in curves:
-        _mean_curves(axes, source, column, color, style)
+        _mean_curves(axes, source, column, color=color, style=style)
         axes.set(title=title, xlabel="step", ylabel=score([judge]) if column == "success_rate" else "loss (nats)")
     panels[0, 1].axhline(judge.chance, **_CHANCE)
     readable_log_axis(panels[0, 0].yaxis)
     for axes, source, column, color, _ in curves:
-        _label_ends(axes, source, column, color, style)
+        _label_ends(axes, source, column, color=color, style=style)
     sizes = [size for size in style.sizes if size in set(rows["size"])]
     lines = [Line2D([], [], label=size, **_line(style, size, style.color(task))) for size in sizes]
     legend_below(figure, [*lines, _chance_handle(judge)])
@@ -114,7 +114,9 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
         f"maintenance loss, and of untouched chains, the natural loss. {_LENGTH_TEXT} {TREND_TEXT} Losses on the "
         "training chains and single runs are left out; another figure shows the latter."
     )
-    title = trend_text(f"final {gained} on validation chains", "", final.last().reset_index(), "success_rate", style)
+    title = trend_text(
+        f"final {gained} on validation chains", "", final.last().reset_index(), column="success_rate", style=style
+    )
     return captioned(figure, title, caption)
 
 

@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from splithistory.task import Task
 from sweep.formatting import counted, number
 from sweep.layout import Job
+from sweep.stages import task_of
 from sweep.watch.state import LONGEST_SILENCE, Progress, State, Sweep
 
 _STYLES = {
@@ -40,7 +40,7 @@ def view(sweep: Sweep, configuration: Mapping[str, Any], at_once: int, width: in
         width: columns of the terminal.
     """
     sizes, tasks, seeds = (configuration["sweep"][key] for key in ("sizes", "tasks", "seeds"))
-    graded = {task for task in tasks if not Task.from_settings(task, configuration["tasks"][task]).is_good_set}
+    graded = {task for task in tasks if not task_of(configuration, task).is_good_set}
     what = " × ".join([counted(len(sizes), "size"), counted(len(tasks), "task"), counted(len(seeds), "seed")])
     overall = Table.grid(padding=(0, 1))
     counts = [Text(f"{len(sweep.of(state))} {state.value}", _STYLES[state]) for state in State if sweep.of(state)]
