@@ -152,10 +152,9 @@ def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
 
 def summarized_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
     """What a summary is made from: all tables of policies and pretrained models but the checkpoints of policies."""
-    for table in all_tables(results, sweep):
-        stage = table.job.stage
-        if stage.keys in (MODEL, POLICY) and not (stage is FINETUNE and table.name == "checkpoint"):
-            yield table
+    of_policies = [stage for stage in OF_TABLES if "size" in stage.keys]
+    tables = (table for job in jobs_of(of_policies, results, sweep) for table in job.tables)
+    return (table for table in tables if (table.job.stage, table.name) != (FINETUNE, "checkpoint"))
 
 
 def n_weights(config: Config, size: str) -> int:

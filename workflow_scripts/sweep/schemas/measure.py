@@ -51,15 +51,9 @@ ACTIONS = Schema(
     {"repeat": COUNT, "action": integer(0, 15), "weight": RATE, "outcome_distribution": DISTRIBUTION},
 )
 BOOTSTRAP = Schema(
-    "finetuned/bootstrap",
-    {"draw": COUNT, "op": MEASURES["op"], "imp": MEASURES["imp"], **DISTRIBUTIONS},
+    "finetuned/bootstrap", {"draw": COUNT, "op": MEASURES["op"], "imp": MEASURES["imp"], **DISTRIBUTIONS}
 )
-SELF_ESTIMATE = Schema(
+SELF_ESTIMATE = Schema(  # all tokens are its outcomes
     "finetuned/self_estimate",
-    {
-        "repeat": COUNT,
-        "n_contexts": integer(1),
-        **measures(LOG_16),  # of all tokens as outcomes
-        "odd_token_mass": RATE,
-    },
+    {"repeat": COUNT, "n_contexts": integer(1), **measures(LOG_16), "odd_token_mass": RATE},
 )
