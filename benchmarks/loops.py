@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from argparse import Namespace
-from functools import cache, reduce
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,29 +21,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
-from splithistory.seeding import SPLITS
 from sweep.code import code_version
-from sweep.layout import (
-    FINETUNED_TABLES,
-    PRETRAINED_TABLES,
-    all_tables,
-    finetuned_table,
-    policy_keys,
-    pretrained_keys,
-    pretrained_table,
-    sequence_table,
-    summary_table,
-)
-from sweep.stages import (
-    drawing,
-    finetuning,
-    generating,
-    measuring,
-    measuring_generator,
-    measuring_pretrained,
-    pretraining,
-    summarizing,
-)
+from sweep.configuration import load
+from sweep.stages import all_tables
+from sweep.workflow import all_jobs
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow_scripts"
@@ -52,52 +32,23 @@ SCRIPTS = ROOT / "workflow_scripts"
 
 def loops(config: dict[str, Any]) -> None:
     """Everything that the sweep makes, in the order in which one would write it down."""
-    results, sweep = config["results_dir"], config["sweep"]
-
-    def call(script: str, settings: Any, **arguments: Any) -> None:
-        for path in arguments.values():
-            if isinstance(path, Path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-        namespace = Namespace(settings=settings, code=cached_version(script), device=config["device"], **arguments)
-        import_module(script).main(namespace)
-
-    chains = {split: Path(sequence_table(results, split)) for split in SPLITS}
-    learnt = {split: chains[split] for split in ("train", "validation")}
-    test = {"test": chains["test"]}
-
-    def train(script: str, settings: Any, tables: dict[str, Path], **pretrained: Path) -> None:
-        outputs = {name: tables[name] for name in ("checkpoint", "training")}
-        call(script, settings, **learnt, **pretrained, **outputs, state=Path(results, "state", script))
-
-    for split, path in chains.items():
-        call("generate_sequences", generating(config, split), chains=path)
-    generator = Path(summary_table(results, "generator"))
-    call("measure_generator", measuring_generator(config), **test, generator=generator)
-    for keys in pretrained_keys(sweep):
-        tables = {name: Path(pretrained_table(results, name, **keys)) for name in PRETRAINED_TABLES}
-        train("pretrain", pretraining(config, **keys), tables)
-        measured = {name: tables[name] for name in ("checkpoint", "differential")}
-        call("measure_pretrained", measuring_pretrained(config, **keys), **test, **measured)
-    for keys in policy_keys(sweep):
-        tables = {name: Path(finetuned_table(results, name, **keys)) for name in FINETUNED_TABLES}
-        pretrained = Path(pretrained_table(results, "checkpoint", keys["size"], seed=keys["seed"]))
-        train("finetune", finetuning(config, **keys), tables, pretrained=pretrained)
-        measured = {name: path for name, path in tables.items() if name != "training"}
-        call("measure", measuring(config, **keys), pretrained=pretrained, **test, **measured)
-    call("summarize", summarizing(config), results=results)
-    call("draw_figures", drawing(config), results=results, folder=Path(results, "figures"), processes=1)
-    call("write_report", drawing(config), results=Path(results), report=Path(results, "report.html"))
-
-
-@cache
-def cached_version(script: str) -> str:
-    return code_version(SCRIPTS, f"{script}.py")
-
-
-def merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Snakemake's way: key by key, lists whole."""
-    both = {key: merged(first[key], value) for key, value in second.items() if isinstance(first.get(key), dict)}
-    return first | second | both
+    results = Path(config["results_dir"])
+    places = {"results": results, "folder": results / "figures", "report": results / "report.html"}
+    for job in all_jobs(config["results_dir"], config["sweep"]):
+        paths = job.inputs | {table.name: table.path for table in job.tables}
+        options = {name: Path(path) for name, path in paths.items()} | {"state": results / "state" / job.rule}
+        for path in job.outputs:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        script = Path(job.stage.script)
+        import_module(script.stem).main(
+            Namespace(
+                settings=job.settings(config),
+                code=code_version(SCRIPTS, script.name),
+                device=config["device"],
+                processes=1,
+                **(options | places),
+            )
+        )
 
 
 def assert_equal_tables(config: dict[str, Any], folder: Path, other: Path) -> None:
@@ -121,9 +72,8 @@ def timed(*commands: list[str]) -> list[float]:
 
 
 def compare(size: str, configfiles: list[Path]) -> None:
-    chosen = {"results_dir": "results", "sweep": {"sizes": [size], "seeds": [0]}}
-    files = [yaml.safe_load(path.read_text()) for path in (ROOT / "config.yaml", *configfiles)]
-    config = reduce(merged, [*files, chosen])
+    config = load(configfiles)
+    config |= {"results_dir": "results", "sweep": config["sweep"] | {"sizes": [size], "seeds": [0]}}
     with tempfile.TemporaryDirectory() as temporary:
         folders = [Path(temporary, name) for name in ("loops", "one", "two")]
         for folder in folders:

@@ -21,9 +21,8 @@ import yaml
 from splithistory.model import Architecture
 from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.configuration import load
-from sweep.layout import all_tables
 from sweep.provenance import metadata_of, with_metadata
-from sweep.stages import architecture_settings, drawing, origin, summarizing
+from sweep.stages import SUMMARIZE, all_tables, architecture_settings, drawing, summarizing
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow_scripts"
@@ -121,7 +120,7 @@ def timed(label: str, command: Sequence[Any], folder: Path) -> None:
 
 
 def finished_templates(folder: Path) -> Templates:
-    """The tables of four tiny policies, trained and measured now, and their metadata; by stage and name."""
+    """The tables of four tiny policies, trained and measured now, and their metadata; by rule and name."""
     file = folder / "templates.yaml"
     file.write_text(yaml.safe_dump(TEMPLATES))
     files = [ROOT / "config" / "tiny.yaml", file]
@@ -133,7 +132,7 @@ def finished_templates(folder: Path) -> Templates:
     templates = defaultdict(list)
     for table in all_tables(f"{folder}/results", load(files)["sweep"]):
         content = pq.read_table(table.path, partitioning=None)
-        templates[table.stage, table.name].append((content, metadata_of(content.schema, table.path)))
+        templates[table.job.rule, table.name].append((content, metadata_of(content.schema, table.path)))
     return templates
 
 
@@ -141,14 +140,14 @@ def write_tables(config: dict[str, Any], templates: Templates, folder: Path) -> 
     """All tables that the summary and what follows are made from, as if this configuration had made them."""
     n_parameters = {size: Architecture(**architecture_settings(config, size)).n_parameters for size in SIZES}
     for i, table in enumerate(all_tables("results", config["sweep"])):
-        if table.stage == "summary" and table.name != "generator":
+        if table.job.stage is SUMMARIZE:
             continue
-        same = templates[table.stage, table.name]
+        same = templates[table.job.rule, table.name]
         content, metadata = same[i // 7 % len(same)]
-        settings = origin(config, "results", table).settings
+        settings = table.job.settings(config)
         metadata = metadata | {"settings": settings, "configuration_hash": configuration_hash(settings)}
         if table.name == "checkpoint":
-            metadata["n_parameters"] = n_parameters[table.keys["size"]]
+            metadata["n_parameters"] = n_parameters[table.job.keys["size"]]
         path = folder / table.path
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(with_metadata(content, metadata), path, write_page_checksum=True)

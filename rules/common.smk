@@ -18,34 +18,24 @@ from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.code import code_version
 from sweep.configuration import ConfigurationError, validate
 from splithistory.seeding import SPLITS
-from sweep.figures import figure_names
 from sweep.figures.svg_metadata import title_and_caption
 from sweep.files import replacing
+from sweep.layout import sequence_table
 from sweep.provenance import recorded_hash
-from sweep.layout import (
-    REPORT_FILES,
-    all_tables,
-    finetuned_table,
-    pretrained_table,
-    sequence_table,
-    summarized_tables,
-    summary_table,
-)
 from sweep.snakemake_internals import lacks_record, limit_memory, take_over, uses_conda
 from sweep.stages import (
-    architecture_settings,
-    drawing,
-    finetune_settings,
-    finetuning,
-    generating,
-    measuring,
-    measuring_generator,
-    measuring_pretrained,
-    origin,
-    pretrain_settings,
-    pretraining,
-    summarizing,
+    FINETUNE,
+    MEASURE,
+    MEASURE_GENERATOR,
+    MEASURE_PRETRAINED,
+    PRETRAIN,
+    SEQUENCES,
+    SUMMARIZE,
+    all_tables,
+    n_weights,
+    summarized_tables,
 )
+from sweep.workflow import FIGURES, MANIFEST, REPORT
 
 gc.set_threshold(100_000)  # a plan of many jobs is made of many objects, and all of them stay
 
@@ -81,37 +71,59 @@ def nearest_folder(path):
     return next(folder for folder in [Path(path), *Path(path).absolute().parents] if folder.exists())
 
 
-def seeded(stage):
+def table(stage, name):
+    """Path of a stage's table, with Snakemake's wildcards."""
+    return stage.path(name, RESULTS)
+
+
+def files(stage):
+    """Paths of what a stage writes besides tables."""
+    return [f"{RESULTS}/{name}" for name in stage.files(TASKS)]
+
+
+def script(stage):
+    """Path of a stage's script. Relative, so that a clone elsewhere runs the same command."""
+    return os.path.relpath(SCRIPTS / stage.script)
+
+
+def version_of(stage):
+    """Version of the code that a stage runs, a parameter of its rule: a changed module reruns what uses it."""
+    return code_version(SCRIPTS, stage.script)
+
+
+def keys_of_job(wildcards):
+    """The wildcards of a job, a seed as a number."""
+    return {key: int(value) if key == "seed" else value for key, value in wildcards.items()}
+
+
+def settings_of(stage):
     """The settings of a stage as a parameter of its rule: canonical JSON of just what the job depends on."""
 
-    def settings(wildcards):
-        keys = dict(wildcards)
-        return canonical_json(stage(config, **keys | {"seed": int(keys["seed"])}))
-
-    return settings
+    return lambda wildcards: canonical_json(stage.settings(config, **keys_of_job(wildcards)))
 
 
-def version_of(script):
-    """Version of the code that a script runs, a parameter of its rule: a changed module reruns what uses it."""
-    return code_version(SCRIPTS, script)
+def command(stage, *options):
+    """The command of a rule: its script with an option for each input and output that the stage declares.
 
-
-def script(name):
-    """Path of a script. Relative, so that a clone elsewhere runs the same command."""
-    return os.path.relpath(SCRIPTS / name)
+    The script of a stage that reads all that there is finds it by the names of the sweep, so that its command stays
+    short however many policies there are.
+    """
+    if stage.inputs is None:
+        paths = ["--results {params.results:q}"]
+    else:
+        paths = [f"--{name} {{input.{name}:q}}" for name in stage.inputs]
+        paths += [f"--{name.replace('_', '-')} {{output.{name}:q}}" for name in stage.tables]
+    shared = ["python {input.script:q} --settings {params.settings:q} --code {params.code} --log {log:q}"]
+    return " ".join([*shared, *paths, *options])
 
 
 def replaced_checkpoints():
     """Checkpoints of this sweep's policies that another configuration made; they are about to be replaced."""
-    checkpoints = {
-        table.path: origin(config, RESULTS, table).settings
+    return [
+        table.path
         for table in all_tables(RESULTS, config["sweep"])
         if table.name == "checkpoint"
-    }
-    return [
-        path
-        for path, settings in checkpoints.items()
-        if recorded_hash(path) not in (None, configuration_hash(settings))
+        and recorded_hash(table.path) not in (None, configuration_hash(table.job.settings(config)))
     ]
 
 
@@ -122,16 +134,10 @@ limit_memory(workflow, psutil.virtual_memory().total // 10**6)
 GPUS = 1 if config["device"] == "cuda" else 0  # of a job that trains or runs a policy
 
 
-def n_weights(size):
-    """Weights in the blocks of a size's policies; what a job needs grows with them."""
-    shape = architecture_settings(config, size)
-    return shape["n_layers"] * shape["d_model"] * (4 * shape["d_model"] + 2 * shape["d_ff"])
-
-
 def largest_first(stage):
     """Priority of a job: its stage's, then that of larger policies, so that no long job is left to the end."""
-    largest = max(map(n_weights, SIZES))
-    return lambda wildcards: stage + n_weights(wildcards.size) / (largest + 1)
+    largest = max(n_weights(config, size) for size in SIZES)
+    return lambda wildcards: stage + n_weights(config, wildcards.size) / (largest + 1)
 
 
 def asking(amount):
@@ -141,19 +147,18 @@ def asking(amount):
 
 def memory(bytes_per_weight):
     """MB of a job that holds a policy: for Python, torch and Snakemake, and for each of the policy's weights."""
-    return lambda wildcards, attempt: attempt * (1500 + n_weights(wildcards.size) * bytes_per_weight // 10**6)
+    return lambda wildcards, attempt: attempt * (
+        1500 + n_weights(config, wildcards.size) * bytes_per_weight // 10**6
+    )
 
 
-def training_time(settings_of):
-    """Minutes of a training job: four times those of a server's core, and ten to start and to end.
-
-    `settings_of` gives the training's settings for the job's wildcards.
-    """
+def training_time(stage):
+    """Minutes of a training job: four times those of a server's core, and ten to start and to end."""
 
     def minutes(wildcards, attempt):
-        settings = settings_of(wildcards)
+        settings = stage.settings(config, **keys_of_job(wildcards))[stage.rule]
         tokens = settings["n_steps"] * settings["batch_size"] * config["sequence"]["context_length"]
-        seconds = tokens * (12e-6 + 1e-10 * n_weights(wildcards.size))
+        seconds = tokens * (12e-6 + 1e-10 * n_weights(config, wildcards.size))
         return attempt * (10 + round(4 * seconds / 60))
 
     return minutes
@@ -161,12 +166,12 @@ def training_time(settings_of):
 
 def measuring_time(wildcards, attempt):
     """Minutes of a job that measures a policy."""
-    return attempt * (5 + n_weights(wildcards.size) // 100_000)
+    return attempt * (5 + n_weights(config, wildcards.size) // 100_000)
 
 
-def figure_file(name, format):
+def figure_file(path):
     """A figure's file, marked for `snakemake --report`; its subject and title are looked up once that is asked for."""
-    path = f"{RESULTS}/figures/{name}.{format}"
+    name, format = os.path.basename(path).rsplit(".", 1)
     svg_path = f"{RESULTS}/figures/{name}.svg"
 
     def subject(wildcards):
@@ -181,8 +186,3 @@ def figure_file(name, format):
         subcategory=subject,
         labels=lambda wildcards: {"figure": name, "format": format, "title": title_and_caption(svg_path)[0]},
     )
-
-
-def log_of(rule, keys=""):
-    """Paths of a rule's log and benchmark file, without extension."""
-    return f"{RESULTS}/logs/{rule}/{keys}".rstrip("/")

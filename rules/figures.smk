@@ -3,15 +3,15 @@
 
 rule figures:
     input:
-        script=script("draw_figures.py"),
-        generator=rules.measure_generator.output[0],
+        script=script(FIGURES),
+        generator=rules.measure_generator.output.generator,
         summary=rules.summarize.output,
     output:
-        [figure_file(name, format) for name in figure_names(TASKS) for format in ("svg", "png")],
+        [figure_file(path) for path in files(FIGURES)],
     log:
-        log_of("figures") + ".log",
+        FIGURES.log(RESULTS) + ".log",
     benchmark:
-        log_of("figures") + ".tsv"
+        FIGURES.log(RESULTS) + ".tsv"
     conda:
         "../envs/measure.yaml"
     threads: 4  # that many processes draw at a time
@@ -19,12 +19,11 @@ rule figures:
         mem_mb=asking(1500),
         runtime=asking(30),
     params:
-        code=version_of("draw_figures.py"),
+        code=version_of(FIGURES),
         results=subpath(input.generator, ancestor=2),
         folder=subpath(output[0], parent=True),
-        settings=canonical_json(drawing(config)),
+        settings=settings_of(FIGURES),
     message:
         "Drawing the figures"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
-        " --folder {params.folder:q} --processes {threads} --log {log:q}"
+        command(FIGURES, "--folder {params.folder:q}", "--processes {threads}")

@@ -3,34 +3,31 @@
 
 rule finetune:
     input:
-        script=script("finetune.py"),
+        script=script(FINETUNE),
         pretrained=rules.pretrain.output.checkpoint,
         train=sequence_table(RESULTS, "train"),
         validation=sequence_table(RESULTS, "validation"),
     output:
-        checkpoint=finetuned_table(RESULTS, "checkpoint"),
-        training=finetuned_table(RESULTS, "training"),
+        checkpoint=table(FINETUNE, "checkpoint"),
+        training=table(FINETUNE, "training"),
     log:
-        log_of("finetune", "task={task}/size={size}/seed={seed}.log"),
+        FINETUNE.log(RESULTS) + ".log",
     benchmark:
-        log_of("finetune", "task={task}/size={size}/seed={seed}.tsv")
+        FINETUNE.log(RESULTS) + ".tsv"
     priority: largest_first(5)
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=memory(bytes_per_weight=500),
-        runtime=training_time(lambda wildcards: finetune_settings(config, wildcards.size, wildcards.task)),
+        runtime=training_time(FINETUNE),
         device=config["device"],
         gpu=GPUS,
     params:
-        code=version_of("finetune.py"),
-        settings=seeded(finetuning),
+        code=version_of(FINETUNE),
+        settings=settings_of(FINETUNE),
         state=f"{RESULTS}/state/finetune,task={{task}},size={{size}},seed={{seed}}",
     message:
         "Reinforcing {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code}"
-        " --device {resources.device} --pretrained {input.pretrained:q} --train {input.train:q}"
-        " --validation {input.validation:q} --checkpoint {output.checkpoint:q}"
-        " --training {output.training:q} --state {params.state:q} --log {log:q}"
+        command(FINETUNE, "--device {resources.device}", "--state {params.state:q}")

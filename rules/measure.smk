@@ -3,14 +3,14 @@
 
 rule measure_generator:
     input:
-        script=script("measure_generator.py"),
+        script=script(MEASURE_GENERATOR),
         test=sequence_table(RESULTS, "test"),
     output:
-        summary_table(RESULTS, "generator"),
+        generator=table(MEASURE_GENERATOR, "generator"),
     log:
-        log_of("measure_generator") + ".log",
+        MEASURE_GENERATOR.log(RESULTS) + ".log",
     benchmark:
-        log_of("measure_generator") + ".tsv"
+        MEASURE_GENERATOR.log(RESULTS) + ".tsv"
     conda:
         "../envs/measure.yaml"
     threads: 1
@@ -18,32 +18,31 @@ rule measure_generator:
         mem_mb=asking(1000),
         runtime=asking(10),
     params:
-        code=version_of("measure_generator.py"),
-        settings=canonical_json(measuring_generator(config)),
+        code=version_of(MEASURE_GENERATOR),
+        settings=settings_of(MEASURE_GENERATOR),
     message:
         "Measuring the sequence's own generator"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code} --test {input.test:q}"
-        " --generator {output:q} --log {log:q}"
+        command(MEASURE_GENERATOR)
 
 
 rule measure:
     input:
-        script=script("measure.py"),
+        script=script(MEASURE),
         checkpoint=rules.finetune.output.checkpoint,
         pretrained=rules.pretrain.output.checkpoint,
         test=sequence_table(RESULTS, "test"),
     output:
-        success=finetuned_table(RESULTS, "success"),
-        measured=finetuned_table(RESULTS, "measured"),
-        actions=finetuned_table(RESULTS, "actions"),
-        bootstrap=finetuned_table(RESULTS, "bootstrap"),
-        self_estimate=finetuned_table(RESULTS, "self_estimate"),
-        differential=finetuned_table(RESULTS, "differential"),
+        success=table(MEASURE, "success"),
+        measured=table(MEASURE, "measured"),
+        actions=table(MEASURE, "actions"),
+        bootstrap=table(MEASURE, "bootstrap"),
+        self_estimate=table(MEASURE, "self_estimate"),
+        differential=table(MEASURE, "differential"),
     log:
-        log_of("measure", "task={task}/size={size}/seed={seed}.log"),
+        MEASURE.log(RESULTS) + ".log",
     benchmark:
-        log_of("measure", "task={task}/size={size}/seed={seed}.tsv")
+        MEASURE.log(RESULTS) + ".tsv"
     priority: largest_first(0)
     conda:
         "../envs/train.yaml"
@@ -54,30 +53,26 @@ rule measure:
         device=config["device"],
         gpu=GPUS,
     params:
-        code=version_of("measure.py"),
-        settings=seeded(measuring),
+        code=version_of(MEASURE),
+        settings=settings_of(MEASURE),
     message:
         "Measuring {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code} --device {resources.device}"
-        " --checkpoint {input.checkpoint:q} --pretrained {input.pretrained:q} --test {input.test:q}"
-        " --success {output.success:q} --measured {output.measured:q} --actions {output.actions:q}"
-        " --bootstrap {output.bootstrap:q} --self-estimate {output.self_estimate:q}"
-        " --differential {output.differential:q} --log {log:q}"
+        command(MEASURE, "--device {resources.device}")
 
 
 # Once for each pretrained model, which the policies of all tasks start from.
 rule measure_pretrained:
     input:
-        script=script("measure_pretrained.py"),
+        script=script(MEASURE_PRETRAINED),
         checkpoint=rules.pretrain.output.checkpoint,
         test=sequence_table(RESULTS, "test"),
     output:
-        pretrained_table(RESULTS, "differential"),
+        differential=table(MEASURE_PRETRAINED, "differential"),
     log:
-        log_of("measure_pretrained", "size={size}/seed={seed}.log"),
+        MEASURE_PRETRAINED.log(RESULTS) + ".log",
     benchmark:
-        log_of("measure_pretrained", "size={size}/seed={seed}.tsv")
+        MEASURE_PRETRAINED.log(RESULTS) + ".tsv"
     priority: largest_first(0)
     conda:
         "../envs/train.yaml"
@@ -86,10 +81,9 @@ rule measure_pretrained:
         mem_mb=memory(bytes_per_weight=1500),
         runtime=measuring_time,
     params:
-        code=version_of("measure_pretrained.py"),
-        settings=seeded(measuring_pretrained),
+        code=version_of(MEASURE_PRETRAINED),
+        settings=settings_of(MEASURE_PRETRAINED),
     message:
         "Measuring pretrained {wildcards.size}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code} --checkpoint {input.checkpoint:q}"
-        " --test {input.test:q} --differential {output:q} --log {log:q}"
+        command(MEASURE_PRETRAINED)

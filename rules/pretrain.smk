@@ -3,32 +3,30 @@
 
 rule pretrain:
     input:
-        script=script("pretrain.py"),
+        script=script(PRETRAIN),
         train=sequence_table(RESULTS, "train"),
         validation=sequence_table(RESULTS, "validation"),
     output:
-        checkpoint=pretrained_table(RESULTS, "checkpoint"),
-        training=pretrained_table(RESULTS, "training"),
+        checkpoint=table(PRETRAIN, "checkpoint"),
+        training=table(PRETRAIN, "training"),
     log:
-        log_of("pretrain", "size={size}/seed={seed}.log"),
+        PRETRAIN.log(RESULTS) + ".log",
     benchmark:
-        log_of("pretrain", "size={size}/seed={seed}.tsv")
+        PRETRAIN.log(RESULTS) + ".tsv"
     priority: largest_first(10)  # everything else waits for these
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=memory(bytes_per_weight=500),
-        runtime=training_time(lambda wildcards: pretrain_settings(config, wildcards.size)),
+        runtime=training_time(PRETRAIN),
         device=config["device"],
         gpu=GPUS,
     params:
-        code=version_of("pretrain.py"),
-        settings=seeded(pretraining),
+        code=version_of(PRETRAIN),
+        settings=settings_of(PRETRAIN),
         state=f"{RESULTS}/state/pretrain,size={{size}},seed={{seed}}",
     message:
         "Pretraining {wildcards.size}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code}"
-        " --device {resources.device} --train {input.train:q} --validation {input.validation:q}"
-        " --checkpoint {output.checkpoint:q} --training {output.training:q} --state {params.state:q} --log {log:q}"
+        command(PRETRAIN, "--device {resources.device}", "--state {params.state:q}")

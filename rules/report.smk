@@ -4,13 +4,13 @@
 
 rule report:
     input:
-        script=script("write_report.py"),
+        script=script(REPORT),
         figures=rules.figures.output,
     output:
-        report=f"{RESULTS}/{REPORT_FILES[0]}",
-        schedule=[f"{RESULTS}/{name}" for name in REPORT_FILES[1:]],
+        report=files(REPORT)[0],
+        schedule=files(REPORT)[1:],
     log:
-        log_of("report") + ".log",
+        REPORT.log(RESULTS) + ".log",
     conda:
         "../envs/measure.yaml"
     threads: 1
@@ -18,24 +18,23 @@ rule report:
         mem_mb=asking(1000),
         runtime=asking(30),
     params:
-        code=version_of("write_report.py"),
+        code=version_of(REPORT),
         results=subpath(output.report, parent=True),
-        settings=canonical_json(drawing(config)),
+        settings=settings_of(REPORT),
     message:
         "Writing the report"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
-        " --report {output.report:q} --log {log:q}"
+        command(REPORT, "--report {output.report:q}")
 
 
 rule manifest:
     input:
-        script=script("write_manifest.py"),
+        script=script(MANIFEST),
         report=rules.report.output.report,
     output:
-        f"{RESULTS}/manifest.parquet",
+        manifest=table(MANIFEST, "manifest"),
     log:
-        log_of("manifest") + ".log",
+        MANIFEST.log(RESULTS) + ".log",
     conda:
         "../envs/measure.yaml"
     threads: 1
@@ -43,11 +42,10 @@ rule manifest:
         mem_mb=asking(1000),
         runtime=asking(30),
     params:
-        code=version_of("write_manifest.py"),
-        results=subpath(output[0], parent=True),
-        settings=canonical_json(summarizing(config)),
+        code=version_of(MANIFEST),
+        results=subpath(output.manifest, parent=True),
+        settings=settings_of(MANIFEST),
     message:
         "Writing the manifest"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q}"
-        " --manifest {output:q} --log {log:q}"
+        command(MANIFEST, "--manifest {output.manifest:q}")

@@ -3,13 +3,13 @@
 
 rule sequences:
     input:
-        script=script("generate_sequences.py"),
+        script=script(SEQUENCES),
     output:
-        sequence_table(RESULTS),
+        chains=table(SEQUENCES, "chains"),
     log:
-        log_of("sequences", "split={split}.log"),
+        SEQUENCES.log(RESULTS) + ".log",
     benchmark:
-        log_of("sequences", "split={split}.tsv")
+        SEQUENCES.log(RESULTS) + ".tsv"
     priority: 20  # everything else waits for these
     conda:
         "../envs/measure.yaml"
@@ -18,9 +18,9 @@ rule sequences:
         mem_mb=asking(1000),
         runtime=asking(10),
     params:
-        code=version_of("generate_sequences.py"),
-        settings=lambda wildcards: canonical_json(generating(config, wildcards.split)),
+        code=version_of(SEQUENCES),
+        settings=settings_of(SEQUENCES),
     message:
         "Generating the {wildcards.split} chains"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code} --chains {output:q} --log {log:q}"
+        command(SEQUENCES)

@@ -1,26 +1,25 @@
-# All policies' tables, aggregated. The script finds them by the sweep's names, so that its command
-# stays short however many there are.
+# All policies' tables, aggregated.
 
 
 rule summarize:
     input:
-        script=script("summarize.py"),
-        generator=rules.measure_generator.output[0],
+        script=script(SUMMARIZE),
+        generator=rules.measure_generator.output.generator,
         tables=lambda wildcards: [table.path for table in summarized_tables(RESULTS, config["sweep"])],
     output:
-        policies=summary_table(RESULTS, "policies"),
-        cross_objective=summary_table(RESULTS, "cross_objective"),
-        counterfactuals=summary_table(RESULTS, "counterfactuals"),
-        identification=summary_table(RESULTS, "identification"),
-        actions=summary_table(RESULTS, "actions"),
-        training=summary_table(RESULTS, "training"),
-        differential=summary_table(RESULTS, "differential"),
-        fits=summary_table(RESULTS, "fits"),
-        claims=summary_table(RESULTS, "claims"),
+        policies=table(SUMMARIZE, "policies"),
+        cross_objective=table(SUMMARIZE, "cross_objective"),
+        counterfactuals=table(SUMMARIZE, "counterfactuals"),
+        identification=table(SUMMARIZE, "identification"),
+        actions=table(SUMMARIZE, "actions"),
+        training=table(SUMMARIZE, "training"),
+        differential=table(SUMMARIZE, "differential"),
+        fits=table(SUMMARIZE, "fits"),
+        claims=table(SUMMARIZE, "claims"),
     log:
-        log_of("summarize") + ".log",
+        SUMMARIZE.log(RESULTS) + ".log",
     benchmark:
-        log_of("summarize") + ".tsv"
+        SUMMARIZE.log(RESULTS) + ".tsv"
     conda:
         "../envs/measure.yaml"
     threads: 1
@@ -28,10 +27,10 @@ rule summarize:
         mem_mb=asking(2000),
         runtime=asking(30),
     params:
-        code=version_of("summarize.py"),
+        code=version_of(SUMMARIZE),
         results=subpath(output.policies, ancestor=2),
-        settings=canonical_json(summarizing(config)),
+        settings=settings_of(SUMMARIZE),
     message:
         "Summarizing all policies"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --code {params.code} --results {params.results:q} --log {log:q}"
+        command(SUMMARIZE)

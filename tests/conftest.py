@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sweep.workflow import STAGES
+
+SCHEMAS = {schema.name: schema for stage in STAGES for schema in stage.tables.values()}
 ROOT = Path(__file__).parents[1]
 TIMEOUT = 600  # seconds; for a busy machine
 

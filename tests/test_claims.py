@@ -29,7 +29,8 @@ from sweep.claims.evidence import Evidence
 from sweep.claims.judging import claims_table, verdict, verdict_of_claim
 from sweep.commands.reference import claims_page
 from sweep.provenance import provenance
-from sweep.tables import SCHEMAS, read_table, write_table
+from sweep.schemas.summary import SUMMARY
+from sweep.tables import read_table, write_table
 
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
 PARAMETERS = {"18k": 18_000, "51k": 51_000, "143k": 143_000, "402k": 402_000}
@@ -354,7 +355,7 @@ SMALL = {
 @pytest.mark.filterwarnings("error")
 def test_any_sweep_is_judged_on_what_it_has(sweep, tmp_path):
     claims = claims_table(true_tables(**SMALL[sweep]))
-    write_table(claims, "summary/claims", tmp_path / "claims.parquet", provenance({}, "code"))
+    write_table(claims, SUMMARY["claims"], tmp_path / "claims.parquet", provenance({}, "code"))
     assert len(claims) == len(STATISTICS)
     assert claims["n"].max() == len(SMALL[sweep].get("sizes", PARAMETERS)) * len(SMALL[sweep].get("seeds", SEEDS))
     assert (claims.loc[claims["value"].isna(), "n"] == 0).all()
@@ -697,10 +698,10 @@ def test_every_claim_is_judged_in_order(claims):
 
 def test_the_table_fits_its_schema(tables, tmp_path):
     claims = claims_table(tables)
-    assert list(claims) == list(SCHEMAS["summary/claims"].columns)
+    assert list(claims) == list(SUMMARY["claims"].columns)
     path = tmp_path / "claims.parquet"
-    write_table(claims, "summary/claims", path, provenance({}, "code"))
-    assert read_table(path, "summary/claims").num_rows == len(STATISTICS)
+    write_table(claims, SUMMARY["claims"], path, provenance({}, "code"))
+    assert read_table(path, SUMMARY["claims"]).num_rows == len(STATISTICS)
 
 
 def test_tasks_are_compared_by_their_good_sets_whatever_their_names(tables, claims):

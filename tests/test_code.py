@@ -26,6 +26,22 @@ def test_training_depends_on_the_model_and_not_on_the_measures_or_figures():
         assert not any(module.startswith("sweep/figures") for module in modules)
 
 
+SCHEMAS_OF = {
+    "generate_sequences": {"sequences"},
+    "pretrain": {"sequences", "checkpoint", "pretrain"},
+    "finetune": {"sequences", "checkpoint", "finetune"},
+    "measure": {"sequences", "checkpoint", "measure", "differential"},
+    "measure_pretrained": {"sequences", "checkpoint", "differential"},
+    "measure_generator": {"sequences", "measure"},
+}
+
+
+@pytest.mark.parametrize(("script", "schemas"), SCHEMAS_OF.items(), ids=SCHEMAS_OF)
+def test_a_job_depends_on_the_schemas_of_what_it_reads_and_writes_alone(script, schemas):
+    modules = {module.rpartition("/")[2] for module in modules_of(script) if module.startswith("sweep/schemas/")}
+    assert modules - {"__init__", "columns"} == schemas
+
+
 def test_pretraining_does_not_depend_on_reinforcement():
     assert "splithistory/reinforcement" not in modules_of("pretrain")
     assert "splithistory/reinforcement" in modules_of("finetune")
@@ -70,6 +86,9 @@ def test_the_version_of_code_is_the_same_wherever_it_lies(scripts):
         ("sweep/figures/splithistory.mplstyle", "draw_figures.py", "summarize.py"),
         ("sweep/report/page.html", "write_report.py", "draw_figures.py"),
         ("sweep/claims/catalogue.py", "summarize.py", "measure.py"),
+        ("sweep/schemas/summary.py", "summarize.py", "measure.py"),
+        ("sweep/schemas/measure.py", "measure.py", "finetune.py"),
+        ("sweep/schemas/finetune.py", "finetune.py", "pretrain.py"),
     ],
 )
 def test_the_version_of_code_changes_with_what_it_runs_and_nothing_else(scripts, changed, script, other):

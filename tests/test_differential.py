@@ -36,6 +36,7 @@ from splithistory.network_differential import (
 from sweep.chains import write_chains
 from sweep.checkpoints import save_checkpoint
 from sweep.provenance import provenance
+from sweep.schemas.differential import DIFFERENTIAL
 from sweep.tables import read_table, write_table
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "measure_pretrained.py"
@@ -475,8 +476,8 @@ def test_a_summary_holds_quartiles_over_defined_windows():
 def test_a_row_without_any_defined_window_has_nulls_in_the_table(tmp_path):
     nothing = np.full(3, np.nan)
     row = BlockDifferential(0, "attention", "block", nothing, nothing, "K is not finite (3 of 3 windows)")
-    write_table([row.summary()], "differential", tmp_path / "table.parquet", {})
-    (read,) = read_table(tmp_path / "table.parquet", "differential").to_pylist()
+    write_table([row.summary()], DIFFERENTIAL, tmp_path / "table.parquet", {})
+    (read,) = read_table(tmp_path / "table.parquet", DIFFERENTIAL).to_pylist()
     assert [name for name, value in read.items() if value is None] == [
         f"{measure}_{quartile}" for measure in ("op", "imp") for quartile in ("median", "low", "high")
     ]
@@ -509,7 +510,7 @@ def test_the_script_writes_a_row_a_block_component_and_future(tmp_path, policy):
 
     done = run_script(tmp_path, n_windows=6)
     assert done.returncode == 0, done.stderr
-    rows = read_table(tmp_path / "differential.parquet", "differential").to_pylist()
+    rows = read_table(tmp_path / "differential.parquet", DIFFERENTIAL).to_pylist()
     assert [(row["block"], row["component"], row["future"]) for row in rows] == KEYS
     assert {row["n_windows"] for row in rows} == {6}
     assert {row["n_undefined"] for row in rows} == {0}

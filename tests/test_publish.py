@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sweep.layout import SUMMARY_TABLES
+from sweep.schemas.summary import SUMMARY
 
 
 def publish(workspace, folder, *options):
@@ -20,7 +20,7 @@ def test_a_finished_sweep_is_published_and_takes_the_place_of_an_earlier_one(fin
     done = publish(finished, tmp_path)
     assert done.status == 0, done.stderr
     published = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    for name in SUMMARY_TABLES:
+    for name in (*SUMMARY, "generator"):
         rows = pd.read_csv(tmp_path / "summary" / f"{name}.csv")
         assert len(rows) == len(pd.read_parquet(finished.results / "summary" / f"{name}.parquet"))
     jobs = pd.read_csv(tmp_path / "jobs.csv")

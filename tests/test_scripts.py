@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT, TIMEOUT, Run, wait_until
-from sweep.layout import finetuned_table, pretrained_table, schema_name, sequence_table, summary_table
+from sweep.layout import finetuned_table, pretrained_table, sequence_table, summary_table
 from sweep.provenance import METADATA_KEY, metadata_of, provenance, with_metadata
+from sweep.schemas.checkpoint import CHECKPOINT
+from sweep.stages import FINETUNE, PRETRAIN
 from sweep.tables import read_table
 
 SCRIPTS = ROOT / "workflow_scripts"
@@ -299,7 +301,7 @@ def test_a_job_repeated_by_hand_makes_the_same_table(job_of):
     run = job.run()
     assert (run.status, run.output) == (0, "")
     assert set(contents(folder)) - before == {job.log, *job.outputs.values()}
-    assert read_table(job.outputs["checkpoint"], "checkpoint").equals(read_table(job.made, "checkpoint"))
+    assert read_table(job.outputs["checkpoint"], CHECKPOINT).equals(read_table(job.made, CHECKPOINT))
     assert "Traceback" not in job.log.read_text()
 
 
@@ -337,5 +339,5 @@ def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, scr
 
 
 def schema_of(script, path):
-    stage = {"pretrain": "pretrained", "finetune": "finetuned"}[script]
-    return schema_name(stage, path.parent.name)
+    stage = {"pretrain": PRETRAIN, "finetune": FINETUNE}[script]
+    return stage.tables[path.parent.name]

@@ -13,6 +13,7 @@ from splithistory.task import Task, good_mask
 from splithistory.theory import rate_function
 from sweep.claims.judging import claims_table
 from sweep.provenance import provenance
+from sweep.schemas.summary import SUMMARY
 from sweep.summary import (
     actions_table,
     both_stages_table,
@@ -307,7 +308,7 @@ def test_where_the_least_impact_is_infinite_it_is_null_with_a_reason(tmp_path):
     others = policies.drop(index=2)
     assert others[columns].notna().all(axis=None)
     assert others["imp_minimum_reason"].isna().all()
-    write_table(policies, "summary/policies", tmp_path / "policies.parquet", provenance({}, "code"))
+    write_table(policies, SUMMARY["policies"], tmp_path / "policies.parquet", provenance({}, "code"))
     fits = fits_table(policies).set_index(["figure", "group"])["n"]
     assert fits["imp_vs_minimum", "all"] == 7
     assert fits["op_vs_predicted", "all"] == 8
@@ -546,7 +547,7 @@ def test_where_the_least_impact_of_a_graded_task_is_infinite_it_is_null_with_a_r
     assert undefined[["imp_minimum", "imp_ratio", "imp_excess", "imp_excess_jensen"]].isna().all()
     assert "F' lacks outcomes that the mean utility needs" in undefined["imp_minimum_reason"]
     assert policies.drop(index=6)["imp_minimum_reason"].isna().all()
-    write_table(policies, "summary/policies", tmp_path / "policies.parquet", provenance({}, "code"))
+    write_table(policies, SUMMARY["policies"], tmp_path / "policies.parquet", provenance({}, "code"))
 
 
 def test_policies_are_judged_by_graded_tasks_and_identified_among_them(frames, mixed):
@@ -581,8 +582,8 @@ def test_the_rank_of_a_graded_task_is_null_with_a_reason(mixed):
 def test_tables_with_graded_tasks_fit_their_schemas(tmp_path, mixed):
     for name, frame in mixed.items():
         path = tmp_path / f"{name}.parquet"
-        write_table(frame, f"summary/{name}", path, provenance({}, "code"))
-        validate_table(read_table(path, f"summary/{name}"), f"summary/{name}", path)
+        write_table(frame, SUMMARY[name], path, provenance({}, "code"))
+        validate_table(read_table(path, SUMMARY[name]), SUMMARY[name], path)
 
 
 # What the claims read beside the tables of policies, without rows.
@@ -619,4 +620,4 @@ def test_every_summary_fits_its_schema(tmp_path, frames, policies):
         "fits": fits_table(policies),
     }
     for name, frame in summary.items():
-        write_table(frame, f"summary/{name}", tmp_path / f"{name}.parquet", provenance({}, "code"))
+        write_table(frame, SUMMARY[name], tmp_path / f"{name}.parquet", provenance({}, "code"))

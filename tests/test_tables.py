@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from conftest import SCHEMAS
 from splithistory.environment import Recurrence
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture
@@ -17,7 +18,9 @@ from sweep.checkpoints import load_checkpoint, save_checkpoint
 from sweep.errors import TableError
 from sweep.layout import finetuned_table
 from sweep.provenance import metadata_of, provenance, recorded_hash, with_metadata
-from sweep.tables import SCHEMAS, arrow_schema, read_table, write_table
+from sweep.schemas.measure import SUCCESS
+from sweep.schemas.sequences import CHAINS
+from sweep.tables import read_table, write_table
 
 SHAPE = {"d_model": 8, "n_layers": 2, "n_heads": 2, "d_ff": 12, "context_length": 20}
 TINY = Architecture(**SHAPE)
@@ -197,37 +200,39 @@ def test_a_write_replaces_the_old_file(checkpoint):
     assert files_in(checkpoint.parent) == [checkpoint.name]
 
 
-def example(name, nulls=False):
+def example(schema, nulls=False):
     """A row that fits the schema, its nullable columns empty if asked."""
 
     def value(column):
         if nulls and column.nullable:
             return None
-        if pa.types.is_list(column.metadata["arrow"]):
+        if pa.types.is_list(column.type):
             return [1] * 8
-        for check in column.checks:
-            if "allowed_values" in check.statistics:
-                return check.statistics["allowed_values"][0]
-        return {"int64": 1, "Int64": 1, "float64": 1.0, "bool": True}.get(str(column.dtype), "text")
+        if column.allowed:
+            return column.allowed[0]
+        return {"int64": 1, "double": 1.0, "bool": True}.get(str(column.type), "text")
 
-    return {key: value(column) for key, column in SCHEMAS[name].columns.items()}
+    return {key: value(column) for key, column in schema.columns.items()}
+
+
+EVERY_SCHEMA = pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 
 
 @pytest.mark.parametrize("nulls", [False, True])
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_every_table_gives_back_its_rows(tmp_path, name, nulls):
-    rows = [example(name), example(name, nulls)]
-    write_table(rows, name, tmp_path / "folder" / "table.parquet", provenance(SETTINGS, "code"))
-    table = read_table(tmp_path / "folder" / "table.parquet", name)
+@EVERY_SCHEMA
+def test_every_table_gives_back_its_rows(tmp_path, schema, nulls):
+    rows = [example(schema), example(schema, nulls)]
+    write_table(rows, schema, tmp_path / "folder" / "table.parquet", provenance(SETTINGS, "code"))
+    table = read_table(tmp_path / "folder" / "table.parquet", schema)
     assert table.to_pylist() == rows
-    assert table.schema.equals(arrow_schema(name))
+    assert table.schema.equals(schema.arrow)
     assert metadata_of(table.schema, "")["settings"] == SETTINGS
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_a_table_without_rows_keeps_its_schema(tmp_path, name):
-    write_table([], name, tmp_path / "table.parquet", provenance(SETTINGS, "code"))
-    assert read_table(tmp_path / "table.parquet", name).num_rows == 0
+@EVERY_SCHEMA
+def test_a_table_without_rows_keeps_its_schema(tmp_path, schema):
+    write_table([], schema, tmp_path / "table.parquet", provenance(SETTINGS, "code"))
+    assert read_table(tmp_path / "table.parquet", schema).num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -248,7 +253,8 @@ def test_a_table_without_rows_keeps_its_schema(tmp_path, name):
 )
 def test_a_row_that_breaks_the_schema_is_refused_by_column_and_value(tmp_path, name, column, value, shown):
     path = tmp_path / "table.parquet"
-    problem = problem_with(write_table, [example(name) | {column: value}], name, path, {})
+    schema = SCHEMAS[name]
+    problem = problem_with(write_table, [example(schema) | {column: value}], schema, path, {})
     assert f"{path}: not a valid '{name}' table" in problem
     assert f"{column}: " in problem
     assert f"got {shown}" in problem
@@ -256,8 +262,8 @@ def test_a_row_that_breaks_the_schema_is_refused_by_column_and_value(tmp_path, n
 
 
 def test_every_column_that_breaks_the_schema_is_listed(tmp_path):
-    row = example("finetuned/success") | {"success_rate": 2.0, "n_contexts": -1}
-    problem = problem_with(write_table, [row], "finetuned/success", tmp_path / "table.parquet", {})
+    row = example(SUCCESS) | {"success_rate": 2.0, "n_contexts": -1}
+    problem = problem_with(write_table, [row], SUCCESS, tmp_path / "table.parquet", {})
     assert "success_rate: " in problem
     assert "n_contexts: " in problem
 
@@ -267,16 +273,16 @@ def test_every_column_that_breaks_the_schema_is_listed(tmp_path):
     [("n_contexts", "many"), ("n_contexts", None), ("n_contexts", 1.5), ("success_rate", "high")],
 )
 def test_a_value_of_another_type_is_refused_by_column_and_value(tmp_path, column, value):
-    row = example("finetuned/success") | {column: value}
-    problem = problem_with(write_table, [row], "finetuned/success", tmp_path / "table.parquet", {})
+    row = example(SUCCESS) | {column: value}
+    problem = problem_with(write_table, [row], SUCCESS, tmp_path / "table.parquet", {})
     assert f"{column}: " in problem
 
 
 @pytest.mark.parametrize("as_frame", [False, True])
 def test_a_row_without_a_column_is_refused_by_its_name(tmp_path, as_frame):
-    rows = [{key: value for key, value in example("finetuned/success").items() if key != "chance"}]
+    rows = [{key: value for key, value in example(SUCCESS).items() if key != "chance"}]
     problem = problem_with(
-        write_table, pd.DataFrame(rows) if as_frame else rows, "finetuned/success", tmp_path / "table.parquet", {}
+        write_table, pd.DataFrame(rows) if as_frame else rows, SUCCESS, tmp_path / "table.parquet", {}
     )
     assert "chance" in problem
 
@@ -286,7 +292,7 @@ def test_pandas_reads_a_folder_with_its_keys_as_columns(tmp_path, name):
     keys = [("good2", "18k", 0), ("good4", "18k", 0), ("good4", "51k", 3)]
     for task, size, seed in keys:
         path = finetuned_table(str(tmp_path), name.rpartition("/")[2], task, size, seed)
-        write_table([example(name)] * 2, name, path, provenance(SETTINGS, "code"))
+        write_table([example(SCHEMAS[name])] * 2, SCHEMAS[name], path, provenance(SETTINGS, "code"))
     frame = pd.read_parquet(tmp_path / name)
     assert [*frame.columns] == [*SCHEMAS[name].columns, "task", "size", "seed"]
     found = frame[["task", "size", "seed"]].drop_duplicates().astype({"seed": int}).astype(object)
@@ -316,5 +322,5 @@ def test_chains_of_the_wrong_parity_are_refused(tmp_path, column, token):
 
 def test_chains_of_several_lengths_are_refused(tmp_path):
     path = tmp_path / "train.parquet"
-    write_table([{"chain": i, "tokens": [0, 8] * (i + 1)} for i in range(2)], "sequences", path, {})
+    write_table([{"chain": i, "tokens": [0, 8] * (i + 1)} for i in range(2)], CHAINS, path, {})
     assert f"{path}: expected chains of one length, got lengths [2, 4]" in problem_with(read_chains, path)

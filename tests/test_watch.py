@@ -12,9 +12,12 @@ from snakemake.utils import update_config
 
 from conftest import ROOT, TIMEOUT, kill_group, sweep_command
 from sweep.configuration import validate
+from sweep.layout import summary_table
+from sweep.stages import summarized_tables
 from sweep.tables import read_table
-from sweep.watch.state import LONGEST_SILENCE, State, jobs_of, logged_rows, read_sweep
+from sweep.watch.state import LONGEST_SILENCE, State, logged_rows, read_sweep
 from sweep.watch.view import sparkline, view
+from sweep.workflow import all_jobs
 
 NOW = 1_000_000_000.0
 BAR = "pretraining:  50%|#####     | 10/20 [01:00<01:00,  6.00s/step]"
@@ -29,7 +32,9 @@ def tiny():
 
 
 TINY = tiny()
-JOBS = jobs_of(TINY)
+RESULTS = TINY["results_dir"]
+GENERATOR = summary_table(RESULTS, "generator")
+JOBS = list(all_jobs(TINY["results_dir"], TINY["sweep"]))
 PRETRAIN, OTHER_SIZE = (job for job in JOBS if job.rule == "pretrain")
 
 
@@ -71,11 +76,24 @@ def shown(sweep, width=80, config=TINY):
 
 
 def test_the_jobs_are_those_of_the_workflow(finished):
-    """Rule, outputs and log of each, by Snakemake's own account."""
-    run = finished.snakemake("--summary")
+    """Rule, outputs, inputs and log of each, by Snakemake's own account."""
+    run = finished.snakemake("--detailed-summary")
     rows = pd.read_csv(io.StringIO(run.stdout), sep="\t")
-    theirs = set(rows[["rule", "output_file", "log-file(s)"]].itertuples(index=False, name=None))
-    ours = {(job.rule, str(path), str(job.log)) for job in JOBS for path in job.outputs}
+    assert list(rows) != []
+    tables = {table.path for job in JOBS for table in job.tables}
+    theirs = {
+        (row.rule, row.output_file, row.log, frozenset(tables.intersection(str(row.inputs).split(","))))
+        for row in rows.rename(columns={"log-file(s)": "log", "input-file(s)": "inputs"}).itertuples()
+    }
+    gathering = {
+        "summarize": {table.path for table in summarized_tables(RESULTS, TINY["sweep"])} | {GENERATOR},
+        "figures": {summary.path for job in JOBS if job.rule == "summarize" for summary in job.tables} | {GENERATOR},
+    }
+    ours = {
+        (job.rule, path, str(job.log), frozenset(job.inputs.values() or gathering.get(job.rule, ())))
+        for job in JOBS
+        for path in job.outputs
+    }
     assert ours == theirs
 
 
@@ -134,9 +152,9 @@ def test_the_log_of_a_running_job_gives_its_step_and_its_curve(folder):
 
 
 def test_a_finished_job_logged_what_its_table_holds(finished):
-    for rule, schema in (("pretrain", "pretrained/training"), ("finetune", "finetuned/training")):
+    for rule in ("pretrain", "finetune"):
         job = next(job for job in JOBS if job.rule == rule)
-        table = read_table(finished.folder / job.outputs[1], schema).to_pandas()
+        table = read_table(finished.folder / job.outputs[1], job.stage.tables["training"]).to_pandas()
         assert len(table) == 2
         pd.testing.assert_frame_equal(logged_rows((finished.folder / job.log).read_text())[list(table)], table)
 
@@ -283,7 +301,7 @@ def test_a_graded_task_is_followed_by_its_utility_and_the_others_by_success(fold
         "sweep": TINY["sweep"] | {"tasks": ["good2", "graded"], "sizes": ["tiny"]},
     }
     folder.lock("anything")
-    for job in jobs_of(config):
+    for job in all_jobs(config["results_dir"], config["sweep"]):
         if job.rule == "finetune":
             rate = 0.25 if job.keys["task"] == "good2" else 0.75
             folder.write(job.log, f'{{"step": 10, "success_rate": {rate}, "sampled_success_rate": 0.5}}\n', age=5)

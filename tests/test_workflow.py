@@ -11,7 +11,6 @@ import time
 import xml.etree.ElementTree as ET
 from functools import cache
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -20,24 +19,27 @@ from conftest import ROOT, environment, kill_group, wait_until
 from splithistory.seeding import SPLITS
 from sweep.figures import figure_names
 from sweep.layout import (
-    all_tables,
+    MODEL,
+    POLICY,
     finetuned_table,
-    policy_keys,
-    pretrained_keys,
+    keys_of,
     pretrained_table,
     sequence_table,
     summary_table,
 )
-from sweep.tables import SCHEMAS, read_table, validate_table, validated
+from sweep.schemas.manifest import MANIFEST
+from sweep.schemas.measure import GENERATOR, SUCCESS
+from sweep.schemas.sequences import CHAINS
+from sweep.schemas.summary import SUMMARY
+from sweep.tables import as_in_schema, read_table, validate_table
+from sweep.workflow import all_jobs
 
 RESULTS = "results/tiny"
 TINY = yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text(encoding="utf-8"))
 SWEEP = TINY["sweep"]
 SIZES, TASKS, SEEDS = (SWEEP[key] for key in ("sizes", "tasks", "seeds"))
 FIGURES = [f"{RESULTS}/figures/{name}" for name in figure_names(TASKS)]
-TABLES = [(table.schema, table.path) for table in all_tables(RESULTS, SWEEP)] + [
-    ("manifest", f"{RESULTS}/manifest.parquet")
-]
+TABLES = [(table.schema, table.path) for job in all_jobs(RESULTS, SWEEP) for table in job.tables]
 
 GENERATE = {f"Generating the {split} chains" for split in SPLITS}
 MEASURE_GENERATOR = {"Measuring the sequence's own generator"}
@@ -68,12 +70,13 @@ def measuring_pretrained(sizes=SIZES, seeds=SEEDS):
 EVERYTHING = (
     GENERATE | MEASURE_GENERATOR | pretraining() | measuring_pretrained() | reinforcing_and_measuring() | SUMMARIZE
 )
+ALL_MEASURING = MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE
 
 
 def log_names():
     """Name of the log of every job, without its extension, by its rule."""
-    models = [f"size={keys['size']}/seed={keys['seed']}" for keys in pretrained_keys(SWEEP)]
-    policies = [f"task={keys['task']}/size={keys['size']}/seed={keys['seed']}" for keys in policy_keys(SWEEP)]
+    models = [f"size={keys['size']}/seed={keys['seed']}" for keys in keys_of(MODEL, SWEEP)]
+    policies = [f"task={keys['task']}/size={keys['size']}/seed={keys['seed']}" for keys in keys_of(POLICY, SWEEP)]
     return {
         "sequences": [f"sequences/split={split}" for split in SPLITS],
         **{rule: [rule] for rule in ("measure_generator", "summarize", "figures", "report", "manifest")},
@@ -84,13 +87,13 @@ def log_names():
 
 def assert_equal_tables(workspace, other):
     """Equal schema and values of every table and equal checksums; metadata, with its wall times, apart."""
-    for name, path in TABLES:
-        table, expected = (read_table(place.folder / path, name) for place in (workspace, other))
+    for schema, path in TABLES:
+        table, expected = (read_table(place.folder / path, schema) for place in (workspace, other))
         assert table.num_rows > 0
         assert table.schema.equals(expected.schema, check_metadata=False), path
         assert table.equals(expected, check_metadata=False), path
     # What the table of checksums says, which the loop has compared as well, is said of every table.
-    checksums = read_table(workspace.results / "manifest.parquet", "manifest")["sha256"].to_pylist()
+    checksums = read_table(workspace.results / "manifest.parquet", MANIFEST)["sha256"].to_pylist()
     assert len(checksums) == len(TABLES) - 1
     assert all(re.fullmatch(r"[0-9a-f]{64}", checksum) for checksum in checksums)
 
@@ -114,24 +117,15 @@ def test_a_sweep_makes_every_table_figure_and_log_and_nothing_else(finished_run)
 
 
 def test_every_table_is_what_its_schema_says(finished):
-    for name, path in TABLES:
-        table = read_table(finished.folder / path, name)
-        assert table.num_rows > 0, path
-        validated(as_in_the_schema(table, name), name, path)
+    for schema, path in TABLES:
+        assert validated_table(finished.folder / path, schema).num_rows > 0, path
 
 
-def validated_table(path, name):
+def validated_table(path, schema):
     """A table, checked against every rule of its schema."""
-    table = read_table(path, name)
-    validate_table(table, name, path)
+    table = read_table(path, schema)
+    validate_table(table, schema, path)
     return table
-
-
-def as_in_the_schema(table, name):
-    """A table as pandas holds it in the schemas, with its own types for text and for whole numbers that may be null."""
-    frame = table.to_pandas(types_mapper=lambda arrow: pd.StringDtype() if arrow == "string" else None)
-    nullable = [column for column, spec in SCHEMAS[name].columns.items() if str(spec.dtype) == "Int64"]
-    return frame.astype(dict.fromkeys(nullable, "Int64"))
 
 
 def test_every_figure_is_an_image_in_both_formats(finished):
@@ -159,14 +153,14 @@ def test_every_job_logs_its_end(finished):
 
 
 def test_the_manifest_lists_every_other_table_and_its_rows(finished):
-    manifest = read_table(finished.results / "manifest.parquet", "manifest").to_pylist()
+    manifest = read_table(finished.results / "manifest.parquet", MANIFEST).to_pylist()
     listed = {f"{RESULTS}/{row['path']}": row["rows"] for row in manifest}
     assert listed == {path: pq.read_metadata(finished.folder / path).num_rows for _, path in TABLES[:-1]}
 
 
 def test_there_is_a_row_for_every_policy(finished):
-    policies = read_table(finished.results / "summary" / "policies.parquet", "summary/policies")
-    assert policies.select(["task", "size", "seed"]).to_pylist() == list(policy_keys(SWEEP))
+    policies = read_table(finished.results / "summary" / "policies.parquet", SUMMARY["policies"])
+    assert policies.select(["task", "size", "seed"]).to_pylist() == list(keys_of(POLICY, SWEEP))
 
 
 def test_two_jobs_at_a_time_make_the_same_tables(workspace, finished):
@@ -189,7 +183,7 @@ def test_a_finished_sweep_has_nothing_to_be_done(copied):
 
 def test_newer_files_of_the_same_content_rerun_nothing(copied):
     last = (copied.results / "manifest.parquet").stat().st_mtime
-    touched = [path for name, path in TABLES if name in ("sequences", "checkpoint") or "training" in name]
+    touched = [path for _, path in TABLES if "/sequences/" in path or "checkpoint" in path or "training" in path]
     assert len(touched) > 10
     for number, path in enumerate(touched):
         os.utime(copied.folder / path, (last + 60 + number, last + 60 + number))
@@ -201,7 +195,7 @@ def test_a_newer_file_of_other_content_reruns_what_reads_it(copied):
     table = pq.read_table(path)
     pq.write_table(table.slice(1), path)
     run = copied.snakemake("--dry-run")
-    assert run.jobs == MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE
+    assert run.jobs == ALL_MEASURING
 
 
 # A file of the finished sweep, and the jobs that make it again.
@@ -234,9 +228,7 @@ def test_a_graded_task_goes_all_the_way(copied):
     assert run.status == 0, run.output
     assert run.jobs == reinforcing_and_measuring(tasks=["graded"], sizes=sizes) | SUMMARIZE
 
-    success = read_table(
-        copied.folder / finetuned_table(RESULTS, "success", "graded", sizes[0], 0), "finetuned/success"
-    )
+    success = read_table(copied.folder / finetuned_table(RESULTS, "success", "graded", sizes[0], 0), SUCCESS)
     (row,) = success.to_pylist()
     gained = sum(count * utility for count, utility in zip(row["outcome_counts"], GRADED, strict=True))
     assert row["success_rate"] == pytest.approx(gained / row["n_contexts"])
@@ -245,7 +237,7 @@ def test_a_graded_task_goes_all_the_way(copied):
     summary = {}
     for name in ("policies", "cross_objective", "identification", "claims"):
         path = copied.folder / summary_table(RESULTS, name)
-        summary[name] = as_in_the_schema(validated_table(path, f"summary/{name}"), f"summary/{name}")
+        summary[name] = as_in_schema(validated_table(path, SUMMARY[name]), SUMMARY[name])
     policies = summary["policies"].set_index("task")
     assert policies["utility"].map(list).to_dict() == {"good2": [1, 0, 0, 0, 1, 0, 0, 0], "graded": GRADED}
     parts = policies["op_predicted"] + policies["op_favouritism"] - policies["op_nonuniformity"]
@@ -295,7 +287,7 @@ CHANGES = {
     "a size fewer": ({"sweep": {"sizes": SIZES[:1]}}, SUMMARIZE),
     "the number of test chains": (
         {"sequence": {"n_test": 250}},
-        {"Generating the test chains"} | MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE,
+        {"Generating the test chains"} | ALL_MEASURING,
     ),
     "a task fewer": ({"sweep": {"tasks": TASKS[:1]}}, SUMMARIZE),
     "a task that is defined and not run": ({"tasks": {"good1": {"good": [7]}}}, set()),
@@ -310,7 +302,7 @@ CHANGES = {
     ),
     "how blocks are measured": (
         {"measure": {"n_contexts_differential": 3}},
-        MEASURE_GENERATOR | measuring() | measuring_pretrained() | SUMMARIZE,
+        ALL_MEASURING,
     ),
     "the pretraining of a size": (
         {"sizes": {"tiny": {"pretrain": {"learning_rate": 0.01}}}},
@@ -333,14 +325,38 @@ EDITS = {
     "workflow_scripts/sweep/figures/schedule.py": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/claims/catalogue.py": SUMMARIZE,
+    "workflow_scripts/sweep/summary.py": SUMMARIZE,
+    "workflow_scripts/splithistory/theory.py": SUMMARIZE,
+    "workflow_scripts/splithistory/identification.py": SUMMARIZE,
     "workflow_scripts/splithistory/split_history.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/policy_measurement.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/self_estimate.py": measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/differential.py": measuring() | measuring_pretrained() | SUMMARIZE,
     "workflow_scripts/splithistory/network_differential.py": measuring() | measuring_pretrained() | SUMMARIZE,
+    "workflow_scripts/splithistory/information.py": ALL_MEASURING,
+    "workflow_scripts/sweep/windows.py": ALL_MEASURING,
     "workflow_scripts/splithistory/reinforcement.py": reinforcing_and_measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/fast_model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/sequence.py": EVERYTHING,
+    "workflow_scripts/splithistory/environment.py": EVERYTHING,
     "workflow_scripts/sweep/tables.py": EVERYTHING,
     "workflow_scripts/sweep/configuration/relations.py": set(),
+    "workflow_scripts/sweep/stages.py": SUMMARIZE,
+    **{
+        f"workflow_scripts/sweep/schemas/{name}.py": jobs
+        for name, jobs in {
+            "columns": EVERYTHING,
+            "sequences": EVERYTHING,
+            "checkpoint": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+            "pretrain": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+            "finetune": reinforcing_and_measuring() | SUMMARIZE,
+            "measure": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+            "differential": measuring() | measuring_pretrained() | SUMMARIZE,
+            "summary": SUMMARIZE,
+            "manifest": {"Writing the manifest"},
+        }.items()
+    },
     "config/config.schema.yaml": set(),
     "README.md": set(),
     "envs/requirements.txt": set(),
@@ -416,8 +432,8 @@ def test_policies_of_another_configuration_are_not_replaced_silently(copied, fin
 def changed_tables(workspace, other):
     return {
         path
-        for name, path in TABLES
-        if not read_table(workspace.folder / path, name).equals(read_table(other.folder / path, name))
+        for schema, path in TABLES
+        if not read_table(workspace.folder / path, schema).equals(read_table(other.folder / path, schema))
     }
 
 
@@ -425,9 +441,9 @@ def test_policies_of_another_sequence_are_not_replaced_silently(copied):
     run = copied.snakemake("--until", "sequences", override={"sequence": {"seed": 1}})
     assert run.status == 0, run.output
     assert run.jobs == GENERATE
-    for keys in pretrained_keys(SWEEP):
+    for keys in keys_of(MODEL, SWEEP):
         assert pretrained_table(RESULTS, "checkpoint", **keys) in run.stderr
-    for keys in policy_keys(SWEEP):
+    for keys in keys_of(POLICY, SWEEP):
         assert finetuned_table(RESULTS, "checkpoint", **keys) in run.stderr
 
 
@@ -545,9 +561,9 @@ def test_a_killed_sweep_resumes_and_ends_as_if_undisturbed(copied, finished):
     missing = [path for _, path in TABLES if not (copied.folder / path).exists()]
     assert finetuned_table(RESULTS, "checkpoint", TASKS[0], size, 0) in missing
     assert pretrained_table(RESULTS, "checkpoint", size, 0) not in missing
-    for name, path in TABLES:
+    for schema, path in TABLES:
         if path not in missing:
-            read_table(copied.folder / path, name)
+            read_table(copied.folder / path, schema)
 
     assert list(copied.folder.glob(".snakemake/locks/*"))
     run = copied.snakemake(cores=2)
@@ -596,9 +612,9 @@ def test_a_sweep_killed_twenty_times_ends_as_if_undisturbed(workspace, finished)
         output = kill_group(process)
         assert killed or process.returncode == 0, output
         kills += killed
-        for name, path in TABLES:
+        for schema, path in TABLES:
             if (workspace.folder / path).exists():
-                read_table(workspace.folder / path, name)
+                read_table(workspace.folder / path, schema)
                 if not killed and rng.random() < 0.7:
                     (workspace.folder / path).unlink()
     run = workspace.snakemake(cores=2)
@@ -637,9 +653,9 @@ def test_a_full_disk_is_named_and_room_on_it_lets_the_sweep_go_on(copied, finish
     assert RESULTS in message
     assert "rerun snakemake" in message
     assert "Traceback" not in run.output
-    for name, path in TABLES:
+    for schema, path in TABLES:
         if (copied.folder / path).exists():
-            read_table(copied.folder / path, name)
+            read_table(copied.folder / path, schema)
     remount("size=100m")
     run = copied.snakemake()
     assert run.status == 0, run.output
@@ -682,10 +698,9 @@ def test_the_results_folder_may_have_any_name(workspace, finished):
     run = workspace.snakemake("--until", "measure_generator", override=override)
     assert run.status == 0, run.output
     assert run.jobs == {"Generating the test chains"} | MEASURE_GENERATOR
-    made = {"sequences": sequence_table(RESULTS, "test"), "summary/generator": summary_table(RESULTS, "generator")}
-    for name, path in made.items():
-        table = read_table(workspace.folder / path.replace(RESULTS, results), name)
-        assert table.equals(read_table(finished.folder / path, name)), path
+    for schema, path in ((CHAINS, sequence_table(RESULTS, "test")), (GENERATOR, summary_table(RESULTS, "generator"))):
+        table = read_table(workspace.folder / path.replace(RESULTS, results), schema)
+        assert table.equals(read_table(finished.folder / path, schema)), path
     assert {path.split("/")[0] for path in workspace.files()} == {results}
 
 

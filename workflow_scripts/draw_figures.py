@@ -15,6 +15,8 @@ from sweep.figures.drawing import draw, required_tables
 from sweep.figures.marks import FigureStyle
 from sweep.figures.theme import save
 from sweep.layout import summary_table
+from sweep.schemas.measure import GENERATOR
+from sweep.schemas.summary import SUMMARY
 from sweep.tables import read_table
 
 
@@ -23,9 +25,9 @@ def main(arguments: argparse.Namespace) -> None:
     tasks = settings["sweep"]["tasks"]
     names = figure_names(tasks)
     needed = {"policies"}.union(*(required_tables(name, tasks) for name in names))
+    schemas = SUMMARY | {"generator": GENERATOR}
     tables = {
-        name: read_table(summary_table(arguments.results, name), f"summary/{name}").to_pandas()
-        for name in sorted(needed)
+        name: read_table(summary_table(arguments.results, name), schemas[name]).to_pandas() for name in sorted(needed)
     }
     draw_some = partial(
         draw_and_save,

@@ -13,6 +13,7 @@ from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint, save_checkpoint
 from sweep.device import select_device
 from sweep.provenance import require_made_with
+from sweep.schemas.finetune import REINFORCEMENT
 from sweep.snapshots import FileSnapshots
 from sweep.tables import write_table
 
@@ -43,7 +44,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     made_by |= {"resumed_at": observer.resumed_at, "seconds": script.seconds()}
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=pretraining["seed"])
-    write_table(rows, "finetuned/training", arguments.training, made_by)
+    write_table(rows, REINFORCEMENT, arguments.training, made_by)
     observer.remove()
 
 

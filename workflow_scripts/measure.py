@@ -13,15 +13,17 @@ from splithistory.seeding import Stream, stream_rng
 from splithistory.self_estimate import self_estimates
 from splithistory.sequence import Tokens
 from splithistory.task import Task
-from splithistory.theory import mean_utility
 from sweep import script
-from sweep.chains import measured_contexts, read_chains
+from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint
 from sweep.device import select_device
 from sweep.differential import differential_rows
 from sweep.measurement_rows import action_rows, bootstrap_rows, measured_rows, self_estimate_rows
 from sweep.provenance import require_made_with
+from sweep.schemas.differential import DIFFERENTIAL
+from sweep.schemas.measure import ACTIONS, BOOTSTRAP, MEASURED, SELF_ESTIMATE, SUCCESS
 from sweep.tables import write_table
+from sweep.windows import measured_contexts
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -61,7 +63,7 @@ def main(arguments: argparse.Namespace) -> None:
     task = Task.from_settings("trained", trained_with, environment)
     counts = outcome_counts(actions)
     success = {
-        "success_rate": mean_utility(counts, task.utility) / len(contexts),
+        "success_rate": counts @ np.array(task.utility) / len(contexts),
         "chance": task.chance,
         "n_contexts": len(contexts),
         "outcome_counts": counts,
@@ -70,13 +72,13 @@ def main(arguments: argparse.Namespace) -> None:
     }
     inputs = ("checkpoint", "pretrained", "test")
     made_by = script.made_by(arguments, *inputs, packages=["torch"], device=str(device), seconds=script.seconds())
-    write_table([success], "finetuned/success", arguments.success, made_by)
-    write_table(measured_rows(measurements), "finetuned/measured", arguments.measured, made_by)
-    write_table(action_rows(measurements), "finetuned/actions", arguments.actions, made_by)
-    write_table(bootstrap_rows(draws), "finetuned/bootstrap", arguments.bootstrap, made_by)
-    write_table(self_estimate_rows(estimates), "finetuned/self_estimate", arguments.self_estimate, made_by)
+    write_table([success], SUCCESS, arguments.success, made_by)
+    write_table(measured_rows(measurements), MEASURED, arguments.measured, made_by)
+    write_table(action_rows(measurements), ACTIONS, arguments.actions, made_by)
+    write_table(bootstrap_rows(draws), BOOTSTRAP, arguments.bootstrap, made_by)
+    write_table(self_estimate_rows(estimates), SELF_ESTIMATE, arguments.self_estimate, made_by)
     on_processor = made_by | {"device": "cpu"}  # as the differential measures always are
-    write_table(differentials, "differential", arguments.differential, on_processor)
+    write_table(differentials, DIFFERENTIAL, arguments.differential, on_processor)
 
 
 if __name__ == "__main__":

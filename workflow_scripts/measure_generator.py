@@ -6,10 +6,12 @@ from pathlib import Path
 from splithistory.environment import environment_of
 from splithistory.policy_measurement import MeasureSettings, generator_policy, repeats
 from sweep import script
-from sweep.chains import measured_contexts, read_chains
+from sweep.chains import read_chains
 from sweep.measurement_rows import measured_rows
 from sweep.provenance import require_made_with
+from sweep.schemas.measure import GENERATOR
 from sweep.tables import write_table
+from sweep.windows import measured_contexts
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -21,7 +23,7 @@ def main(arguments: argparse.Namespace) -> None:
     measurements = repeats(generator_policy(contexts, environment), contexts, environment, settings=measure_settings)
     rows = list(measured_rows(measurements))
     made_by = script.made_by(arguments, "test", seconds=script.seconds())
-    write_table(rows, "summary/generator", arguments.generator, made_by)
+    write_table(rows, GENERATOR, arguments.generator, made_by)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ import argparse
 from pathlib import Path
 
 from sweep import script
-from sweep.chains import measured_contexts, read_chains
+from sweep.chains import read_chains
 from sweep.checkpoints import load_checkpoint
 from sweep.device import select_device
 from sweep.differential import differential_rows
 from sweep.provenance import require_made_with
+from sweep.schemas.differential import DIFFERENTIAL
 from sweep.tables import write_table
+from sweep.windows import measured_contexts
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -22,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     contexts = measured_contexts(test, model.architecture.context_length, measure_settings["seed"])
     rows = differential_rows(model, contexts, measure_settings["n_contexts_differential"])
     made_by = script.made_by(arguments, "checkpoint", "test", packages=["torch"], seconds=script.seconds())
-    write_table(rows, "differential", arguments.differential, made_by)
+    write_table(rows, DIFFERENTIAL, arguments.differential, made_by)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from sweep.chains import read_chains
 from sweep.checkpoints import save_checkpoint
 from sweep.device import select_device
 from sweep.provenance import require_made_with
+from sweep.schemas.pretrain import PRETRAINING
 from sweep.snapshots import FileSnapshots
 from sweep.tables import write_table
 
@@ -33,7 +34,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     made_by |= {"resumed_at": observer.resumed_at, "seconds": script.seconds()}
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=settings["seed"])
-    write_table(rows, "pretrained/training", arguments.training, made_by)
+    write_table(rows, PRETRAINING, arguments.training, made_by)
     observer.remove()
 
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from splithistory.environment import environment_of
 from splithistory.task import Task
 from sweep import script
 from sweep.canonical_json import configuration_hash
 from sweep.claims.judging import claims_table
-from sweep.layout import Table, pretrained_keys, pretrained_table, summarized_tables, summary_table
-from sweep.provenance import made_otherwise, metadata_of, refuse
-from sweep.stages import origin
+from sweep.layout import MODEL, Table, keys_of, pretrained_table, summary_table
+from sweep.provenance import made_otherwise, metadata_of, read_metadata, refuse
+from sweep.schemas.measure import GENERATOR
+from sweep.schemas.summary import SUMMARY
+from sweep.stages import summarized_tables
 from sweep.summary import (
     actions_table,
     both_stages_table,
@@ -34,7 +35,8 @@ def main(arguments: argparse.Namespace) -> None:
     environment = environment_of(settings["sequence"])
     tasks = {name: Task.from_settings(name, entry, environment) for name, entry in settings["tasks"].items()}
     tables = stacked(settings, results)
-    pretrained, finetuned = tables["pretrained"], tables["finetuned"]
+    pretrained = tables["pretrain"] | tables["measure_pretrained"]
+    finetuned = tables["finetune"] | tables["measure"]
     cross_objective = cross_objective_table(finetuned["measured"], tasks)
     identification = identification_table(cross_objective, finetuned, tasks)
     summary = {
@@ -53,39 +55,39 @@ def main(arguments: argparse.Namespace) -> None:
         "differential": both_stages_table(pretrained["differential"], finetuned["differential"]),
     }
     summary["fits"] = fits_table(summary["policies"])
-    generator = read_table(summary_table(results, "generator"), "summary/generator").to_pandas()
+    generator = read_table(summary_table(results, "generator"), GENERATOR).to_pandas()
     summary["claims"] = claims_table(summary | {"generator": generator})
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
     for name, frame in summary.items():
-        write_table(frame, f"summary/{name}", summary_table(results, name), provenance=made_by)
+        write_table(frame, SUMMARY[name], summary_table(results, name), provenance=made_by)
 
 
 def stacked(settings: Mapping[str, Any], results: str) -> dict[str, dict[str, pd.DataFrame]]:
-    """All tables of a stage and name in one frame, with their keys; checkpoints apart.
+    """All tables of a rule and name in one frame, with their keys; checkpoints apart.
 
     Raises:
         TableError: if one is missing or unreadable, or another configuration made some.
     """
     tables = defaultdict(list)
     for table in summarized_tables(results, settings["sweep"]):
-        tables[table.stage, table.name].append(table)
+        tables[table.job.rule, table.name].append(table)
     hashes: dict[tuple[Any, ...], str] = {}
     problems = []
 
     def content(table: Table) -> pa.Table:
         rows = read_table(table.path, table.schema)
-        made_by, made = metadata_of(rows.schema, table.path), origin(settings, results, table)
-        job = (made.script, *table.keys.values())  # its tables have their settings in common
-        if job not in hashes:
-            hashes[job] = configuration_hash(made.settings)
-        if made_by.get("configuration_hash") != hashes[job]:
-            problems.extend(made_otherwise(made_by, made.settings, table.path))
+        made_by, job = metadata_of(rows.schema, table.path), table.job
+        name = (job.rule, *job.keys.values())  # its tables have their settings in common
+        if name not in hashes:
+            hashes[name] = configuration_hash(job.settings(settings))
+        if made_by.get("configuration_hash") != hashes[name]:
+            problems.extend(made_otherwise(made_by, job.settings(settings), table.path))
         return rows.replace_schema_metadata()
 
     frames: dict[str, dict[str, pd.DataFrame]] = defaultdict(dict)
-    for (stage, name), same in tables.items():
+    for (rule, name), same in tables.items():
         if name != "checkpoint":
-            frames[stage][name] = frame_of(same, content)
+            frames[rule][name] = frame_of(same, content)
     refuse(problems)
     return frames
 
@@ -100,17 +102,16 @@ def frame_of(tables: Sequence[Table], content: Callable[[Table], pa.Table]) -> p
     frame = pa.concat_tables(pieces).to_pandas(
         types_mapper=lambda arrow: pd.ArrowDtype(arrow) if pa.types.is_list(arrow) else None
     )
-    keys = pd.DataFrame([table.keys for table in tables])
+    keys = pd.DataFrame([table.job.keys for table in tables])
     return frame.assign(**{key: values.repeat(n_rows).to_numpy() for key, values in keys.items()})
 
 
 def numbers_of_parameters(settings: Mapping[str, Any], results: str) -> dict[tuple[str, int], int]:
     """Parameters of each pretrained model, by size and seed, from its checkpoint's metadata; no tensor is read."""
-    paths = {
-        (keys["size"], keys["seed"]): pretrained_table(results, "checkpoint", **keys)
-        for keys in pretrained_keys(settings["sweep"])
+    return {
+        (keys["size"], keys["seed"]): read_metadata(pretrained_table(results, "checkpoint", **keys))["n_parameters"]
+        for keys in keys_of(MODEL, settings["sweep"])
     }
-    return {model: metadata_of(pq.read_schema(path), path)["n_parameters"] for model, path in paths.items()}
 
 
 if __name__ == "__main__":

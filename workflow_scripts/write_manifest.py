@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 from sweep import script
-from sweep.layout import all_tables
 from sweep.provenance import checksum, metadata_of
+from sweep.schemas.manifest import MANIFEST
+from sweep.stages import all_tables
 from sweep.tables import read_table, write_table
 
 
@@ -22,7 +23,7 @@ def main(arguments: argparse.Namespace) -> None:
                 "configuration_hash": metadata_of(content.schema, table.path)["configuration_hash"],
             }
         )
-    write_table(rows, "manifest", arguments.manifest, script.made_by(arguments, seconds=script.seconds()))
+    write_table(rows, MANIFEST, arguments.manifest, script.made_by(arguments, seconds=script.seconds()))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ from sweep.figures.schedule import draw_schedule
 from sweep.figures.theme import save, style_context
 from sweep.files import replacing
 from sweep.jobs import recorded_jobs
-from sweep.layout import all_tables, summary_table
+from sweep.layout import summary_table
 from sweep.report import page
 from sweep.report.illustrations import figure_groups, illustration
 from sweep.report.results import headline, policies_overview, scorecard, sweep_size
 from sweep.report.run_details import run_details
+from sweep.schemas.summary import SUMMARY
+from sweep.stages import all_tables
 from sweep.tables import read_table
 
 
@@ -22,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     configuration, results = arguments.settings, arguments.results
     sweep = configuration["sweep"]
     claims, identification, policies = (
-        read_table(summary_table(results, name), f"summary/{name}").to_pandas()
+        read_table(summary_table(results, name), SUMMARY[name]).to_pandas()
         for name in ("claims", "identification", "policies")
     )
     made_by = script.made_by(arguments, packages=["jinja2", "matplotlib"])

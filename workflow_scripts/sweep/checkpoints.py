@@ -13,6 +13,7 @@ from splithistory.fast_model import FastPolicy
 from splithistory.model import Architecture, Policy
 from sweep.errors import REMEDY, TableError
 from sweep.provenance import metadata_of
+from sweep.schemas.checkpoint import CHECKPOINT
 from sweep.tables import read_table, write_table
 
 
@@ -40,7 +41,7 @@ def save_checkpoint(policy: Policy, path: Path | str, provenance: Mapping[str, A
         "n_parameters": policy.architecture.n_parameters,
         **more,
     }
-    write_table(rows, "checkpoint", path, metadata)
+    write_table(rows, CHECKPOINT, path, metadata)
 
 
 def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[FastPolicy, dict[str, Any]]:
@@ -56,7 +57,7 @@ def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[FastPolicy,
     Raises:
         TableError: if the file is missing, truncated, foreign, or its tensors do not fit its architecture.
     """
-    table = read_table(path, "checkpoint")
+    table = read_table(path, CHECKPOINT)
     metadata = metadata_of(table.schema, path)
     try:
         policy = FastPolicy(Architecture(**metadata["architecture"]), dropout)

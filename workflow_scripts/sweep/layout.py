@@ -1,40 +1,18 @@
-"""Where the tables of a sweep lie: Hive-style folders, one schema a folder."""
+"""Where the files of a sweep lie, and what a stage is: tables are in Hive-style folders, one schema per folder."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from splithistory.seeding import SPLITS
+from sweep.schemas.columns import Schema
 
-PRETRAINED_TABLES = ("checkpoint", "training", "differential")
-FINETUNED_TABLES = (
-    "checkpoint",
-    "training",
-    "success",
-    "measured",
-    "actions",
-    "bootstrap",
-    "self_estimate",
-    "differential",
-)
-# They look the same wherever they lie; every other table has a schema of its own.
-_TABLES_OF_BOTH_STAGES = ("checkpoint", "differential")
-SUMMARY_TABLES = (
-    "policies",
-    "cross_objective",
-    "generator",
-    "counterfactuals",
-    "actions",
-    "training",
-    "differential",
-    "fits",
-    "identification",
-    "claims",
-)
-# What the report's job writes; the schedule of the jobs before it is drawn there.
-REPORT_FILES = ("report.html", "schedule.svg", "schedule.png")
+# What a pretrained model and a policy are told apart by.
+MODEL = ("size", "seed")
+POLICY = ("task", *MODEL)
 
 
 def pretrained_table(results: str, name: str, size: str = "{size}", seed: int | str = "{seed}") -> str:
@@ -59,55 +37,10 @@ def sequence_table(results: str, split: str = "{split}") -> str:
     return f"{results}/sequences/{split}.parquet"
 
 
-def pretrained_keys(sweep: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The keys of every pretrained model of a sweep (``sizes``, ``seeds``)."""
-    return ({"size": size, "seed": seed} for size, seed in product(sweep["sizes"], sweep["seeds"]))
-
-
-def policy_keys(sweep: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The keys of every policy of a sweep (``tasks``, ``sizes``, ``seeds``)."""
-    return ({"task": task} | keys for task in sweep["tasks"] for keys in pretrained_keys(sweep))
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of a sweep.
-
-    Attributes:
-        stage: sequences, pretrained, finetuned or summary.
-        name: of the table in its stage.
-        path: its file.
-        keys: of the policy or pretrained model (``task``, ``size``, ``seed``).
-    """
-
-    stage: str
-    name: str
-    path: str
-    keys: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def schema(self) -> str:
-        """Name of its schema."""
-        return schema_name(self.stage, self.name)
-
-
-def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
-    """Every table of a sweep but the manifest, in the order in which they are made."""
-    for split in SPLITS:
-        yield Table("sequences", split, sequence_table(results, split))
-    for keys, name in product(pretrained_keys(sweep), PRETRAINED_TABLES):
-        yield Table("pretrained", name, pretrained_table(results, name, **keys), keys)
-    for keys, name in product(policy_keys(sweep), FINETUNED_TABLES):
-        yield Table("finetuned", name, finetuned_table(results, name, **keys), keys)
-    for name in SUMMARY_TABLES:
-        yield Table("summary", name, summary_table(results, name))
-
-
-def summarized_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
-    """What a summary is made from: all tables of policies and pretrained models but the checkpoints of policies."""
-    for table in all_tables(results, sweep):
-        if table.keys and (table.stage, table.name) != ("finetuned", "checkpoint"):
-            yield table
+def keys_of(names: Iterable[str], sweep: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every combination of some keys' values in a sweep, the last key's changing fastest."""
+    values = [SPLITS if name == "split" else sweep[f"{name}s"] for name in names]
+    return (dict(zip(names, chosen, strict=True)) for chosen in product(*values))
 
 
 def policy_folders(results: str) -> list[Path]:
@@ -116,8 +49,121 @@ def policy_folders(results: str) -> list[Path]:
     return sorted(path for stage, pattern in keys.items() for path in Path(results).glob(f"{stage}/*/{pattern}"))
 
 
-def schema_name(stage: str, table: str) -> str:
-    """Name of the schema of a stage's table."""
-    if stage == "sequences":
-        return stage
-    return table if stage != "summary" and table in _TABLES_OF_BOTH_STAGES else f"{stage}/{table}"
+_PLACES = {("split",): lambda results, name: sequence_table(results), MODEL: pretrained_table, POLICY: finetuned_table}
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A rule of the workflow: what its jobs depend on, read and write.
+
+    Attributes:
+        rule: its name.
+        script: file name of its script.
+        settings: the part of the configuration that a job depends on, given the configuration and the job's keys.
+        keys: what its jobs differ in; there is one job for each combination of their values, a single one without any.
+        inputs: patterns of the tables that a job reads, by option of the script; None if it reads all that there is.
+        schemas: of the tables that a job writes.
+        files: what else a job writes below the results folder, given the sweep's tasks.
+        published: which of the tables are published.
+    """
+
+    rule: str
+    script: str
+    settings: Callable[..., dict[str, Any]]
+    keys: tuple[str, ...] = ()
+    inputs: Mapping[str, str] | None = None
+    schemas: tuple[Schema, ...] = ()
+    files: Callable[[Sequence[str]], Sequence[str]] = lambda tasks: ()
+    published: tuple[Schema, ...] = ()
+
+    @cached_property
+    def tables(self) -> dict[str, Schema]:
+        """Schemas of the tables that a job writes, by option of the script."""
+        return {schema.table: schema for schema in self.schemas}
+
+    def path(self, table: str, results: str = "{results}") -> str:
+        """Pattern of the path of one of the tables."""
+        place = _PLACES.get(self.keys)
+        return place(results, table) if place else f"{results}/{self.tables[table].name}.parquet"
+
+    def log(self, results: str = "{results}") -> str:
+        """Pattern of the path of a job's log, and of the benchmark file beside it, without extension."""
+        return "/".join([f"{results}/logs", self.rule, *(f"{key}={{{key}}}" for key in self.keys)])
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a stage.
+
+    Attributes:
+        stage: its stage.
+        results: folder of the sweep.
+        keys: its own ('split', or 'task', 'size' and 'seed'), as far as its stage has them.
+        tasks: all of the sweep.
+    """
+
+    stage: Stage
+    results: str
+    keys: Mapping[str, Any]
+    tasks: Sequence[str]
+
+    @property
+    def rule(self) -> str:
+        """Name of its rule."""
+        return self.stage.rule
+
+    @cached_property
+    def log(self) -> Path:
+        """Its log; the benchmark file lies beside it."""
+        return Path(f"{self._filled(self.stage.log())}.log")
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """Paths of the tables that it reads, by option of its script; none for a stage that reads all that there is."""
+        return {name: self._filled(pattern) for name, pattern in (self.stage.inputs or {}).items()}
+
+    @cached_property
+    def tables(self) -> list["Table"]:
+        """The tables that it writes."""
+        tables = self.stage.tables.items()
+        return [Table(self._filled(self.stage.path(name)), name, schema, self) for name, schema in tables]
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """Paths of all that it writes."""
+        files = self.stage.files(self.tasks)
+        return [*(table.path for table in self.tables), *(f"{self.results}/{name}" for name in files)]
+
+    def settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What its outputs' metadata keep of the configuration."""
+        return self.stage.settings(config, **self.keys)
+
+    def _filled(self, pattern: str) -> str:
+        return pattern.format(results=self.results, **self.keys)
+
+
+class Table(NamedTuple):
+    """A table of a sweep.
+
+    Attributes:
+        path: its file.
+        name: the option of the script that writes it.
+        schema: its columns.
+        job: makes it.
+    """
+
+    path: str
+    name: str
+    schema: Schema
+    job: Job
+
+
+def jobs_of(stages: Iterable[Stage], results: str, sweep: Mapping[str, Any]) -> Iterator[Job]:
+    """Every job of some stages, in their order.
+
+    Args:
+        stages: in any order.
+        results: folder of the sweep.
+        sweep: what is run, as the configuration has it.
+    """
+    return (Job(stage, results, keys, sweep["tasks"]) for stage in stages for keys in keys_of(stage.keys, sweep))

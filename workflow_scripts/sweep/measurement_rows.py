@@ -6,6 +6,7 @@ from typing import Any
 from splithistory.policy_measurement import Measurement
 from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import Futures
+from sweep.schemas.measure import DISTRIBUTIONS, MEASURES
 
 
 def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
@@ -20,43 +21,28 @@ def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any
             "estimator": measurement.estimator,
             "counterfactual": measurement.counterfactual,
             "n_contexts": futures.n_windows,
-            "n_distinct_actions": futures.n_distinct_actions,
-            **measures_of(futures),
-            **distributions_of(futures),
+            **columns_of(futures, ("n_distinct_actions", *MEASURES, *DISTRIBUTIONS)),
         }
 
 
-def measures_of(futures: Futures) -> dict[str, float]:
-    """Columns of the measures, nats."""
-    return {
-        "entropy": futures.entropy,
-        "entropy_counterfactual": futures.entropy_counterfactual,
-        "op": futures.op,
-        "imp": futures.imp,
-    }
-
-
-def distributions_of(futures: Futures) -> dict[str, Any]:
-    """Columns of the futures themselves."""
-    return {
-        "outcome_distribution": futures.outcome_distribution,
-        "counterfactual_distribution": futures.counterfactual_distribution,
-    }
+def columns_of(futures: Futures, names: Iterable[str]) -> dict[str, Any]:
+    """The properties of futures that are columns under their own names."""
+    return {name: getattr(futures, name) for name in names}
 
 
 def bootstrap_rows(draws: Iterable[Futures]) -> Iterator[dict[str, Any]]:
-    """Rows of a 'bootstrap' table: a row a draw of the windows."""
+    """Rows of a 'bootstrap' table: one row per draw of the windows."""
     for draw, futures in enumerate(draws):
-        yield {"draw": draw, "op": futures.op, "imp": futures.imp, **distributions_of(futures)}
+        yield {"draw": draw, **columns_of(futures, ("op", "imp", *DISTRIBUTIONS))}
 
 
 def self_estimate_rows(estimates: Iterable[Futures]) -> Iterator[dict[str, Any]]:
-    """Rows of a 'self_estimate' table: a row a repeat."""
+    """Rows of a 'self_estimate' table: one row per repeat."""
     for repeat, futures in enumerate(estimates):
         yield {
             "repeat": repeat,
             "n_contexts": futures.n_windows,
-            **measures_of(futures),
+            **columns_of(futures, MEASURES),
             "odd_token_mass": futures.outcome_distribution[N_OUTCOMES:].sum(),  # which no even position carries
         }
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,8 @@ def require_made_with(settings: Mapping[Path, Mapping[str, Any]]) -> None:
     """
     problems = []
     for path, expected in settings.items():
-        try:
-            problems += made_otherwise(metadata_of(pq.read_schema(path), path), expected, path)
-        except (OSError, pa.ArrowException, TableError):
-            continue
+        with suppress(TableError):
+            problems += made_otherwise(read_metadata(path), expected, path)
     refuse(problems)
 
 
@@ -126,9 +125,22 @@ def metadata_of(schema: pa.Schema, path: Path | str) -> dict[str, Any]:
     return metadata
 
 
+def read_metadata(path: Path | str) -> dict[str, Any]:
+    """The metadata of a table on disk; its values are not read.
+
+    Raises:
+        TableError: if it is unreadable or carries none.
+    """
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise TableError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}). {REMEDY}") from error
+    return metadata_of(schema, path)
+
+
 def recorded_hash(path: Path | str) -> str | None:
     """Hash of the configuration that made a table; None where there is no such table."""
     try:
-        return metadata_of(pq.read_schema(path), path).get("configuration_hash")
-    except (OSError, pa.ArrowException, TableError):
+        return read_metadata(path).get("configuration_hash")
+    except TableError:
         return None

@@ -1,17 +1,24 @@
-"""The part of the configuration that each stage depends on, and nothing else of it.
+"""The stages of the workflow: what each depends on, reads and writes.
 
-Rules pass it to their script as canonical JSON, tables keep it in their metadata, and `origin` says what it must be for
-a table that is there already. Each function takes a valid configuration, or any part of one that holds its keys.
+The functions at the top give the part of the configuration that a stage depends on, and nothing else of it. Rules pass
+it to their script as canonical JSON, and tables keep it in their metadata. Each takes a valid configuration, or any
+part of one that holds its keys. The declarations below them are what the rules, the checks of provenance, `make watch`,
+`verify`, `adopt` and `publish` go by.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from splithistory.environment import environment_of
-from splithistory.seeding import SPLITS
 from splithistory.task import Task
-from sweep.layout import Table, finetuned_table, pretrained_table, sequence_table
+from sweep.layout import MODEL, POLICY, Stage, Table, jobs_of, sequence_table
+from sweep.schemas.checkpoint import CHECKPOINT
+from sweep.schemas.differential import DIFFERENTIAL
+from sweep.schemas.finetune import REINFORCEMENT
+from sweep.schemas.measure import ACTIONS, BOOTSTRAP, GENERATOR, MEASURED, SELF_ESTIMATE, SUCCESS
+from sweep.schemas.pretrain import PRETRAINING
+from sweep.schemas.sequences import CHAINS
+from sweep.schemas.summary import SUMMARY
 
 Config = Mapping[str, Any]
 Settings = dict[str, Any]
@@ -92,52 +99,68 @@ def drawing(config: Config) -> Settings:
     return summarizing(config) | {"figures": config["figures"]}
 
 
-@dataclass(frozen=True)
-class Origin:
-    """How a table is made.
+_LEARNT = {split: sequence_table("{results}", split) for split in ("train", "validation")}
+_TEST = {"test": sequence_table("{results}", "test")}
 
-    Attributes:
-        script: file name of the script.
-        settings: what its metadata keep of the configuration.
-        inputs: paths of the tables it is made from, by their part in it. Those of the summary are all others.
-    """
+SEQUENCES = Stage("sequences", "generate_sequences.py", generating, keys=("split",), inputs={}, schemas=(CHAINS,))
+MEASURE_GENERATOR = Stage(
+    "measure_generator",
+    "measure_generator.py",
+    measuring_generator,
+    inputs=_TEST,
+    schemas=(GENERATOR,),
+    published=(GENERATOR,),
+)
+PRETRAIN = Stage("pretrain", "pretrain.py", pretraining, keys=MODEL, inputs=_LEARNT, schemas=(CHECKPOINT, PRETRAINING))
+MEASURE_PRETRAINED = Stage(
+    "measure_pretrained",
+    "measure_pretrained.py",
+    measuring_pretrained,
+    keys=MODEL,
+    inputs={"checkpoint": PRETRAIN.path("checkpoint"), **_TEST},
+    schemas=(DIFFERENTIAL,),
+)
+FINETUNE = Stage(
+    "finetune",
+    "finetune.py",
+    finetuning,
+    keys=POLICY,
+    inputs={"pretrained": PRETRAIN.path("checkpoint"), **_LEARNT},
+    schemas=(CHECKPOINT, REINFORCEMENT),
+)
+MEASURE = Stage(
+    "measure",
+    "measure.py",
+    measuring,
+    keys=POLICY,
+    inputs={"checkpoint": FINETUNE.path("checkpoint"), "pretrained": PRETRAIN.path("checkpoint"), **_TEST},
+    schemas=(SUCCESS, MEASURED, ACTIONS, BOOTSTRAP, SELF_ESTIMATE, DIFFERENTIAL),
+    published=(MEASURED, BOOTSTRAP, SELF_ESTIMATE),  # what the pages in docs/ read
+)
+_SUMMARIES = tuple(SUMMARY.values())
+SUMMARIZE = Stage("summarize", "summarize.py", summarizing, schemas=_SUMMARIES, published=_SUMMARIES)
 
-    script: str
-    settings: Settings
-    inputs: dict[str, str]
+TRAINING = (PRETRAIN, FINETUNE)
+# The stages that make tables, each after those that it reads from; `workflow` has what follows.
+OF_TABLES = (SEQUENCES, MEASURE_GENERATOR, PRETRAIN, MEASURE_PRETRAINED, FINETUNE, MEASURE, SUMMARIZE)
 
 
-def origin(config: Config, results: str, table: Table) -> Origin:
-    """How a table of this configuration is made.
+def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
+    """Every table of a sweep but the manifest, each after those that it is made from."""
+    return (table for job in jobs_of(OF_TABLES, results, sweep) for table in job.tables)
 
-    Args:
-        config: a valid configuration.
-        results: folder of the sweep.
-        table: one of its tables.
-    """
-    chains = {split: sequence_table(results, split) for split in SPLITS}
-    model = {key: value for key, value in table.keys.items() if key != "task"}
-    pretrained = pretrained_table(results, "checkpoint", **model)
-    policy = finetuned_table(results, "checkpoint", **table.keys)
-    learnt = {split: chains[split] for split in ("train", "validation")}
-    test = {"test": chains["test"]}
-    match table.stage, table.name:
-        case "sequences", split:
-            return Origin("generate_sequences.py", generating(config, split), {})
-        case "pretrained", "differential":
-            settings = measuring_pretrained(config, **table.keys)
-            return Origin("measure_pretrained.py", settings, {"checkpoint": pretrained, **test})
-        case "pretrained", _:
-            return Origin("pretrain.py", pretraining(config, **table.keys), learnt)
-        case "finetuned", "checkpoint" | "training":
-            return Origin("finetune.py", finetuning(config, **table.keys), {"pretrained": pretrained, **learnt})
-        case "finetuned", _:
-            inputs = {"checkpoint": policy, "pretrained": pretrained, **test}
-            return Origin("measure.py", measuring(config, **table.keys), inputs)
-        case "summary", "generator":
-            return Origin("measure_generator.py", measuring_generator(config), test)
-        case _:
-            return Origin("summarize.py", summarizing(config), {})
+
+def summarized_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
+    """What a summary is made from: all tables of policies and pretrained models but the checkpoints of policies."""
+    of_policies = [stage for stage in OF_TABLES if "size" in stage.keys]
+    tables = (table for job in jobs_of(of_policies, results, sweep) for table in job.tables)
+    return (table for table in tables if (table.job.stage, table.name) != (FINETUNE, "checkpoint"))
+
+
+def n_weights(config: Config, size: str) -> int:
+    """Weights in the blocks of a size's policies; what a job needs grows with them."""
+    shape = architecture_settings(config, size)
+    return shape["n_layers"] * shape["d_model"] * (4 * shape["d_model"] + 2 * shape["d_ff"])
 
 
 def utility_settings(config: Mapping[str, Any], task: str) -> list[float]:

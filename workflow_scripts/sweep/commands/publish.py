@@ -12,28 +12,21 @@ import yaml
 
 from sweep.configuration import load
 from sweep.errors import UserError
-from sweep.figures import figure_names
 from sweep.jobs import recorded_jobs
-from sweep.layout import REPORT_FILES, SUMMARY_TABLES, finetuned_table, policy_keys, summary_table
 from sweep.tables import read_table
-
-OF_POLICIES = ("measured", "bootstrap", "self_estimate")
+from sweep.workflow import FIGURES, MANIFEST, REPORT, all_jobs
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Copy the files; returns the exit status."""
     config, folder = load(arguments.configfile), arguments.folder
     results, sweep = Path(config["results_dir"]), config["sweep"]
-    files = [
-        *(summary_table(".", name) for name in SUMMARY_TABLES),
-        *(finetuned_table(".", name, **keys) for keys in policy_keys(sweep) for name in OF_POLICIES),
-    ]
+    jobs = list(all_jobs(".", sweep))
+    tables = [table for job in jobs for table in job.tables if table.schema in job.stage.published]
+    files = [table.path for table in tables]
     if not arguments.tables_only:
-        files += [
-            *(f"figures/{name}.{kind}" for name in figure_names(sweep["tasks"]) for kind in ("svg", "png")),
-            *REPORT_FILES,
-            "manifest.parquet",  # which the report links to
-        ]
+        # The report links to the manifest.
+        files += [path for job in jobs if job.stage in (FIGURES, REPORT, MANIFEST) for path in job.outputs]
     files = [path.removeprefix("./") for path in files]
     if missing := [path for path in files if not (results / path).exists()]:
         raise UserError(f"{results} is not finished: {len(missing)} files are missing, such as {missing[0]}")
@@ -42,9 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     for path in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(results / path, folder / path)
-    for name in SUMMARY_TABLES:
-        table = read_table(summary_table(str(folder), name), f"summary/{name}")
-        table.to_pandas().to_csv(folder / "summary" / f"{name}.csv", index=False)
+    for table in tables:
+        if not table.job.keys:
+            frame = read_table(folder / table.path, table.schema).to_pandas()
+            frame.to_csv((folder / table.path).with_suffix(".csv"), index=False)
     recorded_jobs(results / "logs", sweep).to_csv(folder / "jobs.csv", index=False)
     (folder / "configuration.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     print(f"{len(files)} files of {results} are in {folder}.")

@@ -4,14 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from sweep.canonical_json import configuration_hash
-from sweep.errors import REMEDY, TableError
 from sweep.formatting import MISSING, counted, duration, number
-from sweep.provenance import metadata_of
+from sweep.provenance import read_metadata
 
 
 class _Dumper(yaml.SafeDumper):
@@ -46,18 +43,9 @@ def _versions(tables: Iterable[str]) -> list[dict[str, str]]:
     """Every library that a table names; more than one version if the tables were not all made with the same."""
     found: dict[str, set[str]] = {}
     for path in tables:
-        for library, version in _metadata(path)["versions"].items():
+        for library, version in read_metadata(path)["versions"].items():
             found.setdefault(library, set()).add(version)
     return [{"library": library, "version": ", ".join(sorted(found[library]))} for library in sorted(found)]
-
-
-def _metadata(path: str) -> dict[str, Any]:
-    """A table's metadata; its values are not read."""
-    try:
-        schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        raise TableError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}). {REMEDY}") from error
-    return metadata_of(schema, path)
 
 
 def _benchmark(rule: str, jobs: pd.DataFrame) -> dict[str, str]:

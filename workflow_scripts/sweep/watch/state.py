@@ -7,11 +7,10 @@ knows), and runs while its log grows and Snakemake's lock is there.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,52 +19,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from splithistory.seeding import SPLITS
-from sweep.figures import figure_names
-from sweep.layout import (
-    REPORT_FILES,
-    SUMMARY_TABLES,
-    finetuned_table,
-    policy_keys,
-    pretrained_keys,
-    pretrained_table,
-    sequence_table,
-    summary_table,
-)
+from sweep.layout import Job
 from sweep.snakemake_internals import locked_since
-from sweep.stages import architecture_settings, finetune_settings, pretrain_settings
+from sweep.stages import TRAINING, n_weights
+from sweep.workflow import all_jobs
 
 T = TypeVar("T")
 
 # A training job writes to its log every few seconds, the others at least when they begin.
 LONGEST_SILENCE = 300  # seconds
-
-# The rules that run once for each model or policy, with their tables; tests/test_watch.py asks Snakemake about them.
-_OF_MODELS = {"pretrain": ("checkpoint", "training"), "measure_pretrained": ("differential",)}
-_OF_POLICIES = {
-    "finetune": ("checkpoint", "training"),
-    "measure": ("success", "measured", "actions", "bootstrap", "self_estimate", "differential"),
-}
-TRAINING = ("pretrain", "finetune")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job of a sweep.
-
-    Attributes:
-        rule: name of its rule.
-        keys: its 'task', 'size' and 'seed', as far as it has them.
-        outputs: every file that it makes.
-        log: its log; the benchmark file lies beside it.
-        work: what its time is about proportional to: weights of the blocks, times steps if it trains.
-    """
-
-    rule: str
-    keys: Mapping[str, Any]
-    outputs: tuple[Path, ...]
-    log: Path
-    work: float = 1.0
 
 
 class State(Enum):
@@ -136,62 +98,13 @@ class Sweep:
         left = {(job.job.rule, *job.job.keys.values()): job.left for job in self.unfinished if not np.isnan(job.left)}
         chains: dict[tuple[Any, ...], float] = defaultdict(float)
         for progress in self.unfinished:
-            if progress.job.rule in _OF_POLICIES and not np.isnan(progress.left):
+            if "task" in progress.job.keys and not np.isnan(progress.left):
                 chains[tuple(progress.job.keys.values())] += progress.left
         longest = max(
             (seconds + left.get(("pretrain", size, seed), 0.0) for (_, size, seed), seconds in chains.items()),
             default=0.0,
         )
         return max(sum(left.values()) / at_once, longest)
-
-
-def jobs_of(configuration: Mapping[str, Any]) -> list[Job]:
-    """Every job of a sweep, in the order in which rules come to their turn.
-
-    Args:
-        configuration: a valid one; its ``results_dir`` is relative to the working directory, as Snakemake has it.
-    """
-    results, sweep = configuration["results_dir"].rstrip("/"), configuration["sweep"]
-    models, policies = list(pretrained_keys(sweep)), list(policy_keys(sweep))
-
-    def once(log: str, *outputs: str) -> Job:
-        rule, _, _ = log.partition("/")
-        return Job(rule, {}, tuple(map(Path, outputs)), Path(f"{results}/logs/{log}.log"))
-
-    def one_each(rule: str) -> Iterator[Job]:
-        of_models = rule in _OF_MODELS
-        names, path = (_OF_MODELS[rule], pretrained_table) if of_models else (_OF_POLICIES[rule], finetuned_table)
-        for keys in models if of_models else policies:
-            folder = "/".join(f"{key}={value}" for key, value in keys.items())
-            yield Job(
-                rule,
-                keys,
-                tuple(Path(path(results, name, **keys)) for name in names),
-                Path(f"{results}/logs/{rule}/{folder}.log"),
-                _work(configuration, rule, keys),
-            )
-
-    figures = product(figure_names(sweep["tasks"]), ("svg", "png"))
-    return [
-        *(once(f"sequences/split={split}", sequence_table(results, split)) for split in SPLITS),
-        once("measure_generator", summary_table(results, "generator")),
-        *(job for rule in _OF_MODELS for job in one_each(rule)),
-        *(job for rule in _OF_POLICIES for job in one_each(rule)),
-        once("summarize", *(summary_table(results, name) for name in SUMMARY_TABLES if name != "generator")),
-        once("figures", *(f"{results}/figures/{name}.{suffix}" for name, suffix in figures)),
-        once("report", *(f"{results}/{name}" for name in REPORT_FILES)),
-        once("manifest", f"{results}/manifest.parquet"),
-    ]
-
-
-def _work(configuration: Mapping[str, Any], rule: str, keys: Mapping[str, Any]) -> float:
-    shape = architecture_settings(configuration, keys["size"])
-    weights = shape["n_layers"] * shape["d_model"] * (4 * shape["d_model"] + 2 * shape["d_ff"])
-    if rule == "pretrain":
-        return weights * pretrain_settings(configuration, keys["size"])["n_steps"]
-    if rule == "finetune":
-        return weights * finetune_settings(configuration, keys["size"], keys["task"])["n_steps"]
-    return float(weights)
 
 
 def read_sweep(configuration: Mapping[str, Any], now: float, folder: Path | str = ".") -> Sweep:
@@ -203,11 +116,12 @@ def read_sweep(configuration: Mapping[str, Any], now: float, folder: Path | str 
         folder: Snakemake's working directory, which holds its locks and which ``results_dir`` is relative to.
     """
     folder = Path(folder)
-    jobs = jobs_of(configuration)
-    since = locked_since(folder, {str(path) for job in jobs for path in job.outputs})
+    # Relative to the working directory, as Snakemake has it.
+    jobs = list(all_jobs(configuration["results_dir"].rstrip("/"), configuration["sweep"]))
+    since = locked_since(folder, {path for job in jobs for path in job.outputs})
     progress = [_progress(job, folder, since, now) for job in jobs]
     written = [time for job in jobs for path in (job.log, *job.outputs) if (time := _written(folder / path))]
-    return Sweep(list(_with_estimates(progress)), since, now - max(written, default=-np.inf))
+    return Sweep(list(_with_estimates(progress, configuration)), since, now - max(written, default=-np.inf))
 
 
 def _written(path: Path) -> float | None:
@@ -270,7 +184,7 @@ def logged_rows(text: str) -> pd.DataFrame:
 def _curve(job: Job, folder: Path) -> pd.DataFrame:
     """The evaluations of a finished training job; empty for any other job."""
     nothing = pd.DataFrame()
-    if job.rule not in TRAINING:
+    if job.stage not in TRAINING:
         return nothing
     _, training = job.outputs
     return _cached(_table, folder / training, default=nothing)
@@ -299,27 +213,33 @@ def _read(read: Callable[[Path], T], path: Path, written: float) -> T:
     return read(path)
 
 
-def _with_estimates(jobs: Iterable[Progress]) -> Iterator[Progress]:
+def _with_estimates(jobs: Sequence[Progress], configuration: Mapping[str, Any]) -> Iterator[Progress]:
     """The jobs with the time left of each: as its rule and size took, else in proportion to others' work."""
-    jobs = list(jobs)
+    works = [_work(configuration, progress.job) for progress in jobs]
     paces: dict[Any, list[float]] = defaultdict(list)  # seconds a unit of work
-    for progress in jobs:
+    for progress, work in zip(jobs, works, strict=True):
         if not np.isnan(progress.took):
             for kind in _kinds(progress.job):
-                paces[kind].append(progress.took / progress.job.work)
-    for progress in jobs:
-        if not np.isnan(progress.left):
+                paces[kind].append(progress.took / work)
+    for progress, work in zip(jobs, works, strict=True):
+        kinds = _kinds(progress.job)
+        kind = next((kind for kind in kinds if kind in paces), None)
+        if kind is None or not np.isnan(progress.left):
             yield progress
             continue
-        kind = next((kind for kind in _kinds(progress.job) if kind in paces), None)
-        if kind is None:
-            yield progress
-            continue
-        took = float(np.mean(paces[kind])) * progress.job.work
+        took = float(np.mean(paces[kind])) * work
         since = progress.silence if progress.state is State.RUNNING else 0.0
-        yield replace(progress, left=max(took - since, 0.0), scaled=kind != _kinds(progress.job)[0])
+        yield replace(progress, left=max(took - since, 0.0), scaled=kind != kinds[0])
+
+
+def _work(configuration: Mapping[str, Any], job: Job) -> float:
+    """What a job's time is about proportional to: weights of the blocks, times steps if it trains."""
+    if "size" not in job.keys:
+        return 1.0
+    n_steps = job.settings(configuration)[job.rule]["n_steps"] if job.stage in TRAINING else 1
+    return float(n_weights(configuration, job.keys["size"]) * n_steps)
 
 
 def _kinds(job: Job) -> list[Any]:
     """What a job's time is estimated from, best first: its rule and size, its rule, all training."""
-    return [(job.rule, job.keys.get("size")), job.rule, *(["training"] if job.rule in TRAINING else [])]
+    return [(job.rule, job.keys.get("size")), job.rule, *(["training"] if job.stage in TRAINING else [])]

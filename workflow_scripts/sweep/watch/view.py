@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.formatting import counted, number
+from sweep.layout import Job
 from sweep.stages import task_of
-from sweep.watch.state import LONGEST_SILENCE, TRAINING, Job, Progress, State, Sweep
+from sweep.watch.state import LONGEST_SILENCE, Progress, State, Sweep
 
 _STYLES = {
     State.DONE: "green",
@@ -121,7 +122,7 @@ def _name(job: Job) -> str:
 
 
 def _latest(progress: Progress, graded: Container[str]) -> Text:
-    if progress.job.rule not in TRAINING or progress.curve.empty:
+    if progress.curve.empty:
         return Text()
     column, name = _curve_of(progress.job.rule, progress.job.keys.get("task"), graded)
     return Text(f"{sparkline(progress.curve[column], 10)} {name} {number(progress.curve[column].iloc[-1], '.3f')}")
@@ -194,9 +195,9 @@ def _counts(sweep: Sweep, sizes: Sequence[str]) -> RenderableType:
     for progress in sweep.jobs:
         by_rule.setdefault(progress.job.rule, []).append(progress)
     for rule, jobs in by_rule.items():
-        if jobs[0].job.keys:
+        if "size" in jobs[0].job.keys:
             table.add_row(rule, *(_count([job for job in jobs if job.job.keys["size"] == size]) for size in sizes))
-    once = [jobs[0] for jobs in by_rule.values() if not jobs[0].job.keys]
+    once = [jobs[0] for jobs in by_rule.values() if "size" not in jobs[0].job.keys]
     line = Text("  ").join(Text(f"{_SIGNS[job.state]} {job.job.rule}", _STYLES[job.state]) for job in once)
     return Group(table, line)
 

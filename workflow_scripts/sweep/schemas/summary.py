@@ -1,0 +1,126 @@
+"""The summary tables, by name."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from sweep.schemas.columns import COUNT, DISTRIBUTION, LOG_8, LOG_16, RATE, TRUTH, Schema, integer, lists, number, text
+from sweep.schemas.differential import DIFFERENTIAL
+from sweep.schemas.finetune import REINFORCEMENT
+from sweep.schemas.measure import MEASURED
+from sweep.schemas.pretrain import PRETRAINING
+
+_POLICY = {"task": text(), "size": text(), "seed": COUNT}
+_STAGE = {"stage": text("pretrain", "finetune"), "task": text(nullable=True), "size": text(), "seed": COUNT}
+_LEARNING = PRETRAINING.columns | REINFORCEMENT.columns
+_OP, _STDERR = number(-LOG_8, LOG_8), number(0, nullable=True)
+
+_VERDICT = text("replicated", "not replicated", "inconclusive")
+_COLUMNS = {
+    "policies": {
+        "task": text(),
+        "n_good": integer(1, 7, nullable=True),  # missing for a graded task
+        "utility": lists(pa.float64(), 8),
+        "chance": RATE,
+        "size": text(),
+        "n_parameters": integer(1),
+        "seed": COUNT,
+        "pretraining_loss": number(0),
+        "maintenance_loss": number(0),
+        "natural_loss": number(0),
+        "off_alphabet_rate": RATE,
+        "success_rate": RATE,
+        "success_rate_pretrained": RATE,
+        "success_rate_counterfactual": RATE,
+        "op": _OP,
+        "op_stderr": _STDERR,
+        "op_predicted": number(0),
+        "op_excess": number(),
+        "op_favouritism": number(-1e-9),
+        "op_within_good": number(-1e-12, nullable=True),
+        "op_within_bad": number(-1e-12, nullable=True),
+        "op_nonuniformity": number(-1e-9),
+        "imp": number(-1e-9),
+        "imp_stderr": _STDERR,
+        "imp_minimum": number(-1e-9, nullable=True),
+        "imp_minimum_reason": text(nullable=True),
+        "imp_ratio": number(0, nullable=True),
+        "imp_excess": number(nullable=True),
+        "imp_excess_jensen": number(-1e-9, nullable=True),
+        "op_study": _OP,
+        "op_predicted_study": number(0),
+        "imp_study": number(-1e-9),
+        "imp_minimum_study": number(-1e-9),
+        "op_self": number(-LOG_16, LOG_16),
+        "imp_self": number(-1e-9),
+        "identified_task": text(nullable=True),
+        "good_set": lists(pa.int8()),
+        "outcome_distribution": DISTRIBUTION,
+        "counterfactual_distribution": DISTRIBUTION,
+    },
+    "cross_objective": {
+        **_POLICY,
+        "evaluated_task": text(),
+        "is_training_task": TRUTH,
+        "success_rate": RATE,
+        "success_rate_counterfactual": RATE,
+        "op": _OP,
+        "op_predicted": number(0),
+        "op_excess": number(),
+        "imp": number(-1e-9),
+        "imp_minimum": number(-1e-9, nullable=True),
+        "imp_ratio": number(0, nullable=True),
+        "imp_excess": number(nullable=True),
+    },
+    "counterfactuals": {
+        **_POLICY,
+        "counterfactual": MEASURED.columns["counterfactual"],
+        "op": _OP,
+        "op_stderr": _STDERR,
+        "imp": number(-1e-9),
+        "imp_stderr": _STDERR,
+    },
+    "identification": {
+        **_POLICY,
+        "measure": text("op", "imp"),
+        "identified_task": text(nullable=True),
+        "correct": TRUTH,
+        "true_set_rank": integer(1, nullable=True),
+        "true_set_rank_low": number(1, nullable=True),
+        "true_set_rank_high": number(1, nullable=True),
+        "true_set_rank_reason": text(nullable=True),
+        "n_promoted": COUNT,
+        "best_set": lists(pa.int8()),
+    },
+    "actions": {**_POLICY, "action": integer(0, 15), "weight": RATE, "outcome_distribution": DISTRIBUTION},
+    "training": {
+        **_STAGE,
+        "step": integer(1),
+        **{name: replace(column, nullable=True) for name, column in _LEARNING.items() if name != "step"},
+    },
+    "differential": _STAGE | DIFFERENTIAL.columns,
+    "fits": {
+        "figure": text(),
+        "group": text(),
+        "slope": number(nullable=True),
+        "slope_stderr": number(0, nullable=True),
+        "intercept": number(nullable=True),
+        "intercept_stderr": number(0, nullable=True),
+        "r_squared": number(-1e-9, 1 + 1e-9, nullable=True),
+        "n": COUNT,
+    },
+    "claims": {
+        "claim": integer(1),
+        "statement": text(),
+        "statistic": text(),
+        "value": number(nullable=True),
+        "low": number(nullable=True),
+        "high": number(nullable=True),
+        "side": text("above", "below", "within"),
+        "threshold": number(),
+        "verdict": _VERDICT,
+        "verdict_claim": _VERDICT,
+        "n": COUNT,
+    },
+}
+SUMMARY = {name: Schema(f"summary/{name}", columns) for name, columns in _COLUMNS.items()}
