@@ -44,7 +44,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     made_by |= {"resumed_at": observer.resumed_at, "seconds": script.seconds()}
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=pretraining["seed"])
-    write_table(rows, REINFORCEMENT, arguments.training, made_by)
+    write_table(rows, REINFORCEMENT, arguments.training, provenance=made_by)
     observer.remove()
 
 

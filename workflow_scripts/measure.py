@@ -72,13 +72,13 @@ def main(arguments: argparse.Namespace) -> None:
     }
     inputs = ("checkpoint", "pretrained", "test")
     made_by = script.made_by(arguments, *inputs, packages=["torch"], device=str(device), seconds=script.seconds())
-    write_table([success], SUCCESS, arguments.success, made_by)
-    write_table(measured_rows(measurements), MEASURED, arguments.measured, made_by)
-    write_table(action_rows(measurements), ACTIONS, arguments.actions, made_by)
-    write_table(bootstrap_rows(draws), BOOTSTRAP, arguments.bootstrap, made_by)
-    write_table(self_estimate_rows(estimates), SELF_ESTIMATE, arguments.self_estimate, made_by)
+    write_table([success], SUCCESS, arguments.success, provenance=made_by)
+    write_table(measured_rows(measurements), MEASURED, arguments.measured, provenance=made_by)
+    write_table(action_rows(measurements), ACTIONS, arguments.actions, provenance=made_by)
+    write_table(bootstrap_rows(draws), BOOTSTRAP, arguments.bootstrap, provenance=made_by)
+    write_table(self_estimate_rows(estimates), SELF_ESTIMATE, arguments.self_estimate, provenance=made_by)
     on_processor = made_by | {"device": "cpu"}  # as the differential measures always are
-    write_table(differentials, DIFFERENTIAL, arguments.differential, on_processor)
+    write_table(differentials, DIFFERENTIAL, arguments.differential, provenance=on_processor)
 
 
 if __name__ == "__main__":

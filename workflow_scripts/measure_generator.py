@@ -23,7 +23,7 @@ def main(arguments: argparse.Namespace) -> None:
     measurements = repeats(generator_policy(contexts, environment), contexts, environment, settings=measure_settings)
     rows = list(measured_rows(measurements))
     made_by = script.made_by(arguments, "test", seconds=script.seconds())
-    write_table(rows, GENERATOR, arguments.generator, made_by)
+    write_table(rows, GENERATOR, arguments.generator, provenance=made_by)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     contexts = measured_contexts(test, model.architecture.context_length, measure_settings["seed"])
     rows = differential_rows(model, contexts, measure_settings["n_contexts_differential"])
     made_by = script.made_by(arguments, "checkpoint", "test", packages=["torch"], seconds=script.seconds())
-    write_table(rows, DIFFERENTIAL, arguments.differential, made_by)
+    write_table(rows, DIFFERENTIAL, arguments.differential, provenance=made_by)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     made_by |= {"resumed_at": observer.resumed_at, "seconds": script.seconds()}
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=settings["seed"])
-    write_table(rows, PRETRAINING, arguments.training, made_by)
+    write_table(rows, PRETRAINING, arguments.training, provenance=made_by)
     observer.remove()
 
 

@@ -23,7 +23,7 @@ def main(arguments: argparse.Namespace) -> None:
                 "configuration_hash": metadata_of(content.schema, table.path)["configuration_hash"],
             }
         )
-    write_table(rows, MANIFEST, arguments.manifest, script.made_by(arguments, seconds=script.seconds()))
+    write_table(rows, MANIFEST, arguments.manifest, provenance=script.made_by(arguments, seconds=script.seconds()))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from sweep.tables import read_table, write_table
 
 def write_chains(chains: Tokens, path: Path | str, provenance: Mapping[str, Any]) -> None:
     """Write (n_chains, length) tokens, whole or not at all."""
-    write_table(pd.DataFrame({"chain": np.arange(len(chains)), "tokens": list(chains)}), CHAINS, path, provenance)
+    write_table(
+        pd.DataFrame({"chain": np.arange(len(chains)), "tokens": list(chains)}), CHAINS, path, provenance=provenance
+    )
 
 
 def read_chains(path: Path | str) -> Tokens:

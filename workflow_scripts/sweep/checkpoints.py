@@ -41,7 +41,7 @@ def save_checkpoint(policy: Policy, path: Path | str, provenance: Mapping[str, A
         "n_parameters": policy.architecture.n_parameters,
         **more,
     }
-    write_table(rows, CHECKPOINT, path, metadata)
+    write_table(rows, CHECKPOINT, path, provenance=metadata)
 
 
 def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[FastPolicy, dict[str, Any]]:

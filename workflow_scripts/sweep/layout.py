@@ -126,7 +126,7 @@ class Job:
     def tables(self) -> list["Table"]:
         """The tables that it writes."""
         tables = self.stage.tables.items()
-        return [Table(self._filled(self.stage.path(name)), name, schema, self) for name, schema in tables]
+        return [Table(self._filled(self.stage.path(name)), name, schema, job=self) for name, schema in tables]
 
     @cached_property
     def outputs(self) -> list[str]:
@@ -166,4 +166,4 @@ def jobs_of(stages: Iterable[Stage], results: str, sweep: Mapping[str, Any]) -> 
         results: folder of the sweep.
         sweep: what is run, as the configuration has it.
     """
-    return (Job(stage, results, keys, sweep["tasks"]) for stage in stages for keys in keys_of(stage.keys, sweep))
+    return (Job(stage, results, keys, tasks=sweep["tasks"]) for stage in stages for keys in keys_of(stage.keys, sweep))

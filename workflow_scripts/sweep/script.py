@@ -97,7 +97,9 @@ def made_by(arguments: argparse.Namespace, *inputs: str, packages: Sequence[str]
         more: further entries.
     """
     files = {name: getattr(arguments, name) for name in inputs}
-    return {"device": "cpu", "threads": 1} | provenance(arguments.settings, arguments.code, files, packages, **more)
+    return {"device": "cpu", "threads": 1} | provenance(
+        arguments.settings, arguments.code, files, packages=packages, **more
+    )
 
 
 def seconds() -> float:

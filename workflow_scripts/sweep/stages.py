@@ -57,7 +57,7 @@ def finetuning(config: Config, task: str, size: str, seed: int) -> Settings:
 def measuring(config: Config, task: str, size: str, seed: int) -> Settings:
     """What the measures of a policy depend on."""
     return {
-        "policy": finetuning(config, task, size, seed),
+        "policy": finetuning(config, task, size, seed=seed),
         "test": generating(config, "test"),
         "measure": dict(config["measure"]),
     }

@@ -20,6 +20,7 @@ from splithistory.split_history import smooth
 from splithistory.task import Task
 from splithistory.theory import jensen_gaps, theory_of
 from sweep.repeats import split_history_repeats
+from sweep.schemas.measure import MEASURES
 
 KEYS = ["task", "size", "seed"]
 MODEL = ["size", "seed"]
@@ -59,7 +60,7 @@ def policies_table(
     judged = exact.join(_theory_by_own_task(exact, tasks))
     means = judged.groupby(KEYS, sort=False).mean(numeric_only=True)
     study = sampled.join(_theory_by_own_task(sampled, tasks)).groupby(KEYS).mean(numeric_only=True).loc[means.index]
-    stderr = judged.groupby(KEYS, sort=False)[["op", "imp"]].sem()
+    stderr = judged.groupby(KEYS, sort=False)[list(MEASURES)].sem().add_suffix("_stderr")
     models = means.index.droplevel("task")
     pretraining = pretrained["training"].sort_values("step").groupby(MODEL).last().loc[models]
     finetuning = finetuned["training"].sort_values("step").groupby(KEYS).last().loc[means.index]
@@ -74,6 +75,8 @@ def policies_table(
     return (
         _judged(means)
         .assign(
+            **means[list(MEASURES)],
+            **stderr,
             n_good=pd.array([len(good_set) or pd.NA for good_set in good_sets], dtype="Int64"),
             utility=list(utility),
             chance=[task.chance for task in own],
@@ -83,12 +86,10 @@ def policies_table(
             natural_loss=finetuning["natural_loss"],
             off_alphabet_rate=success["off_alphabet_rate"],
             success_rate_pretrained=gained_pretrained / success["n_contexts"],
-            op_stderr=stderr["op"],
             op_favouritism=means["op_favouritism"],
             op_within_good=means["op_within_good"],
             op_within_bad=means["op_within_bad"],
             op_nonuniformity=means["op_nonuniformity"],
-            imp_stderr=stderr["imp"],
             imp_minimum_reason=reasons.where(~np.isfinite(means["imp_minimum"])),
             imp_excess_jensen=_mean_jensen_gaps(judged, actions, tasks),
             op_study=study["op"],

@@ -72,14 +72,14 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
                     for library, version in made_by.get("versions", {}).items():
                         versions[library].add(version)
                     if job.stage is MANIFEST:
-                        _compare_with_manifest(found, path, content, results, values)
+                        _compare_with_manifest(found, path, content, results=results, values=values)
                     values[path] = checksum(content), content.num_rows
                 else:
                     made_by = _source(path)
             except TableError as error:
                 found.problems[path].append(str(error).removeprefix(f"{path}: "))
                 continue
-            found.problems[path] += _origin_problems(path, made_by, settings, code)
+            found.problems[path] += _origin_problems(path, made_by, settings, code=code)
             # Inputs come before what is made from them.
             found.problems[path] += [
                 f"was made from another {name} than {source} is now. {REMEDY}"

@@ -44,14 +44,14 @@ class Point(NamedTuple):
     n: int
 
 
-NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
-NO_POINT = Point(np.nan, np.nan, 0, 0)
+NOTHING = Estimate(np.nan, np.nan, np.nan, n=0)
+NO_POINT = Point(np.nan, np.nan, 0, n=0)
 
 
 def interval(point: Point, confidence: float = CONFIDENCE) -> Estimate:
     """Student's t interval."""
     half = stats.t.ppf((1 + confidence) / 2, point.df) * point.stderr
-    return Estimate(point.value, point.value - half, point.value + half, point.n)
+    return Estimate(point.value, point.value - half, point.value + half, n=point.n)
 
 
 def simultaneous(points: Iterable[Point]) -> list[Estimate]:
@@ -81,14 +81,14 @@ def _extreme(estimates: Sequence[Estimate], pick: Callable[..., np.ndarray]) -> 
 def magnitude(estimate: Estimate) -> Estimate:
     """The absolute value; its interval reaches down to 0 if the estimate's own holds 0."""
     low, high = estimate.low, estimate.high
-    return Estimate(abs(estimate.value), np.max([low, -high, 0.0]), np.max([-low, high]), estimate.n)
+    return Estimate(abs(estimate.value), np.max([low, -high, 0.0]), np.max([-low, high]), n=estimate.n)
 
 
 def mean(values: pd.Series) -> Point:
     """Mean over models."""
     values = values.dropna()
     n = len(values)
-    return Point(values.mean(), stats.sem(values) if n > 1 else np.nan, n - 1, n) if n else NO_POINT
+    return Point(values.mean(), stats.sem(values) if n > 1 else np.nan, n - 1, n=n) if n else NO_POINT
 
 
 def means(values: pd.DataFrame) -> list[Point]:
@@ -129,7 +129,7 @@ def _gradients(x: np.ndarray, y: np.ndarray, combinations: Sequence[np.ndarray])
         coefficients, covariance = np.polyfit(x, y, n_coefficients - 1, cov=True)
     else:
         coefficients = np.polyfit(x, y, n_coefficients - 1)
-    return [Point(c @ coefficients, np.sqrt(c @ covariance @ c), n - n_coefficients, n) for c in combinations]
+    return [Point(c @ coefficients, np.sqrt(c @ covariance @ c), n - n_coefficients, n=n) for c in combinations]
 
 
 def _against_size(values: pd.Series, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
@@ -169,9 +169,9 @@ def jackknife(statistic: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -
     with np.errstate(divide="ignore", invalid="ignore"):
         (value,) = statistic(total[None])
         if n < 2:
-            return Point(value, np.nan, n - 1, n)
+            return Point(value, np.nan, n - 1, n=n)
         without = statistic(total - sums)
-    return Point(value, np.sqrt((n - 1) * without.var()), n - 1, n)
+    return Point(value, np.sqrt((n - 1) * without.var()), n - 1, n=n)
 
 
 def moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -220,7 +220,7 @@ def share(true: pd.Series) -> Estimate:
         return NOTHING
     result = stats.binomtest(int(true.sum()), n)
     ends = result.proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(result.statistic, ends.low, ends.high, n)
+    return Estimate(result.statistic, ends.low, ends.high, n=n)
 
 
 # Relations between two numbers per policy

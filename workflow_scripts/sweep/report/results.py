@@ -32,26 +32,28 @@ class _Column:
 
 
 _COLUMNS = (
-    _Column("task", "task", None, "the task it was trained on"),
-    _Column("size", "size", None, "its size; sorted by the number of parameters"),
-    _Column("seed", "seed", "d", "its seed"),
-    _Column("n_parameters", "parameters", ",d", "their number"),
-    _Column("identified_task", "identified", None, "the task that Op points to"),
-    _Column("success_rate", "success", ".3f", "success rate on its own task, or mean utility if that is graded"),
-    _Column("success_rate_pretrained", "before", ".3f", "that of its pretrained model"),
-    _Column("success_rate_counterfactual", "under F′", ".3f", "that of the counterfactual future"),
-    _Column("op", "Op", ".4f", "measured optimization, nats"),
-    _Column("op_stderr", "± Op", ".4f", "its standard error over repeats"),
-    _Column("op_predicted", "Op_pred", ".4f", "Op that the success rate or mean utility predicts"),
-    _Column("op_excess", "Op − Op_pred", ".4f", "distance from the line"),
-    _Column("op_self", "Op, self", ".4f", "what the policy expects its Op to be"),
-    _Column("imp", "Imp", ".4f", "measured impact, nats"),
-    _Column("imp_stderr", "± Imp", ".4f", "its standard error over repeats"),
-    _Column("imp_minimum", "Imp_min", ".4f", "the least Imp for what it is under F and F′"),
-    _Column("imp_ratio", "Imp / Imp_min", ".3g", "their ratio"),
-    _Column("imp_self", "Imp, self", ".4f", "what the policy expects its Imp to be"),
-    _Column("pretraining_loss", "pretraining loss", ".4f", "validation loss after pretraining, nats"),
-    _Column("maintenance_loss", "maintenance loss", ".4f", "loss on even positions of its rollouts, nats"),
+    _Column("task", "task", None, meaning="the task it was trained on"),
+    _Column("size", "size", None, meaning="its size; sorted by the number of parameters"),
+    _Column("seed", "seed", "d", meaning="its seed"),
+    _Column("n_parameters", "parameters", ",d", meaning="their number"),
+    _Column("identified_task", "identified", None, meaning="the task that Op points to"),
+    _Column(
+        "success_rate", "success", ".3f", meaning="success rate on its own task, or mean utility if that is graded"
+    ),
+    _Column("success_rate_pretrained", "before", ".3f", meaning="that of its pretrained model"),
+    _Column("success_rate_counterfactual", "under F′", ".3f", meaning="that of the counterfactual future"),
+    _Column("op", "Op", ".4f", meaning="measured optimization, nats"),
+    _Column("op_stderr", "± Op", ".4f", meaning="its standard error over repeats"),
+    _Column("op_predicted", "Op_pred", ".4f", meaning="Op that the success rate or mean utility predicts"),
+    _Column("op_excess", "Op − Op_pred", ".4f", meaning="distance from the line"),
+    _Column("op_self", "Op, self", ".4f", meaning="what the policy expects its Op to be"),
+    _Column("imp", "Imp", ".4f", meaning="measured impact, nats"),
+    _Column("imp_stderr", "± Imp", ".4f", meaning="its standard error over repeats"),
+    _Column("imp_minimum", "Imp_min", ".4f", meaning="the least Imp for what it is under F and F′"),
+    _Column("imp_ratio", "Imp / Imp_min", ".3g", meaning="their ratio"),
+    _Column("imp_self", "Imp, self", ".4f", meaning="what the policy expects its Imp to be"),
+    _Column("pretraining_loss", "pretraining loss", ".4f", meaning="validation loss after pretraining, nats"),
+    _Column("maintenance_loss", "maintenance loss", ".4f", meaning="loss on even positions of its rollouts, nats"),
 )
 
 

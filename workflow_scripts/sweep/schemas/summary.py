@@ -7,7 +7,7 @@ import pyarrow as pa
 from sweep.schemas.columns import COUNT, DISTRIBUTION, LOG_8, LOG_16, RATE, TRUTH, Schema, integer, lists, number, text
 from sweep.schemas.differential import DIFFERENTIAL
 from sweep.schemas.finetune import REINFORCEMENT
-from sweep.schemas.measure import MEASURED
+from sweep.schemas.measure import MEASURED, MEASURES
 from sweep.schemas.pretrain import PRETRAINING
 
 _POLICY = {"task": text(), "size": text(), "seed": COUNT}
@@ -32,16 +32,14 @@ _COLUMNS = {
         "success_rate": RATE,
         "success_rate_pretrained": RATE,
         "success_rate_counterfactual": RATE,
-        "op": _OP,
-        "op_stderr": _STDERR,
+        **MEASURES,
+        **{f"{name}_stderr": _STDERR for name in MEASURES},
         "op_predicted": number(0),
         "op_excess": number(),
         "op_favouritism": number(-1e-9),
         "op_within_good": number(-1e-12, nullable=True),
         "op_within_bad": number(-1e-12, nullable=True),
         "op_nonuniformity": number(-1e-9),
-        "imp": number(-1e-9),
-        "imp_stderr": _STDERR,
         "imp_minimum": number(-1e-9, nullable=True),
         "imp_minimum_reason": text(nullable=True),
         "imp_ratio": number(0, nullable=True),

@@ -119,7 +119,7 @@ def read_sweep(configuration: Mapping[str, Any], now: float, folder: Path | str 
     # Relative to the working directory, as Snakemake has it.
     jobs = list(all_jobs(configuration["results_dir"].rstrip("/"), configuration["sweep"]))
     since = locked_since(folder, {path for job in jobs for path in job.outputs})
-    progress = [_progress(job, folder, since, now) for job in jobs]
+    progress = [_progress(job, folder, since, now=now) for job in jobs]
     written = [time for job in jobs for path in (job.log, *job.outputs) if (time := _written(folder / path))]
     return Sweep(list(_with_estimates(progress, configuration)), since, now - max(written, default=-np.inf))
 
@@ -164,7 +164,7 @@ def _progress(job: Job, folder: Path, locked_since: float | None, now: float) ->
         step = max(step, int(curve["step"].iloc[-1]))
     running = state is State.RUNNING and step
     left = max(remaining - silence, 0.0) if running else np.nan
-    return Progress(job, state, silence, step, n_steps, curve, took, left)
+    return Progress(job, state, silence, step=step, n_steps=n_steps, curve=curve, took=took, left=left)
 
 
 def _last_of_bar(text: str) -> tuple[int, int, float]:

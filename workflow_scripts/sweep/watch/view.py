@@ -51,7 +51,7 @@ def view(sweep: Sweep, configuration: Mapping[str, Any], at_once: int, width: in
         Text(status(sweep, at_once)),
         Text(),
         _under_way(sweep, graded),
-        _curves(sweep, sizes, tasks, graded, max(4, (width - 20) // len(sizes) - 8)),
+        _curves(sweep, sizes, tasks, graded=graded, width=max(4, (width - 20) // len(sizes) - 8)),
         _counts(sweep, sizes),
     )
 
