@@ -1,5 +1,6 @@
 """What a script depends on: a change of code reruns the jobs that use it, and no others."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -159,3 +160,28 @@ def test_benchmarks_fit_the_code_that_they_measure(path):
     """As far as their imports tell; running them takes minutes."""
     environment = {**os.environ, "PYTHONPATH": f"{SCRIPTS}:{path.parent}"}
     subprocess.run([sys.executable, "-c", f"import {path.stem}"], env=environment, check=True)
+
+
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SCRIPTS.rglob("*.py")}
+FUNCTIONS = [
+    (path, node) for path, tree in TREES.items() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+]
+
+
+def test_no_function_takes_more_than_six_parameters():
+    for path, function in FUNCTIONS:
+        named = [
+            argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        ]
+        assert len([name for name in named if name not in ("self", "cls")]) <= 6, f"{path.name}: {function.name}"
+
+
+def test_no_function_is_called_with_more_than_three_arguments_by_position():
+    """But those that take any number of the same."""
+    variadic = {function.name for _, function in FUNCTIONS if function.args.vararg}
+    classes = {node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    own = ({function.name for _, function in FUNCTIONS} | classes) - variadic - {"Table"}  # rich has a Table as well
+    for path, tree in TREES.items():
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "id", getattr(call.func, "attr", None))
+            assert name not in own or len(call.args) <= 3, f"{path.name}:{call.lineno}: {name}"
