@@ -69,7 +69,7 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
     keys = pd.DataFrame(itertools.product(tasks, sizes, range(n_seeds)), columns=["task", "size", "seed"])
     policies = keys.assign(utility=keys["task"].map(UTILITIES), n_parameters=keys["size"].map(PARAMETERS))
     rank = np.log(policies["n_parameters"] / 18_000) / np.log(402 / 18)
-    chance = policies["utility"].map(np.mean)
+    policies["chance"] = chance = policies["utility"].map(np.mean)
     scatter = {name: random.normal(size=len(keys)) for name in ("s", "q", "op", "imp", "own", "natural")}
     shared = random.normal(size=(len(PARAMETERS), n_seeds))
     policies["pretraining_loss"] = [
