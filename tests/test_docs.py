@@ -240,6 +240,23 @@ def test_self_estimates_are_as_their_tables_have_them():
         assert f"{maintenance}, n = {judged['n'].iloc[0]}: {'; '.join(told)}" in said
 
 
+def test_times_of_the_sweeps_are_as_their_tables_have_them():
+    page = (ROOT / "docs" / "performance.md").read_text()
+    section = page.partition("## The sweeps today")[2].partition("\n## ")[0]
+    sweeps = pd.read_csv(ROOT / "docs/performance/sweeps.csv")
+    jobs = pd.read_csv(ROOT / "docs/performance/quick_jobs.csv")
+    rows = [
+        f"| {of.sweep} | {of.code} | {of.jobs} | {of.core_seconds:,} | {of.wall_seconds / 60:.1f} |"
+        for of in sweeps.itertuples()
+    ] + [f"| {of.rule} | {of.jobs} | {of.seconds} |" for of in jobs.itertuples()]
+    assert [row for row in re.findall(r"^\| \w.+$", section, re.MULTILINE) if row[-3].isdigit()] == rows
+    before, now = (sweeps.query("sweep == 'quick' and code == @code").iloc[0] for code in ("before", "now"))
+    assert f"take {now['core_seconds'] / before['core_seconds']:.2f} of the time" in section
+    policies = jobs[jobs["rule"].isin(["pretrain", "measure_pretrained", "finetune", "measure"])]
+    assert f"of the {policies['jobs'].sum()} jobs that run a policy" in section
+    assert 2.5 * policies["jobs"].sum() > now["core_seconds"] / 4
+
+
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 
 
