@@ -130,9 +130,9 @@ BAD = [
         "tasks.graded",
         {"utility": []},
         "tasks.graded.utility is empty",
-        "expected 8 numbers from 0 to 1, one an outcome",
+        "expected 8 numbers from 0 to 1, one per outcome",
     ),
-    ("tasks.graded", {"utility": [1]}, "tasks.graded.utility has one entry", "8 numbers from 0 to 1, one an outcome"),
+    ("tasks.graded", {"utility": [1]}, "tasks.graded.utility has one entry", "8 numbers from 0 to 1, one per outcome"),
     ("tasks.graded", {"utility": GRADED[:7]}, "tasks.graded.utility has 7 entries", "such as [0, 0.1, 0.3, 0.4"),
     ("tasks.graded", {"utility": [*GRADED, 1]}, "tasks.graded.utility has 9 entries", "8 numbers from 0 to 1"),
     (

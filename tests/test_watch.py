@@ -13,7 +13,7 @@ from snakemake.utils import update_config
 from conftest import ROOT, TIMEOUT, kill_group, sweep_command
 from sweep.configuration import validate
 from sweep.layout import summary_table
-from sweep.stages import summarized_tables
+from sweep.stages import finetune_settings, summarized_tables
 from sweep.tables import read_table
 from sweep.watch.state import LONGEST_SILENCE, State, logged_rows, read_sweep
 from sweep.watch.view import sparkline, view
@@ -186,10 +186,11 @@ def test_where_there_is_no_such_job_time_is_scaled_by_weights_and_steps(folder):
     progress = folder.read(OTHER_SIZE)
     assert progress.left == pytest.approx(30 * weights[1] / weights[0])
     assert progress.scaled
-    # Reinforcement, of which nothing is done, from pretraining: as many steps of the same size.
+    # Reinforcement, of which nothing is done, from pretraining: steps of the same size.
     reinforcing = next(job for job in JOBS if job.rule == "finetune" and job.keys["size"] == "tiny")
     assert folder.read(reinforcing).scaled
-    assert folder.read(reinforcing).left == pytest.approx(30)
+    n_steps = finetune_settings(TINY, "tiny", reinforcing.keys["task"])["n_steps"]
+    assert folder.read(reinforcing).left == pytest.approx(30 * n_steps / TINY["pretrain"]["n_steps"])
 
 
 def test_jobs_that_nothing_is_known_about_are_counted_apart(folder):
@@ -205,10 +206,12 @@ def test_more_jobs_at_once_shorten_the_time_left_down_to_a_policys_own_chain(fol
     for job in JOBS:
         if job.rule in times and job.keys.get("task") != "good2":
             folder.finish(job, times[job.rule])
+    good2, good4 = (finetune_settings(TINY, "tiny", task)["n_steps"] for task in ("good2", "good4"))
+    chain = 20 * good2 / good4 + 10
     sweep = folder.read()
-    assert sweep.seconds_left(1) == pytest.approx(2 * (20 + 10))
-    assert sweep.seconds_left(2) == pytest.approx(20 + 10)
-    assert sweep.seconds_left(100) == pytest.approx(20 + 10)
+    assert sweep.seconds_left(1) == pytest.approx(2 * chain)
+    assert sweep.seconds_left(2) == pytest.approx(chain)
+    assert sweep.seconds_left(100) == pytest.approx(chain)
 
 
 # A real sweep

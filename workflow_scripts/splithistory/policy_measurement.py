@@ -139,9 +139,9 @@ def bootstrap(
     """
     n, n_outcomes = len(contexts), environment.n_outcomes
     outcome = environment.outcome_probabilities(contexts)  # (n, A, K)
-    answers, answer = np.unique(actions, return_inverse=True)  # (m,), (n,)
-    one_hot = np.eye(len(answers))[answer]
-    given = outcome[:, answers].reshape(n, -1)  # (n, m * K)
+    distinct, which = np.unique(actions, return_inverse=True)  # (m,), (n,)
+    one_hot = np.eye(len(distinct))[which]
+    given = outcome[:, distinct].reshape(n, -1)  # (n, m * K)
     of_windows = np.concatenate([outcome[np.arange(n), actions], one_hot, given], axis=1)  # (n, K + m + m * K)
     rng = stream_rng(settings.seed, Stream.BOOTSTRAP)
     for start in range(0, settings.n_bootstrap, _DRAWS_AT_ONCE):
@@ -151,10 +151,10 @@ def bootstrap(
             [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(n_draws)], dtype=float
         )  # (draws, n)
         for means in times_drawn @ of_windows / n:
-            outcome, weights, counterfactuals = np.split(means, [n_outcomes, n_outcomes + len(answers)])
+            future, weights, counterfactuals = np.split(means, [n_outcomes, n_outcomes + len(distinct)])
             yield Futures(
-                outcome_distribution=outcome,
-                answers=np.eye(environment.n_actions)[answers],
+                outcome_distribution=future,
+                answers=np.eye(environment.n_actions)[distinct],
                 weights=weights,
                 counterfactuals=counterfactuals.reshape(-1, n_outcomes),
                 n_windows=n,

@@ -47,8 +47,8 @@ def self_estimate(policy: FastPolicy, actions: Tokens, contexts: Tokens) -> Futu
     Returns:
         The futures, with 16 outcomes and as many actions as occur among ``actions``, in their order.
     """
-    answers, answer = np.unique(actions, return_inverse=True)  # (m,), (n,)
-    return compare_futures(answer, expected_outcomes(policy, contexts, answers))
+    distinct, which = np.unique(actions, return_inverse=True)  # (m,), (n,)
+    return compare_futures(which, expected_outcomes(policy, contexts, distinct))
 
 
 def expected_outcomes(policy: FastPolicy, contexts: Tokens, answers: Tokens) -> Floats:

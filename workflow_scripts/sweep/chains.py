@@ -1,4 +1,4 @@
-"""The chains of the sequence as a table: a row a chain."""
+"""The chains of the sequence as a table: one row per chain."""
 
 from collections.abc import Mapping
 from pathlib import Path

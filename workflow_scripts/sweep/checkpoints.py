@@ -1,4 +1,4 @@
-"""Checkpoints: a policy's parameters as a Parquet table, a row a tensor. Reading one executes nothing."""
+"""Checkpoints: a policy's parameters as a Parquet table, one row per tensor. Reading one executes nothing."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from sweep.errors import UserError
 
 
 def differential_rows(policy: FastPolicy, contexts: Tokens, n_windows: int) -> list[dict[str, Any]]:
-    """Rows of a 'differential' table: a row a block × component × future.
+    """Rows of a 'differential' table: one row per block, component and future.
 
     Args:
         policy: on any device; the measures are taken on the processor.

@@ -110,7 +110,7 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
         claims: the table of that name.
 
     Returns:
-        ``tally`` of the verdicts, and ``claims``: number, statement and a row a statistic.
+        ``tally`` of the verdicts, and ``claims``: number, statement and one row per statistic.
     """
     return {
         "tally": [{"verdict": verdict, "count": int((claims["verdict"] == verdict).sum())} for verdict in _VERDICTS],

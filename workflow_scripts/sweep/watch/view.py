@@ -137,7 +137,7 @@ def _curve_of(rule: str, task: str | None, graded: Container[str]) -> tuple[str,
 def _curves(
     sweep: Sweep, sizes: Sequence[str], tasks: Sequence[str], graded: Container[str], width: int
 ) -> RenderableType:
-    """Loss and success so far, a row a task and a column a size: means of the seeds that have got to a step."""
+    """Loss and success so far, one row per task and one column per size: means of the seeds that have got to a step."""
     table = Table("curves so far", *sizes, box=None, padding=(0, 2, 0, 0), header_style="dim")
     rows = [("pretrain", None), *(("finetune", task) for task in tasks)]
     for rule, task in rows:
