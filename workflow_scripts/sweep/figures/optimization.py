@@ -86,15 +86,15 @@ def theory_curves(axes: Axes, tasks: Iterable[Task], style: FigureStyle) -> None
         tasks: whose curves to draw.
         style: gives the colours.
     """
-    # From the least chance, where a curve touches zero, to the points: beyond them the curves dwarf the rest.
+    # From the least mean utility, where a curve touches zero, to the points: beyond them the curves dwarf the rest.
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     tasks = list(tasks)
-    least = min((task.chance for task in tasks), default=left)
+    least = min((task.mean for task in tasks), default=left)
     axes.set(xlim=(min(left, least - 0.02), min(right, 1.01)), ylim=(min(bottom, -0.01), top))
     for task in tasks:
         for end, alpha in ((min(task.utility), 0.35), (max(task.utility), 1.0)):
-            rates = np.linspace(*sorted([end, task.chance]), 251)
+            rates = np.linspace(*sorted([end, task.mean]), 251)
             expected = predicted_optimization(rates, task.utility)
             axes.plot(rates, expected, color=style.color(task.name), alpha=alpha, zorder=2)
 
