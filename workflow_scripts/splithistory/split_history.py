@@ -21,10 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from splithistory.arguments import as_policy, as_probabilities
 from splithistory.information import Floats, entropy, kl_divergence
-
-# Largest deviation from 1 that a sum of probabilities may show (float32 softmaxes pass).
-_SUM_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -153,16 +151,16 @@ def compare_futures(
     Raises:
         ValueError: as `measure`.
     """
-    outcome = _checked("outcome_probabilities (environment)", outcome_probabilities, "(n, A, K)")
-    policy = _checked_policy("policy", policy, outcome.shape)
+    outcome = as_probabilities("outcome_probabilities (environment)", outcome_probabilities, "(n, A, K)")
+    n_windows, n_actions, _ = outcome.shape
+    policy = as_policy("policy", policy, n_windows=n_windows, n_actions=n_actions)
     if not (np.isfinite(pseudocount) and pseudocount >= 0):
         raise ValueError(f"pseudocount: expected a finite number of at least 0, got {pseudocount}")
-    n_windows, n_actions, _ = outcome.shape
     if alternative is None:
         answers, counts = _distinct(policy, n_actions)  # (m, A), (m,)
         counterfactuals = answers @ outcome.mean(axis=0)  # (m, K)
     else:
-        alternative = _checked_policy("alternative", alternative, outcome.shape)
+        alternative = as_policy("alternative", alternative, n_windows=n_windows, n_actions=n_actions)
         answers, counts = _mean_answer(alternative, n_actions)[None], np.array([n_windows])
         counterfactuals = _future(alternative, outcome)[None]  # (1, K)
     return Futures(
@@ -196,50 +194,3 @@ def _distinct(policy: NDArray[Any], n_actions: int) -> tuple[Floats, NDArray[np.
 def _mean_answer(policy: NDArray[Any], n_actions: int) -> Floats:
     """(A,) the mean of a policy's answers over the windows."""
     return np.bincount(policy, minlength=n_actions) / len(policy) if policy.ndim == 1 else policy.mean(axis=0)
-
-
-def _checked_policy(name: str, policy: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """(n, A) probabilities as float64 or (n,) actions, or a ValueError that says what is wrong with them."""
-    n_windows, n_actions, _ = shape
-    array = np.asarray(policy)
-    if array.ndim != 1:
-        array = _checked(f"{name} (action probabilities)", policy, "(n, A)")
-        if array.shape != (n_windows, n_actions):
-            raise ValueError(
-                f"{name} (action probabilities): expected shape {(n_windows, n_actions)} to match the environment's "
-                f"outcome_probabilities, got {array.shape}"
-            )
-        return array
-    if array.shape != (n_windows,):
-        raise ValueError(
-            f"{name} (actions): expected shape {(n_windows,)} to match the environment's outcome_probabilities, got "
-            f"{array.shape}"
-        )
-    if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() >= n_actions:
-        raise ValueError(
-            f"{name} (actions): expected whole numbers from 0 to {n_actions - 1}, got "
-            f"{array.dtype} from {array.min()} to {array.max()}"
-        )
-    return array
-
-
-def _checked(name: str, probabilities: ArrayLike, shape: str) -> Floats:
-    """The argument as float64, or a ValueError that says what is wrong with it."""
-    array = np.asarray(probabilities, dtype=float)
-    if array.ndim != shape.count(",") + 1:
-        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
-    if 0 in array.shape:
-        raise ValueError(
-            f"{name}: expected shape {shape} with at least one window, action and outcome, got {array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite probabilities of shape {shape}, got {array[~np.isfinite(array)][0]}")
-    if (array < 0).any():
-        raise ValueError(f"{name}: expected probabilities of shape {shape} of at least 0, got {array.min()}")
-    sums = array.sum(axis=-1)
-    worst = sums.flat[np.abs(sums - 1).argmax()]
-    if abs(worst - 1) > _SUM_TOLERANCE:
-        raise ValueError(
-            f"{name}: expected probabilities of shape {shape} to sum to 1 along the last axis, got {worst}"
-        )
-    return array
