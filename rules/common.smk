@@ -1,14 +1,15 @@
 # Shared by all rules: the checked configuration, paths, and what each job depends on.
 
+import atexit
 import gc
 import os
 import re
 import shlex
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-import psutil
 import yaml
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
@@ -16,13 +17,15 @@ sys.path.insert(0, str(SCRIPTS))
 
 from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.code import code_version
-from sweep.configuration import ConfigurationError, validate
+from sweep.configuration import check
 from splithistory.seeding import SPLITS
+from sweep.errors import UserError
 from sweep.figures.svg_metadata import title_and_caption
 from sweep.files import replacing
 from sweep.layout import sequence_table
+from sweep.memory import available_memory
 from sweep.provenance import recorded_hash
-from sweep.snakemake_internals import lacks_record, limit_memory, take_over, uses_conda
+from sweep.snakemake_internals import lacks_record, limit_memory, plan_lightly, take_over, uses_conda
 from sweep.stages import (
     FINETUNE,
     MEASURE,
@@ -32,16 +35,18 @@ from sweep.stages import (
     SEQUENCES,
     SUMMARIZE,
     all_tables,
+    is_summarized,
     n_weights,
     summarized_tables,
 )
 from sweep.workflow import FIGURES, MANIFEST, REPORT
 
 gc.set_threshold(100_000)  # a plan of many jobs is made of many objects, and all of them stay
+atexit.register(gc.freeze)  # so that Python does not look through them once more as it ends
 
 try:
-    validate(config)
-except ConfigurationError as error:
+    check(config, workflow.configfiles, given=workflow.config_settings.config)
+except UserError as error:
     # SystemExit keeps Snakemake's traceback away from what is the user's to mend.
     sys.exit(str(error))
 
@@ -91,15 +96,28 @@ def version_of(stage):
     return code_version(SCRIPTS, stage.script)
 
 
-def keys_of_job(wildcards):
-    """The wildcards of a job, a seed as a number."""
-    return {key: int(value) if key == "seed" else value for key, value in wildcards.items()}
+SEED = "{seed}"  # stands for any
+
+
+@cache
+def settings_of_seeds(stage, **keys):
+    """The settings of the jobs that differ in their seed alone, as canonical JSON with SEED in its place.
+
+    Made once for all of them, as there may be thousands.
+    """
+    seed = {"seed": SEED} if "seed" in stage.keys else {}
+    return canonical_json(stage.settings(config, **keys, **seed))
 
 
 def settings_of(stage):
     """The settings of a stage as a parameter of its rule: canonical JSON of just what the job depends on."""
 
-    return lambda wildcards: canonical_json(stage.settings(config, **keys_of_job(wildcards)))
+    def settings(wildcards):
+        keys = dict(wildcards.items())
+        seed = int(keys.pop("seed", 0))
+        return settings_of_seeds(stage, **keys).replace(f'"{SEED}"', str(seed))
+
+    return settings
 
 
 def command(stage, *options):
@@ -117,6 +135,16 @@ def command(stage, *options):
     return " ".join([*shared, *paths, *options])
 
 
+def missing_tables(wildcards):
+    """Tables that are not there, but those that the summary asks for where it is missing as well."""
+    summarizing = not os.path.exists(rules.summarize.output.policies)
+    return [
+        table.path
+        for table in all_tables(RESULTS, config["sweep"])
+        if not (summarizing and is_summarized(table)) and not os.path.exists(table.path)
+    ]
+
+
 def replaced_checkpoints():
     """Checkpoints of this sweep's policies that another configuration made; they are about to be replaced."""
     return [
@@ -129,15 +157,21 @@ def replaced_checkpoints():
 
 # What a job asks for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks for as
 # much again.
-limit_memory(workflow, psutil.virtual_memory().total // 10**6)
+limit_memory(workflow, available_memory() // 10**6)
 
 GPUS = 1 if config["device"] == "cuda" else 0  # of a job that trains or runs a policy
 
 
+@cache
+def weights(size):
+    """Weights in the blocks of a size's policies."""
+    return n_weights(config, size)
+
+
 def largest_first(stage):
     """Priority of a job: its stage's, then that of larger policies, so that no long job is left to the end."""
-    largest = max(n_weights(config, size) for size in SIZES)
-    return lambda wildcards: stage + n_weights(config, wildcards.size) / (largest + 1)
+    largest = max(map(weights, SIZES))
+    return lambda wildcards: stage + weights(wildcards.size) / (largest + 1)
 
 
 def asking(amount):
@@ -148,25 +182,27 @@ def asking(amount):
 def memory(bytes_per_weight):
     """MB of a job that holds a policy: for Python, torch and Snakemake, and for each of the policy's weights."""
     return lambda wildcards, attempt: attempt * (
-        1500 + n_weights(config, wildcards.size) * bytes_per_weight // 10**6
+        1500 + weights(wildcards.size) * bytes_per_weight // 10**6
     )
 
 
 def training_time(stage):
     """Minutes of a training job: four times those of a server's core, and ten to start and to end."""
 
-    def minutes(wildcards, attempt):
-        settings = stage.settings(config, **keys_of_job(wildcards))[stage.rule]
+    @cache
+    def minutes(size, **keys):
+        settings = stage.settings(config, size=size, **keys, seed=SEED)[stage.rule]
         tokens = settings["n_steps"] * settings["batch_size"] * config["sequence"]["context_length"]
-        seconds = tokens * (12e-6 + 1e-10 * n_weights(config, wildcards.size))
-        return attempt * (10 + round(4 * seconds / 60))
+        return 10 + round(4 * tokens * (12e-6 + 1e-10 * weights(size)) / 60)
 
-    return minutes
+    return lambda wildcards, attempt: attempt * minutes(
+        **{key: value for key, value in wildcards.items() if key != "seed"}
+    )
 
 
 def measuring_time(wildcards, attempt):
     """Minutes of a job that measures a policy."""
-    return attempt * (5 + n_weights(config, wildcards.size) // 100_000)
+    return attempt * (5 + weights(wildcards.size) // 100_000)
 
 
 def figure_file(path):

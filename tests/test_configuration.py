@@ -65,6 +65,15 @@ BAD = [
     ("results_dir", "results/{size}", "results_dir is 'results/{size}'", "without braces"),
     ("results_dir", "results\n", "results_dir is 'results\\n'", "line breaks"),
     ("results_dir", "~/results", "results_dir is '~/results'", "without ~"),
+    ("results_dir", "~user/x", "results_dir is '~user/x'", "without ~"),
+    ("results_dir", "$SCRATCH/x", "results_dir is '$SCRATCH/x'", "which only a shell replaces"),
+    ("results_dir", "results/${USER}", "results_dir is 'results/${USER}'", "without braces"),
+    ("results_dir", "results/$(date)", "results_dir is 'results/$(date)'", "which only a shell replaces"),
+    ("results_dir", "results/`date`", "results_dir is 'results/`date`'", "which only a shell replaces"),
+    ("results_dir", "%TEMP%/x", "results_dir is '%TEMP%/x'", "which only a shell replaces"),
+    ("results_dir", "results/*", "results_dir is 'results/*'", "which only a shell replaces"),
+    ("results_dir", "results/a?", "results_dir is 'results/a?'", "which only a shell replaces"),
+    ("results_dir", "results/<b>", "results_dir is 'results/<b>'", "without braces, <, >"),
     ("results_dir", 7, "results_dir is 7", 'YAML reads it as a number; write it in quotes: "7"'),
     ("results_dir", None, "results_dir is empty", "such as results/my_sweep"),
     ("device", "gpu", "device is 'gpu'", "expected cpu, cuda or auto"),
@@ -106,6 +115,11 @@ BAD = [
     (("tasks", True), {"good": [0]}, "tasks.true is a key that YAML reads as true", "in quotes"),
     (("tasks", None), {"good": [0]}, "tasks.null is a key that YAML reads as null", "in quotes"),
     (("tasks", (1, 2)), {"good": [0]}, "tasks.'(1, 2)' is a key", "in quotes"),
+    (("tasks", "all"), {"good": [0]}, "tasks.all stands for the fit of all tasks", "such as task_all."),
+    (("tasks", "None"), {"good": [0]}, "tasks.None stands for policies that no task", "give it another name"),
+    (("tasks", "NA"), {"good": [0]}, "tasks.NA is a name that readers", "take for a missing value"),
+    (("sizes", "18000"), {**BASE["sizes"]["18k"]}, "sizes.18000 is a name that readers", "such as size_18000."),
+    (("sizes", "x" * 20), {**BASE["sizes"]["18k"]}, "sizes.xxxxxxxxxxxxxxxxxxxx ends with 'x' 20 times", "never end"),
     # seeds and outcomes
     ("sweep.seeds", 4, "sweep.seeds is 4", "Write [4]."),
     ("sweep.seeds", [], "sweep.seeds is empty", "expected a list of whole numbers"),
@@ -161,6 +175,7 @@ BAD = [
     ("pretrain.learning_rate", math.nan, "pretrain.learning_rate is nan", "above 0"),
     ("finetune.maintenance.learning_rate", 0.0, "finetune.maintenance.learning_rate is 0.0", "above 0"),
     ("pretrain.n_steps", "1e3", "pretrain.n_steps is '1e3'", "write 1000"),
+    ("sweep.seeds", ["007"], "sweep.seeds[0] is '007'", "Write 7."),
     ("pretrain.n_steps", "many", "pretrain.n_steps is 'many'", "such as 1000."),
     ("pretrain.n_steps", 3000.0, "pretrain.n_steps is 3000.0", "Write 3000, without a decimal point"),
     ("pretrain.n_steps", 0, "pretrain.n_steps is 0", "from 1"),
@@ -202,6 +217,7 @@ BAD = [
     ("seeds", [0], "seeds is not a known key", "did you mean 'sweep.seeds'?"),
     ("sizes.18k.dropout", 0, "sizes.18k.dropout is not a known key", "did you mean 'sizes.18k.pretrain.dropout' or"),
     ("tasks.good2.finetune.maintainance", {}, "tasks.good2.finetune.maintainance is not", "'maintenance'?"),
+    (("figures", "png_dpi:50"), "", "figures.'png_dpi:50' is not a known key", "a blank after the colon: png_dpi: 50."),
     ("figures.font", "serif", "figures.font is not a known key", "known here: png_dpi"),
     (("figures", 1), 2, "figures.1 is a key that YAML reads as a number", "in quotes"),
     # relations
@@ -321,7 +337,7 @@ def test_the_shipped_configuration_is_valid():
 
 
 def test_names_may_look_like_anything_that_a_folder_can_be_called():
-    for name in ("1e3", "v1.5", "A_b-c", "0", "x" * 64):
+    for name in ("v1.5", "A_b-c", "1e3k", "0.5B", "3-layers", "nano", "x" * 19, "y1" * 19, "abcd" * 16):
         validate(changed({("sizes", name): BASE["sizes"]["18k"], "sweep.sizes": [name]}))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-NONE = "none"  # what a policy that promotes no task is identified as
+from sweep.words import NONE
 
 
 def confusion_matrix(identification: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:

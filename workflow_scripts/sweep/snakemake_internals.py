@@ -98,6 +98,42 @@ def uses_conda(workflow: Any) -> bool:
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
+@_softly("planning a large sweep takes up to twice as long", None)
+def plan_lightly(workflow: Any) -> None:
+    """Spare Snakemake what changes nothing in the plan of a large sweep, with the same outcome.
+
+    To find a job's conda environment it evaluates all of the job's parameters; it looks for outputs in folders that are
+    outputs, where no rule has such a folder; it inspects the same functions for each job; and a dry-run that is to say
+    nothing words and schedules every job nevertheless.
+    """
+    from snakemake import rules
+    from snakemake.dag import DAG
+    from snakemake.io import _IOFile, is_flagged
+    from snakemake.jobs import Job
+    from snakemake.settings.enums import Quietness
+
+    of_job, check_folders = Job.conda_env_spec.fget, DAG.check_directory_outputs
+
+    @cache
+    def of_rule(rule: Any) -> bool:
+        return not callable(rule.conda_env) and "{" not in str(rule.conda_env)
+
+    def environment(job: Any) -> Any:
+        return job.rule.expand_conda_env({}) if of_rule(job.rule) else of_job(job)
+
+    def check_directory_outputs(dag: Any) -> None:
+        if any(is_flagged(path, "directory") for rule in dag.rules for path in rule.output):
+            check_folders(dag)
+
+    Job.conda_env_spec = property(environment)
+    DAG.check_directory_outputs = check_directory_outputs
+    _IOFile.is_storage = property(lambda path: bool(getattr(path._file, "flags", {}).get("storage_object")))
+    rules.get_function_params = cache(rules.get_function_params)
+    output = workflow.output_settings
+    if output.dryrun and output.quiet and Quietness.ALL in output.quiet:
+        output.quiet = {Quietness.RULES, Quietness.PROGRESS}  # for which it ends with the numbers of jobs
+
+
 @_softly("results that were copied here may be made again; make adopt takes them over", False)
 def lacks_record(workflow: Any, path: str) -> bool:
     """Whether a file is there of which Snakemake has no note how it was made, and this run is not to make the note."""

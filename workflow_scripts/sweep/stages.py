@@ -152,9 +152,13 @@ def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
 
 def summarized_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
     """What a summary is made from: all tables of policies and pretrained models but the checkpoints of policies."""
-    of_policies = [stage for stage in OF_TABLES if "size" in stage.keys]
-    tables = (table for job in jobs_of(of_policies, results, sweep) for table in job.tables)
-    return (table for table in tables if (table.job.stage, table.name) != (FINETUNE, "checkpoint"))
+    return filter(is_summarized, all_tables(results, sweep))
+
+
+def is_summarized(table: Table) -> bool:
+    """Whether a table is one of `summarized_tables`."""
+    stage = table.job.stage
+    return "size" in stage.keys and (stage, table.name) != (FINETUNE, "checkpoint")
 
 
 def n_weights(config: Config, size: str) -> int:

@@ -21,6 +21,7 @@ from splithistory.task import Task
 from splithistory.theory import jensen_gaps, theory_of
 from sweep.repeats import split_history_repeats
 from sweep.schemas.measure import MEASURES
+from sweep.words import ALL
 
 KEYS = ["task", "size", "seed"]
 MODEL = ["size", "seed"]
@@ -225,7 +226,7 @@ def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
         policies: the 'policies' table.
     """
     axes = {"imp_vs_minimum": ("imp_minimum", "imp"), "op_vs_predicted": ("op_predicted", "op")}
-    groups = {"all": policies} | dict(list(policies.groupby("task", sort=False)))
+    groups = {ALL: policies} | dict(list(policies.groupby("task", sort=False)))
     return pd.DataFrame(
         {"figure": figure, "group": group, **_line(rows[x], rows[y])}
         for figure, (x, y) in axes.items()

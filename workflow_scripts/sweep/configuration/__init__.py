@@ -1,24 +1,26 @@
 """The configuration of a sweep: loading it, and telling everything that is wrong with it.
 
 Types and ranges are checked against the `schema`, and keys against each other in `relations`; `wording` puts problems
-into the user's words.
+into the user's words. What YAML itself would hide is found in the `files`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from snakemake.utils import update_config
 
+from sweep.configuration import files
+from sweep.configuration.files import plain_number
 from sweep.configuration.relations import relation_problems
-from sweep.configuration.schema import Key, validator
+from sweep.configuration.schema import Key, schema_of, validator
 from sweep.configuration.wording import Problem, dotted, in_quotes, kind_of, schema_problems, shown
 from sweep.errors import UserError
 
 SHIPPED_PATH = Path(__file__).parents[3] / "config.yaml"
 
+_SHOWN = 50  # problems; nobody reads thousands
 _DEPTH = 5  # levels of the deepest key: sizes.NAME.finetune.maintenance.batch_size
 
 
@@ -31,7 +33,8 @@ class ConfigurationError(UserError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"The configuration has {count}; nothing was run:", problems)
+        more = [f"and {len(problems) - _SHOWN} more."] if len(problems) > _SHOWN else []
+        super().__init__(f"The configuration has {count}; nothing was run:", [*problems[:_SHOWN], *more])
 
 
 def load(override_files: Sequence[Path | str]) -> dict[str, Any]:
@@ -45,33 +48,67 @@ def load(override_files: Sequence[Path | str]) -> dict[str, Any]:
         ConfigurationError: if the configuration cannot be used.
     """
     config: dict[str, Any] = {}
+    problems = []
     for path in [SHIPPED_PATH, *override_files]:
-        try:
-            update_config(config, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}; expected a configuration file") from None
-        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, ValueError) as error:
-            raise UserError(f"{path}: not a configuration file in YAML ({error})") from None
-    validate(config)
+        written, found = files.read(path)
+        update_config(config, written)
+        problems += found
+    validate(config, problems)
     return config
 
 
-def validate(config: Mapping[str, Any]) -> None:
+def check(config: dict[str, Any], configfiles: Iterable[Path | str], given: Mapping[str, Any]) -> None:
+    """Check a configuration that Snakemake has put together.
+
+    Args:
+        config: its own; numbers that were given as a part of ``--config 'section={key: 1}'``, which come as text,
+            become numbers in it.
+        configfiles: what it was read from, to be looked through for what got lost.
+        given: what ``--config`` said.
+
+    Raises:
+        UserError: if one of the files cannot be read.
+        ConfigurationError: if the configuration cannot be used.
+    """
+    _read_numbers(config, given, ())
+    validate(config, [problem for path in configfiles for problem in files.read(path)[1]])
+
+
+def _read_numbers(config: Any, given: Any, key: Key) -> None:
+    """Put numbers in place of the text that a part of the command line is, where a number is expected."""
+    entries = given.items() if isinstance(given, Mapping) else enumerate(given)
+    for name, value in entries:
+        own = (*key, name)
+        try:
+            found = config[name]
+        except (LookupError, TypeError):
+            continue
+        if isinstance(value, Mapping | list):
+            _read_numbers(found, value, own)
+        elif key and found == value and schema_of(own).get("type") in ("integer", "number"):
+            config[name] = plain_number(value)
+
+
+def validate(config: Mapping[str, Any], problems_of_files: Sequence[str] = ()) -> None:
     """Check a configuration after all files are merged.
 
     Args:
         config: the merged configuration, as YAML gives it.
+        problems_of_files: what has been found before, to be told as well.
 
     Raises:
-        ConfigurationError: with every problem found, in the order of their keys.
+        ConfigurationError: with every problem found, those of the files first, the others in the order of their keys.
     """
     plain, problems = _plain(config)
     renamed = {problem.key for problem in problems}
     for error in validator().iter_errors(plain):
         problems += [found for found in schema_problems(error) if found.unsound or found.key not in renamed]
-    problems += relation_problems(plain, {problem.key for problem in problems if problem.unsound})
-    if problems:
-        raise ConfigurationError(sorted({f"{dotted(problem.key)} {problem.text}" for problem in problems}))
+    told = {problem.key for problem in problems}
+    related = relation_problems(plain, {problem.key for problem in problems if problem.unsound})
+    problems += [found for found in related if found.key not in told]
+    if problems or problems_of_files:
+        found = sorted({f"{dotted(problem.key)} {problem.text}" for problem in problems})
+        raise ConfigurationError([*problems_of_files, *found])
 
 
 def _plain(config: Any) -> tuple[Any, list[Problem]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from splithistory.sequence import N_OUTCOMES, N_TOKENS
+from sweep.configuration.names import unusable
 from sweep.configuration.schema import Key
 from sweep.configuration.wording import Problem, dotted, expected, near, shown
 
@@ -28,7 +29,7 @@ class _Sound:
 
     def reaches(self, key: Key) -> bool:
         """Whether neither the value at a key nor a section around it is unsound."""
-        return not any(key[:length] in self.unsound for length in range(len(key) + 1))
+        return not self.unsound or not any(key[:length] in self.unsound for length in range(len(key) + 1))
 
     def names(self, section: str) -> list[str]:
         """The names in a section of sizes or tasks, or none if it is unsound."""
@@ -55,6 +56,7 @@ def relation_problems(config: Any, unsound: set[Key]) -> Iterator[Problem]:
     sound = _Sound(config, unsound)
     for kind in ("sizes", "tasks"):
         yield from _undefined_names(sound, kind)
+        yield from _unusable_names(sound, kind)
     for size in sound.names("sizes"):
         yield from _uneven_heads(sound, size)
     for task in sound.names("tasks"):
@@ -62,11 +64,15 @@ def relation_problems(config: Any, unsound: set[Key]) -> Iterator[Problem]:
     yield from _unreached_outcomes(sound)
     yield from _short_chains(sound)
     yield from _few_test_chains(sound)
+    # Tasks without entries of their own, of which there may be thousands, are all related to the sizes alike.
+    has_own = {task: sound("tasks", task, "finetune") is not None for task in sound.names("tasks")}
+    tasks = [task for task, own in has_own.items() if own]
+    tasks += [task for task, own in has_own.items() if not own][:1]
     for size in sound.names("sizes"):
         pretrain = [("sizes", size, "pretrain"), ("pretrain",)]
         yield from _rare_evaluation(sound, pretrain)
         yield from _long_schedule(sound, pretrain)
-        for task in sound.names("tasks"):
+        for task in tasks:
             finetune = [("tasks", task, "finetune"), ("sizes", size, "finetune"), ("finetune",)]
             yield from _rare_evaluation(sound, finetune)
             yield from _long_schedule(sound, finetune)
@@ -81,6 +87,12 @@ def _undefined_names(sound: _Sound, kind: str) -> Iterator[Problem]:
             names = ", ".join(dotted((known,)) for known in defined)
             meant = near(name, list(defined), "did you mean {!r}?") or f"defined there: {names}."
             yield Problem(("sweep", kind, index), f"is {shown(name)}, which is not defined under {kind}; {meant}")
+
+
+def _unusable_names(sound: _Sound, kind: str) -> Iterator[Problem]:
+    for name in sound.names(kind):
+        if reason := unusable(name):
+            yield Problem((kind, name), f"{reason}; give it another name, such as {kind.removesuffix('s')}_{name[:9]}.")
 
 
 def _uneven_heads(sound: _Sound, size: str) -> Iterator[Problem]:

@@ -116,7 +116,7 @@ def _remedy_for_text(text: str, kind: str) -> str:
     plain = f"{number.normalize():f}"
     mantissa, _, exponent = text.strip().lower().partition("e")
     if not exponent:
-        return f" Write {plain}, without quotes."
+        return f" Write {plain}, without quotes." if plain == text.strip() else f" Write {plain}."
     if kind == "integer":
         return f" YAML reads it as text: write {plain}."
     mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
@@ -125,6 +125,8 @@ def _remedy_for_text(text: str, kind: str) -> str:
 
 def _meant(name: str, known: Sequence[str], section: Key) -> str:
     """Guess what an unknown key was meant to be: one that lies further in or elsewhere, or is spelt similarly."""
+    if ":" in name and name.partition(":")[0] in known:
+        return f"write a blank after the colon: {name.replace(':', ': ', 1)}."
     for start in (section, ()):
         if homes := [dotted(key) for key in known_keys(start) if key[-1] == name]:
             return f"did you mean {' or '.join(map(repr, homes))}?"

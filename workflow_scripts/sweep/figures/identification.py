@@ -10,12 +10,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from splithistory.sequence import N_OUTCOMES
-from sweep.confusion import NONE, confusion_matrix
+from sweep.confusion import confusion_matrix
 from sweep.figures import registry
 from sweep.figures.axes import category_axis, legend_below, readable_log_axis
 from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, size_handles, task_handles
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
 from sweep.figures.wording import count_text, left_out_text
+from sweep.words import NONE
 
 _MEASURES = {"op": "Op", "imp": "Imp"}
 # Ranks up to here are told apart on a linear axis.

@@ -14,6 +14,7 @@ from sweep.figures.scores import imp_minimum_text, score, tasks_of
 from sweep.figures.theme import CaptionedFigure, captioned
 from sweep.figures.wording import POINTS_TEXT, count_text, left_out_text
 from sweep.study_results import IMP_INTERCEPT, IMP_SLOPE
+from sweep.words import ALL
 
 
 @registry.figure("imp_vs_minimum", "policies", "fits")
@@ -26,7 +27,7 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     axes = figure.subplots()
     tasks, sizes = policy_points(axes, shown, "imp_minimum", y="imp", style=style)
     fits = finite_rows(fits[fits["figure"] == "imp_vs_minimum"], "slope", "intercept").set_index("group")
-    groups = {"all": (shown, NEUTRAL)} | {
+    groups = {ALL: (shown, NEUTRAL)} | {
         task: (shown[shown["task"] == task], style.color(task)) for task in style.tasks
     }
     equal_limits(axes)
@@ -63,8 +64,8 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
         + left_out_text(policies, shown, "where Imp_min is undefined or infinite" + _reasons(policies, shown))
     )
     title = "Imp against Imp_min"
-    if "all" in fits.index:
-        slope, error = fits.loc["all", ["slope", "slope_stderr"]]
+    if ALL in fits.index:
+        slope, error = fits.loc[ALL, ["slope", "slope_stderr"]]
         errors = f" ± {error:.2f}" if np.isfinite(error) else ""
         title = f"Imp against Imp_min has a slope of {slope:.2f}{errors}".replace("-", "−")
         title += f" over all policies; the study's is {IMP_SLOPE}"

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from sweep.claims.estimators import share
-from sweep.confusion import NONE, confusion_matrix
+from sweep.confusion import confusion_matrix
 from sweep.formatting import condition, counted, number, percent
+from sweep.words import NONE
 
 MEASURES = {"op": "Op", "imp": "Imp"}
 _VERDICTS = ("replicated", "not replicated", "inconclusive")
