@@ -1,5 +1,6 @@
 """Names of sizes and tasks come back from the tables as the text they are, or are refused."""
 
+import io
 import re
 
 import duckdb
@@ -46,13 +47,11 @@ def read_back(folder, name):
     path.mkdir(parents=True)
     pq.write_table(pa.table({"value": [1]}), path / "part-0.parquet")
     pattern = f"{path.parents[1]}/size={name}/**/*.parquet"
-    text = folder / "names.csv"
-    text.write_text(f"size\n{name}\n")
     return {
-        "pandas": pd.read_parquet(path.parents[1], filters=None)["size"].astype(object).iloc[0],
+        "pandas": pd.read_parquet(path.parents[1])["size"].astype(object).iloc[0],
         "arrow": ds.dataset(path.parents[1], partitioning="hive").to_table()["size"][0].as_py(),
         "duckdb": duckdb.sql(f"SELECT size FROM read_parquet('{pattern}', hive_partitioning = true)").fetchall()[0][0],
-        "csv": pd.read_csv(text)["size"].iloc[0],
+        "csv": pd.read_csv(io.StringIO(f"size\n{name}\n"))["size"].iloc[0],
         "yaml": yaml.safe_load(name),
     }
 

@@ -15,6 +15,7 @@ from sweep.figures.axes import legend_below
 from sweep.figures.marks import (
     NEUTRAL,
     FigureStyle,
+    drawn,
     finite_rows,
     parameter_axis,
     size_handles,
@@ -37,7 +38,7 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     pretrained = policies.drop_duplicates(["size", "seed"])
     figure = Figure(figsize=(PAGE_WIDTH, 2.5))
     before, *after = figure.subplots(1, 3)
-    mean_with_runs(before, pretrained, "pretraining_loss", color=NEUTRAL, style=style)
+    mean_with_runs(before, pretrained.assign(is_point=True), "pretraining_loss", color=NEUTRAL, style=style)
     before.set_ylabel("cross-entropy (nats)")
     for axes, column in zip(after, ("maintenance_loss", "natural_loss"), strict=True):
         task_means(axes, policies, column, style=style)
@@ -171,11 +172,12 @@ def _measure_vs_parameters(
 def task_means(axes: Axes, policies: pd.DataFrame, column: str, style: FigureStyle) -> pd.DataFrame:
     """Means with every run behind, one line a task; returns the policies that are shown."""
     shown = finite_rows(policies, column)
-    present = [task for task in style.tasks if task in set(shown["task"])]
+    present, points = [task for task in style.tasks if task in set(shown["task"])], drawn(shown).index
     for place, task in enumerate(present):
         # Tasks side by side within a twelfth of the axis's distance between sizes that differ threefold.
         offset = np.exp(0.09 * (place - (len(present) - 1) / 2) * min(1, 4 / len(present)))
-        mean_with_runs(axes, shown[shown["task"] == task], column, color=style.color(task), style=style, offset=offset)
+        runs = shown[shown["task"] == task].assign(is_point=lambda runs: runs.index.isin(points))
+        mean_with_runs(axes, runs, column, color=style.color(task), style=style, offset=offset)
     return shown
 
 
@@ -188,7 +190,7 @@ def mean_with_runs(
 
     Args:
         axes: where to draw; x is the number of parameters.
-        rows: one row a run, with ``size``, ``seed`` and ``column``.
+        rows: one row a run, with ``size``, ``seed``, ``column`` and ``is_point``, whether it is drawn itself.
         column: what is drawn.
         color: of the line, the bars and the runs, which are paler where there are means.
         style: gives the sizes' markers and parameter counts.
@@ -200,8 +202,9 @@ def mean_with_runs(
     sizes = [size for size in style.sizes if size in means.index]
     x = [style.parameters[size] * offset for size in sizes]
     over_seeds = bool(errors.notna().any())
+    points = finite_rows(rows[rows["is_point"]], column)
     for size, position in zip(sizes, x, strict=True):
-        runs = by_size.get_group(size)
+        runs = points[points["size"] == size][column]
         axes.scatter(
             np.full(len(runs), position),
             runs,

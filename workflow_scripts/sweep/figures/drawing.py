@@ -1,6 +1,7 @@
 """Draws any figure by its name."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from sweep.figures import (  # noqa: F401
     self_estimate,
     training,
 )
-from sweep.figures.marks import FigureStyle
+from sweep.figures.marks import FigureStyle, with_short_names
 from sweep.figures.registry import REGISTRY, Entry
 from sweep.figures.theme import CaptionedFigure, style_context
 
@@ -38,8 +39,11 @@ def draw(name: str, tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
         KeyError: if no figure has that name.
     """
     entry, task = _entry(name, style.tasks)
+    tables, style, short = with_short_names(tables, style)
     with style_context():
-        return entry.draw(tables, style) if task is None else entry.draw(tables, style, task)
+        drawn = entry.draw(tables, style) if task is None else entry.draw(tables, style, short.get(task, task))
+    said = [f"{label} is {name}" for name, label in short.items() if label in drawn.title + drawn.caption]
+    return replace(drawn, caption=f"{drawn.caption} Names are shortened: {'; '.join(said)}.") if said else drawn
 
 
 def required_tables(name: str, tasks: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from splithistory.sequence import N_OUTCOMES
 from sweep.confusion import confusion_matrix
 from sweep.figures import registry
 from sweep.figures.axes import category_axis, legend_below, readable_log_axis
-from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, size_handles, task_handles
+from sweep.figures.marks import NEUTRAL, FigureStyle, drawn, finite_rows, size_handles, task_handles
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
 from sweep.figures.wording import count_text, left_out_text
 from sweep.words import NONE
@@ -29,6 +29,7 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     rows = tables["identification"]
     rankable = rows[rows["true_set_rank_low"].notna()]  # those of graded tasks are not
     shown = finite_rows(rankable, "true_set_rank")
+    points = shown[shown.index.isin(drawn(rows).index)]
     tasks, good_sets = ([task for task in style.tasks if task in set(of["task"])] for of in (rows, rankable))
     heights = (1, 1.2) if good_sets else (1,)
     figure = Figure(figsize=(PAGE_WIDTH, 2.1 * sum(heights)))
@@ -38,7 +39,7 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
         names = _confusion(column[0], counts)
         column[0].set_title(f"identified by {symbol}, number of policies")
         if good_sets:
-            names += _ranks(column[1], shown[shown["measure"] == measure], good_sets, style=style)
+            names += _ranks(column[1], points[points["measure"] == measure], good_sets, style=style)
             column[1].set_title(f"ranked by {symbol}")
             column[1].set_xlabel("trained task")
     # Long names must not take the panels' place.
@@ -116,16 +117,17 @@ def _ranks(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle)
     for place, task in enumerate(tasks):
         own = rows[rows["task"] == task]
         own = own.assign(order=own["size"].map(style.sizes.index)).sort_values(["order", "seed"])
-        offsets = (np.arange(len(own)) + 0.5) / max(len(own), 1) - 0.5
-        for offset, policy in zip(offsets, own.itertuples(), strict=True):
-            x = place + 0.84 * offset
-            line = {"color": style.color(task), "zorder": 2}
-            axes.plot([x, x], [policy.true_set_rank_low, policy.true_set_rank_high], linewidth=0.8, **line)
+        own["x"] = place + 0.84 * ((np.arange(len(own)) + 0.5) / max(len(own), 1) - 0.5)
+        line = {"color": style.color(task), "zorder": 2}
+        # One broken line, as a thousand lines would take a minute.
+        gaps = own.assign(true_set_rank_gap=np.nan)[[f"true_set_rank_{end}" for end in ("low", "high", "gap")]]
+        axes.plot(np.repeat(own["x"], 3), gaps.to_numpy(dtype=float).ravel(), linewidth=0.8, **line)
+        for size, policies in own.groupby("size", observed=True, sort=False):
             axes.scatter(
-                x,
-                policy.true_set_rank,
-                s=style.marker_size(policy.size, 3.6) ** 2,
-                marker=style.marker(policy.size),
+                policies["x"],
+                policies["true_set_rank"].astype(float),
+                s=style.marker_size(size, 3.6) ** 2,
+                marker=style.marker(size),
                 linewidth=0,
                 **line,
             )

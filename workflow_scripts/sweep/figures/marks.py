@@ -22,8 +22,11 @@ from sweep.figures.axes import category_axis
 # blindness, the first three best (tests/test_figures.py measures it), and all are dark enough to be read on white.
 TASK_COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9", "#332288", "#CC4A00", "#D58FB8", "#5C3300")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", *(f"${letter}$" for letter in string.ascii_uppercase))
+MOST_POINTS = 400  # policies; a reader tells no more of them apart
 # Factors at which markers cover about as much as a circle does; 1 for the others.
 MARKER_SCALES = {"s": 0.9, "D": 0.9, **dict.fromkeys("^v<>", 1.15)}
+LONGEST_NAME = 26  # characters that a figure has room for
+_OF_NAMES = ("task", "size", "evaluated_task", "identified_task", "group")  # columns of the summary tables
 # What belongs to no task: the pretrained model, the sequence's own generator, a fit of all policies.
 NEUTRAL = "#707070"
 
@@ -64,8 +67,16 @@ class FigureStyle:
         return mpl.colormaps["viridis"](index / (len(self.tasks) - 1))
 
     def marker(self, size: str) -> str:
-        """Marker of a size."""
-        return MARKERS[self.sizes.index(size)]
+        """Marker of a size. Beyond single letters they are pairs of letters, AA to ZZ, and so on."""
+        index, letters = self.sizes.index(size), ""
+        if index < len(MARKERS):
+            return MARKERS[index]
+        index -= len(MARKERS) - len(string.ascii_uppercase)
+        while index >= 0:
+            index, letter = divmod(index, len(string.ascii_uppercase))
+            letters = string.ascii_uppercase[letter] + letters
+            index -= 1
+        return f"${letters}$"
 
     def marker_size(self, size: str, diameter: float | None = None) -> float:
         """Matplotlib's size of a size's marker, points, for the area of a circle of ``diameter``."""
@@ -78,6 +89,30 @@ class FigureStyle:
         return tuple(dark * (1 - pale * (1 - np.array(to_rgb(color)))))
 
 
+def with_short_names(
+    tables: Mapping[str, pd.DataFrame], style: FigureStyle
+) -> tuple[Mapping[str, pd.DataFrame], FigureStyle, dict[str, str]]:
+    """Tables and style with short names in place of those that would leave the panels no room.
+
+    Returns:
+        The tables, the style, and each long name's short one; the same tables and style where no name is long.
+    """
+    short: dict[str, str] = {}
+    for name in (name for name in (*style.tasks, *style.sizes) if len(name) > LONGEST_NAME):
+        label = f"{name[:8]}…{name[-8:]}"
+        # Names may differ in their middle alone.
+        same = sum(other.split(" ")[0] == label for other in short.values())
+        short[name] = f"{label} ({same + 1})" if same else label
+    if not short:
+        return tables, style, {}
+    renamed = {
+        table: rows.assign(**{column: rows[column].replace(short) for column in _OF_NAMES if column in rows})
+        for table, rows in tables.items()
+    }
+    tasks = [short.get(task, task) for task in style.tasks]
+    return renamed, FigureStyle(tasks, {short.get(size, size): n for size, n in style.parameters.items()}), short
+
+
 def parameter_axis(axes: Axes, style: FigureStyle) -> None:
     """A log axis of parameter counts with a tick a size."""
     counts = list(style.parameters.values())
@@ -88,6 +123,24 @@ def parameter_axis(axes: Axes, style: FigureStyle) -> None:
     axes.set_xticks(counts, names, rotation=0 if len(names) <= 5 else 45)
     axes.set_xlim(counts[0] / 1.5, counts[-1] * 1.5)
     axes.set_xlabel("parameters")
+
+
+def drawn(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the policies that are drawn as points: of all, or of one in ``step_of(rows)`` where they are many.
+
+    Rows of pretrained models, which have no task, are all drawn.
+    """
+    return rows[~(_number(rows) % step_of(rows) > 0)]
+
+
+def step_of(rows: pd.DataFrame) -> int:
+    """One if every policy of some rows is drawn as a point, two if every second is, and so on."""
+    return 1 + int(_number(rows).max()) // MOST_POINTS if len(rows) > MOST_POINTS else 1
+
+
+def _number(rows: pd.DataFrame) -> pd.Series:
+    """The number of each row's policy, in their order; missing of a pretrained model."""
+    return rows.groupby(["task", "size", "seed"], sort=False, observed=True).ngroup()
 
 
 def policy_points(
@@ -105,7 +158,7 @@ def policy_points(
     Returns:
         Legend handles of the tasks and of the sizes that occur.
     """
-    for (task, size), group in rows.groupby(["task", "size"], observed=True):
+    for (task, size), group in drawn(rows).groupby(["task", "size"], observed=True):
         errors = {
             f"{axis}err": group[f"{column}_stderr"].fillna(0.0)
             for axis, column in (("x", x), ("y", y))
@@ -153,23 +206,29 @@ class Strips:
             column: what is drawn.
         """
         width = 0.84 / len(self.colors)
-        for (place, key), (number, group) in itertools.product(enumerate(self.names), enumerate(self.colors)):
-            strip = rows[(rows[self.category] == key) & (rows["group"] == group)]
-            if not strip.empty:
-                left = place + (number - len(self.colors) / 2) * width
-                self._draw_points(axes, strip, column, color=self.colors[group], left=left, width=width)
-                self._draw_summary(axes, strip[column], color=self.colors[group], beside=left + 0.82 * width)
+        groups, places = list(self.colors), {key: place for place, key in enumerate(self.names)}
+        for (key, group), strip in rows.groupby([self.category, "group"], observed=True, sort=False):
+            left = places[key] + (groups.index(group) - len(groups) / 2) * width
+            self._draw_summary(axes, strip[column], color=self.colors[group], beside=left + 0.82 * width)
+        self._draw_points(axes, drawn(rows), column, width=width)
         for boundary in range(1, len(self.names)):
             axes.axvline(boundary - 0.5, color="0.85", linewidth=0.6, zorder=0)
         category_axis(axes, list(self.names.values()))
 
-    def _draw_points(self, axes: Axes, strip: pd.DataFrame, column: str, color: Any, left: float, width: float) -> None:
-        n_sizes = len(self.style.sizes)
+    def _draw_points(self, axes: Axes, rows: pd.DataFrame, column: str, width: float) -> None:
+        groups, places = list(self.colors), {key: place for place, key in enumerate(self.names)}
         for rank, size in enumerate(self.style.sizes):
-            points = strip.loc[strip["size"] == size, column]
-            x = np.full(len(points), left + (0.08 + 0.62 * (rank + 0.5) / n_sizes) * width)
-            area = self.style.marker_size(size, 3.0) ** 2
-            axes.scatter(x, points, s=area, marker=self.style.marker(size), color=color, alpha=0.55, linewidth=0)
+            points = rows[rows["size"] == size]
+            strips = points[self.category].map(places) + (points["group"].map(groups.index) - len(groups) / 2) * width
+            axes.scatter(
+                strips + (0.08 + 0.62 * (rank + 0.5) / len(self.style.sizes)) * width,
+                points[column],
+                s=self.style.marker_size(size, 3.0) ** 2,
+                marker=self.style.marker(size),
+                color=[self.colors[group] for group in points["group"]],
+                alpha=0.55,
+                linewidth=0,
+            )
 
     def _draw_summary(self, axes: Axes, values: pd.Series, color: Any, beside: float) -> None:
         centre, low, high = self.summary(values)

@@ -71,5 +71,6 @@ def save(
     with style_context():
         with replacing(svg_path) as temporary:
             figure.savefig(temporary, format="svg", metadata={**metadata, "Date": None})
+        figure.set_layout_engine("none")  # it is laid out now, and that takes longer than drawing
         with replacing(png_path) as temporary:
             figure.savefig(temporary, format="png", dpi=dpi, metadata=metadata)

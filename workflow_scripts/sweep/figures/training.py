@@ -19,7 +19,8 @@ from sweep.figures.theme import COLUMN_WIDTH, PAGE_WIDTH, CaptionedFigure, capti
 from sweep.figures.wording import TREND_TEXT, count_text, trend_text
 
 _CHANCE = {"color": "black", "linestyle": "--", "linewidth": 0.6, "zorder": 1}
-_N_SEEDS_SHOWN = 12  # of a figure with a panel a run; a hundred columns nobody reads
+# Runs of a figure with a panel a run, and how many are shown where there are more of them: a wall of panels nobody reads.
+_MANY_RUNS, _FEW_RUNS = 48, 12
 _LENGTH_TEXT = "Runs end at the step that is configured for the task and size."
 
 
@@ -30,7 +31,8 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
     runs = dict(list(rows.groupby(["size", "seed"], observed=True)))
     sizes = [size for size in style.sizes if size in set(rows["size"])]
     all_seeds = sorted(rows["seed"].unique())
-    seeds = all_seeds[:_N_SEEDS_SHOWN]
+    many = len(all_seeds) * len(sizes) > _MANY_RUNS
+    seeds = all_seeds[: max(1, _FEW_RUNS // len(sizes))] if many else all_seeds
     # Panels keep their size: more runs make a larger figure.
     figure = Figure(figsize=(max(COLUMN_WIDTH, 0.5 + 1.65 * len(seeds)), 0.8 + 1.75 * len(sizes)))
     panels = figure.subplots(2 * len(sizes), len(seeds), sharex=True, squeeze=False)
@@ -69,7 +71,7 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
     rising = sum(_gain(run) > 0 for run in runs.values())
     which = "" if seeds == all_seeds else f" (the first {len(seeds)} of {len(all_seeds)})"
     caption = (
-        f"Reinforcement on {task}, {count_text(_policies(rows))}: a column a seed{which}, a pair of axes a run, all on "
+        f"Reinforcement on {task}, {count_text(_policies(rows), points=False)}: a column a seed{which}, a pair of axes a run, all on "
         f"the same scales. Above: {score([judge])}, of actions sampled while training (thin) and at temperature 0 on "
         "validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the run's own rollouts, "
         f"the maintenance loss (solid), and of untouched chains, the natural loss (dotted). {_LENGTH_TEXT} "
@@ -107,7 +109,7 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
 
     final = rows.dropna(subset=["success_rate"]).sort_values("step").groupby(["task", "size", "seed"], observed=True)
     caption = (
-        f"Training by size, {count_text(_policies(rows))} on {task}. Lines are means over seeds, bands ± one standard "
+        f"Training by size, {count_text(_policies(rows), points=False)} on {task}. Lines are means over seeds, bands ± one standard "
         "error (none for a single seed); the larger the model, the darker its line, whose end bears its size. Top "
         f"left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature 0 on "
         "validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, the "

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from sweep.figures.marks import FigureStyle
+from sweep.figures.marks import FigureStyle, step_of
 from sweep.formatting import counted
 
 # What `policy_points` draws, for captions; the latter where the measures have standard errors.
@@ -19,13 +19,18 @@ def unequal_text(axes: Axes) -> str:
     return "" if axes.get_xlim() == axes.get_ylim() else "The axes have unequal scales, so this line is no diagonal. "
 
 
-def count_text(rows: pd.DataFrame) -> str:
-    """How many policies there are, and of what: '48 policies (3 tasks × 4 sizes × 4 seeds)'."""
+def count_text(rows: pd.DataFrame, points: bool = True) -> str:
+    """How many policies there are, and of what: '48 policies (3 tasks × 4 sizes × 4 seeds)'.
+
+    Where they are too many to be told apart, also which of them are drawn, if they are ``points``.
+    """
     tasks, sizes, seeds = (rows[key].nunique() for key in ("task", "size", "seed"))
     product = " × ".join([counted(tasks, "task"), counted(sizes, "size"), counted(seeds, "seed")])
     # An uneven sweep is no product; the numbers of each are still true.
     counts = product if tasks * sizes * seeds == len(rows) else product.replace(" × ", ", ")
-    return f"n = {counted(len(rows), 'policy', 'policies')} ({counts})"
+    step = step_of(rows) if points else 1
+    sample = f"; one in {step} is drawn as a point, and all count in what is said" if step > 1 else ""
+    return f"n = {counted(len(rows), 'policy', 'policies')} ({counts}{sample})"
 
 
 def left_out_text(
