@@ -17,6 +17,9 @@ from matplotlib.ticker import LogLocator, NullLocator
 from sweep.figures.theme import LETTER_WIDTH
 
 
+_LINE, _FEW_LINES = 0.19, 6  # height of a line of the legend, inches, and how many each figure has room for
+
+
 def equal_limits(axes: Axes) -> None:
     """One range for both axes, wide enough for all points, so that y = x is a diagonal."""
     low = min(axes.dataLim.x0, axes.dataLim.y0)
@@ -80,7 +83,10 @@ def legend_below(figure: Figure, *rows: Sequence[Artist | tuple[Artist, ...]]) -
     """
     style = {"frameon": False, "handler_map": {tuple: HandlerTuple(ndivide=None, pad=0.1)}}
     legend = None
-    for line in itertools.chain.from_iterable(_legend_lines(row, figure.get_figwidth()) for row in rows):
+    lines = list(itertools.chain.from_iterable(_legend_lines(row, figure.get_figwidth()) for row in rows))
+    # Dozens of sizes must not take the panels' place.
+    figure.set_figheight(figure.get_figheight() + _LINE * max(0, len(lines) - _FEW_LINES))
+    for line in lines:
         entries = {"handles": line, "labels": list(map(_label_of, line)), "ncols": len(line), **style}
         if legend is None:
             legend = figure.legend(loc="outside lower center", **entries)

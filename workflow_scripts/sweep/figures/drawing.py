@@ -23,6 +23,8 @@ from sweep.figures.marks import FigureStyle, with_short_names
 from sweep.figures.registry import REGISTRY, Entry
 from sweep.figures.theme import CaptionedFigure, style_context
 
+_NAMES_SAID = 12  # in a caption
+
 
 def draw(name: str, tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
     """Draw one figure.
@@ -42,8 +44,11 @@ def draw(name: str, tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     tables, style, short = with_short_names(tables, style)
     with style_context():
         drawn = entry.draw(tables, style) if task is None else entry.draw(tables, style, short.get(task, task))
-    said = [f"{label} is {name}" for name, label in short.items() if label in drawn.title + drawn.caption]
-    return replace(drawn, caption=f"{drawn.caption} Names are shortened: {'; '.join(said)}.") if said else drawn
+    if not short:
+        return drawn
+    said = [f"{label} is {name}" for name, label in short.items()]
+    more = [f"and {len(said) - _NAMES_SAID} more"] if len(said) > _NAMES_SAID else []
+    return replace(drawn, caption=f"{drawn.caption} Names are shortened: {'; '.join(said[:_NAMES_SAID] + more)}.")
 
 
 def required_tables(name: str, tasks: Sequence[str]) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def with_short_names(
     """
     short: dict[str, str] = {}
     for name in (name for name in (*style.tasks, *style.sizes) if len(name) > LONGEST_NAME):
-        label = f"{name[:8]}…{name[-8:]}"
+        label = f"{name[:7]}…{name[-7:]}"
         # Names may differ in their middle alone.
         same = sum(other.split(" ")[0] == label for other in short.values())
         short[name] = f"{label} ({same + 1})" if same else label
@@ -120,7 +120,8 @@ def parameter_axis(axes: Axes, style: FigureStyle) -> None:
     names = [name if name[0].isdigit() else f"{name}\n{count:,}" for name, count in style.parameters.items()]
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(counts, names, rotation=0 if len(names) <= 5 else 45)
+    every = 1 + len(counts) // 12  # more ticks run into each other
+    axes.set_xticks(counts[::every], names[::every], rotation=0 if len(names) <= 5 else 45)
     axes.set_xlim(counts[0] / 1.5, counts[-1] * 1.5)
     axes.set_xlabel("parameters")
 
