@@ -1,13 +1,22 @@
 """Everything that a training step changes, to be put away and taken up again: bit for bit the same training."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from splithistory.model import Policy
-from splithistory.optimizer import ScheduledAdamW
+
+
+class Stateful(Protocol):
+    """What changes with a training step, and can be put away and taken up again."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Its state, of tensors and plain values."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
 
 
 class Observer:
@@ -33,7 +42,7 @@ class TrainingState:
 
     Args:
         policy: being trained.
-        optimizers: of its parameters.
+        parts: what else changes, of which each gives its ``state_dict`` and takes it again: optimizers, rollouts.
         rng: draws the windows and outcomes; torch's own random state belongs to the training as well.
         observer: keeps the states.
 
@@ -42,10 +51,8 @@ class TrainingState:
         rows: the evaluations so far.
     """
 
-    def __init__(
-        self, policy: Policy, optimizers: Sequence[ScheduledAdamW], rng: np.random.Generator, observer: Observer
-    ) -> None:
-        self._policy, self._optimizers, self._rng, self._observer = policy, optimizers, rng, observer
+    def __init__(self, policy: Policy, parts: Sequence[Stateful], rng: np.random.Generator, observer: Observer) -> None:
+        self._policy, self._parts, self._rng, self._observer = policy, parts, rng, observer
         self._on_cuda = next(policy.parameters()).is_cuda
         self.step = 0
         self.rows: list[dict[str, float]] = []
@@ -65,7 +72,7 @@ class TrainingState:
                 "step": self.step,
                 "rows": self.rows,
                 "policy": self._policy.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+                "parts": [part.state_dict() for part in self._parts],
                 "rng": self._rng.bit_generator.state,
                 "torch_rng": torch.get_rng_state(),
                 "cuda_rng": torch.cuda.get_rng_state() if self._on_cuda else None,
@@ -75,8 +82,8 @@ class TrainingState:
     def _restore(self, state: dict[str, Any]) -> None:
         self.step, self.rows = state["step"], state["rows"]
         self._policy.load_state_dict(state["policy"])
-        for optimizer, optimizer_state in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(optimizer_state)
+        for part, part_state in zip(self._parts, state["parts"], strict=True):
+            part.load_state_dict(part_state)
         self._rng.bit_generator.state = state["rng"]
         torch.set_rng_state(state["torch_rng"])
         if self._on_cuda:

@@ -130,7 +130,8 @@ def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
     Args:
         measured: all 'measured' tables with their keys.
     """
-    exact = measured[measured["estimator"] == "exact"].groupby([*KEYS, "counterfactual"], sort=False)[["op", "imp"]]
+    exact = measured[(measured["estimator"] == "exact") & (measured["windows"] == "natural")]
+    exact = exact.groupby([*KEYS, "counterfactual"], sort=False)[["op", "imp"]]
     return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index()
 
 
