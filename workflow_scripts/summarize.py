@@ -26,6 +26,7 @@ from sweep.summary import (
     fits_table,
     identification_table,
     policies_table,
+    windows_table,
 )
 from sweep.tables import read_table, write_table
 
@@ -48,6 +49,7 @@ def main(arguments: argparse.Namespace) -> None:
             tasks=tasks,
         ),
         "cross_objective": cross_objective,
+        "windows": windows_table(finetuned["measured"], tasks),
         "counterfactuals": counterfactuals_table(finetuned["measured"]),
         "identification": identification,
         "actions": actions_table(finetuned["actions"]),

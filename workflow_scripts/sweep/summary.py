@@ -5,6 +5,7 @@ Whole columns are computed at once and grouped by policy afterwards, so that ten
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,7 @@ def policies_table(
         .assign(
             **means[list(MEASURES)],
             **stderr,
+            windows="natural",
             n_good=pd.array([len(good_set) or pd.NA for good_set in good_sets], dtype="Int64"),
             utility=list(utility),
             chance=[task.chance for task in own],
@@ -114,11 +116,34 @@ def cross_objective_table(measured: pd.DataFrame, tasks: Mapping[str, Task]) -> 
         measured: all 'measured' tables with their keys.
         tasks: what is rewarded, by task.
     """
-    exact = split_history_repeats(measured)
+    return _judged_by_all(split_history_repeats(measured), tasks).assign(windows="natural")
+
+
+def windows_table(measured: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """Every policy judged by every task on natural windows and on those of its own rollouts, by both estimators.
+
+    Args:
+        measured: all 'measured' tables with their keys.
+        tasks: what is rewarded, by task.
+    """
+    kinds = product(("natural", "rollouts"), ("exact", "monte_carlo"))
+    return pd.concat(
+        _judged_by_all(split_history_repeats(measured, estimator, windows), tasks).assign(
+            windows=windows, estimator=estimator
+        )
+        for windows, estimator in kinds
+    )
+
+
+def _judged_by_all(repeats: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """Means over each policy's repeats, judged by every task; Monte Carlo ones with the pseudocount of their Imp."""
+    if (repeats["estimator"] == "monte_carlo").all():
+        repeats = _smoothed(repeats)
     by_task = []
     for name, task in tasks.items():
-        means = exact.join(_theory(exact, task)).groupby(KEYS, sort=False).mean(numeric_only=True)
-        judged = _judged(means).reset_index()
+        policies = repeats.join(_theory(repeats, task)).groupby(KEYS, sort=False)
+        stderr = policies[["op", "imp"]].sem().add_suffix("_stderr")
+        judged = _judged(policies.mean(numeric_only=True)).join(stderr).reset_index()
         by_task.append(judged.assign(evaluated_task=name, is_training_task=judged["task"] == name))
     # Each policy with all tasks, in their order.
     return pd.concat(by_task).sort_index(kind="stable").reset_index(drop=True)
@@ -132,7 +157,7 @@ def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
     """
     exact = measured[(measured["estimator"] == "exact") & (measured["windows"] == "natural")]
     exact = exact.groupby([*KEYS, "counterfactual"], sort=False)[["op", "imp"]]
-    return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index()
+    return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index().assign(windows="natural")
 
 
 def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -181,6 +206,7 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
             rows.append(
                 {
                     **dict(zip(KEYS, keys, strict=True)),
+                    "windows": "natural",
                     "measure": measure,
                     "identified_task": identified,
                     "correct": identified == keys[0],
