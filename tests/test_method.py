@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 from snakemake.utils import update_config
 
 from conftest import ROOT
@@ -278,6 +278,52 @@ def test_each_claim_is_assigned_to_a_section():
     assert sorted(listed) == [claim.number for claim in CLAIMS]
 
 
+# The glossary
+
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+ENTRIES = dict(re.findall(r"^\*\*(.+?)\*\* — (.+?)(?=\n\n|\Z)", GLOSSARY, re.MULTILINE | re.DOTALL))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_entries_of_the_glossary_are_sorted_and_lead_further():
+    assert len(ENTRIES) == GLOSSARY.count("\n**") > 50
+    assert list(ENTRIES) == sorted(ENTRIES, key=str.casefold)
+    assert [term for term, entry in ENTRIES.items() if not re.search(r"\]\([\w.#'-]+\)$", entry)] == []
+    for number, anchor in re.findall(r"\[§(\d+)[.\d]*\]\(method.md#(\d+)", GLOSSARY):
+        assert number == anchor
+    statements = re.findall(r"^\*\*(\d+\.\d+)", PAGE, re.MULTILINE)
+    assert set(re.findall(r"§(\d+\.\d+)", GLOSSARY)) <= set(statements)
+
+
+def test_terms_of_the_glossary_are_used():
+    pages = [page for page in PAGES if page.name != "glossary.md"]
+    schemas = [*(ROOT / "config").glob("*.schema.yaml"), *(ROOT / "workflow_scripts/sweep/schemas").glob("*.py")]
+    used = " ".join(" ".join(path.read_text() for path in pages + schemas).split())
+    patterns = {term: re.sub("[ -]", "[ _-]", re.escape(term).replace("\\", "")) for term in ENTRIES}
+    unused = [
+        term for term, as_written in patterns.items() if not re.search(rf"\b{as_written}(s|es)?(?!\w)", used, re.I)
+    ]
+    assert unused == []
+    named = set(re.findall(r"`(\w+)`", GLOSSARY)) - {"code"}
+    assert {name for name in named if name not in used} == set()
+
+
+def test_headings_that_links_lead_to_are_there():
+    def anchors(page):
+        headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+        return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    links = [(page, *link) for page in PAGES for link in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text())]
+    assert len(links) > 50
+    missing = [
+        (page.name, path, anchor)
+        for page, path, anchor in links
+        if path.endswith(".md") or not path
+        if anchor not in anchors((page.parent / path) if path else page)
+    ]
+    assert missing == []
+
+
 # What no other test shows
 
 
@@ -400,7 +446,15 @@ def test_goal_directedness_is_never_negative_and_zero_for_random_answers(seed):
     outcome = rng.dirichlet(np.ones(5), size=(7, 16))  # any environment
     utility = rng.random(5)
     assert literal_goal_directedness(np.full((7, 16), 1 / 16), outcome @ utility) == pytest.approx(0, abs=1e-9)
-    assert -1e-9 <= literal_goal_directedness(mixed_policy(rng, 7), outcome @ utility) <= np.log(16)
+    policy = mixed_policy(rng, 7)
+    found = literal_goal_directedness(policy, outcome @ utility)
+    assert -1e-9 <= found <= np.log(16)
+
+    def missed(beta):
+        gained = beta * mean_utility(compare_futures(policy, outcome).outcome_distribution, utility)
+        return logsumexp(beta * (outcome @ utility), axis=1).mean() - gained
+
+    assert found == pytest.approx(np.log(16) - minimize_scalar(missed).fun, abs=1e-7)  # from the future alone
 
 
 @settings(deadline=None)
