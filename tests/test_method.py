@@ -349,11 +349,15 @@ def test_op_can_be_negative_and_imp_infinite():
     assert futures.imp == np.inf
 
 
-@pytest.mark.parametrize("n", [200, 2000])
-def test_entropies_of_frequencies_are_too_low_by_half_the_outcomes_less_one_per_window(n):
-    frequencies = np.random.default_rng(0).multinomial(n, UNIFORM, size=4000) / n
-    deficits = np.log(8) - entropy(frequencies)
-    assert deficits.mean() == pytest.approx(7 / (2 * n), rel=0.05)
+@pytest.mark.parametrize("n", [400, 2000])
+def test_entropies_and_divergences_of_frequencies_are_biased_as_their_variances_make_them(n):
+    rng = np.random.default_rng(0)
+    future, other = UNIFORM, np.array([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+    frequencies, others = (rng.multinomial(n, p, size=20_000) / n for p in (future, other))
+    assert (entropy(future) - entropy(frequencies)).mean() == pytest.approx(7 / (2 * n), rel=0.05)
+    excess = kl_divergence(frequencies, others) - kl_divergence(future, other)
+    assert excess.mean() == pytest.approx((7 + (future / other).sum() - 1) / (2 * n), rel=0.05)
+    assert kl_divergence(*(rng.multinomial(n, future, size=(2, 20_000)) / n)).mean() == pytest.approx(7 / n, rel=0.05)
 
 
 @settings(deadline=None)
