@@ -23,7 +23,7 @@ from splithistory.model import Architecture
 from splithistory.policy_measurement import PSEUDOCOUNT, MeasureSettings, generator_policy
 from splithistory.reinforcement import MaintenanceSettings
 from splithistory.sequence import N_OUTCOMES, N_TOKENS, one_window_a_chain
-from splithistory.split_history import compare_futures, measure
+from splithistory.split_history import compare_futures
 from splithistory.task import good_mask
 from splithistory.theory import jensen_gaps, mean_utility, minimum_impact, predicted_optimization, rate_function
 from splithistory.training_outcomes import training_outcomes
@@ -139,7 +139,7 @@ def numbers_of_the_sequence():
     yield f"The noise ε is {noise} (`sequence.noise`), so that {100 * (1 - noise):.0f} % of the values"
     yield f"The modulus {MODULUS} is prime and each of the {MEMORY} factors"
     yield f"A chain starts from {MEMORY} uniformly random tokens of the right parity, and its first {BURN_IN} tokens"
-    yield f"each is {np.min(shares):.1f} to {np.max(shares):.1f} times as frequent as 1/8"
+    yield f"each is {np.min(shares):.1f} to {np.max(shares):.1f} times the probability 1/8"
     yield f"A window is {sequence['context_length']} consecutive tokens"
     yield f"has probability 1 − ε + ε/8 = {likeliest[0]:.4f} and each other one {likeliest[1]:.4f}"
     yield f"a cross-entropy of {entropy(likeliest):.3f} nats"
@@ -334,11 +334,8 @@ def windows_before_odd_positions(n, seed=0):
 
 def answering_the_own_number():
     """Two windows and two actions; the outcome is 1 if both are 1."""
-    return measure(
-        policy=lambda x: np.eye(2)[x],
-        environment=lambda x: np.eye(2)[np.multiply.outer(x, [0, 1])],
-        windows=np.array([0, 1]),
-    )
+    numbers = np.array([0, 1])
+    return compare_futures(numbers, np.eye(2)[np.multiply.outer(numbers, numbers)])
 
 
 def test_op_can_be_negative_and_imp_infinite():
