@@ -139,7 +139,7 @@ def numbers_of_the_sequence():
     yield f"The noise ε is {noise} (`sequence.noise`), so that {100 * (1 - noise):.0f} % of the values"
     yield f"The modulus {MODULUS} is prime and each of the {MEMORY} factors"
     yield f"A chain starts from {MEMORY} uniformly random tokens of the right parity, and its first {BURN_IN} tokens"
-    yield f"each is {np.min(shares):.1f} to {np.max(shares):.1f} times the probability 1/8"
+    yield f"each has {np.min(shares):.1f} to {np.max(shares):.1f} times the probability 1/8"
     yield f"A window is {sequence['context_length']} consecutive tokens"
     yield f"has probability 1 − ε + ε/8 = {likeliest[0]:.4f} and each other one {likeliest[1]:.4f}"
     yield f"a cross-entropy of {entropy(likeliest):.3f} nats"
