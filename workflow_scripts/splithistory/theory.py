@@ -115,6 +115,7 @@ def minimum_impact(mean_utility: ArrayLike, utility: ArrayLike, counterfactual: 
     Returns:
         Nats in [0, ∞]; infinite where F' lacks the outcomes that s takes.
     """
+    counterfactual, utility = _checked("counterfactual", counterfactual, utility)
     return rate_function(mean_utility, utility, counterfactual)
 
 
