@@ -95,7 +95,7 @@ def predicted_optimization(mean_utility: ArrayLike, utility: ArrayLike) -> Float
         utility: (K,) of each outcome.
 
     Returns:
-        Nats in [0, ∞]; 0 at chance, infinite outside of the range of the utilities.
+        Nats in [0, ∞]; 0 at the mean of the utilities, infinite outside of their range.
     """
     u = as_array("utility", utility, "(K,) finite numbers")
     size = max(u.size, 1)
