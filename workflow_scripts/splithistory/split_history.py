@@ -100,8 +100,8 @@ class Futures:
 
     def __repr__(self) -> str:
         return (
-            f"Futures(Op {rounded(self.op)}, Imp {rounded(self.imp)} nats; {self.n_windows:,} windows, "
-            f"{len(self.outcome_distribution)} outcomes)"
+            f"Futures(Op {rounded(self.op)}, Imp {rounded(self.imp)} nats; {counted(self.n_windows, 'window')}, "
+            f"{counted(len(self.outcome_distribution), 'outcome')})"
         )
 
     def _repr_html_(self) -> str:
@@ -114,7 +114,8 @@ class Futures:
                 ["H(F)", rounded(self.entropy)],
                 ["mean H(F′|x″)", rounded(self.entropy_counterfactual)],
             ],
-            caption=f"Futures of {self.n_windows:,} windows, {len(self.outcome_distribution)} outcomes",
+            caption=f"Futures of {counted(self.n_windows, 'window')}, "
+            f"{counted(len(self.outcome_distribution), 'outcome')}",
         )
 
 
@@ -260,6 +261,11 @@ def warn_of_missing_outcomes(measured: Sequence[Futures], stacklevel: int) -> No
         "number of windows."
     )
     warnings.warn(message, InfiniteImpactWarning, stacklevel=stacklevel)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things, such as "1 window" or "2,000 windows"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def rounded(number: float) -> str:
