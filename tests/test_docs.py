@@ -261,7 +261,7 @@ def test_what_many_windows_cost_is_as_its_table_has_it():
     section = (ROOT / "docs" / "performance.md").read_text().partition("## Many windows")[2].partition("\n## ")[0]
     cases = pd.read_csv(ROOT / "docs/performance/windows.csv")
     rows = [
-        f"| {of.environment} | {of.seconds:.0f} | {of.seconds_environment:.0f} | {of.peak_mb:,} |"
+        f"| {of.environment} | {of.seconds:.0f} | {of.seconds_environment:.0f} | {of.peak_mb:,.0f} |"
         for of in cases.itertuples()
     ]
     assert re.findall(r"^\| (?:same|differs).+$", section, re.MULTILINE) == rows

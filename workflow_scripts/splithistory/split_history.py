@@ -144,7 +144,7 @@ def measure(
     """Measure the Op and Imp of any policy in any environment with finitely many actions and outcomes.
 
     Each callable is asked for the windows batch by batch, so that their number is limited by time alone: what is held
-    are the policy's distinct answers, their futures and some batches of 64 MB. Answers may be NumPy arrays, data
+    are the policy's distinct answers, their futures and some batches of 32 MB. Answers may be NumPy arrays, data
     frames, nested lists, or torch tensors on any device, of any precision, with or without gradients.
 
     Args:
