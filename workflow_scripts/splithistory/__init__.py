@@ -7,12 +7,31 @@ Docstrings cite sections of docs/method.md as "method, section N".
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"measure": "split_history", "Futures": "split_history"}
+_HOMES = {
+    "Candidate": "candidates",
+    "Futures": "split_history",
+    "Identification": "candidates",
+    "InfiniteImpactWarning": "split_history",
+    "RepeatedMeasurement": "repeated_measurement",
+    "best_good_set": "identification",
+    "compare_futures": "split_history",
+    "identify": "candidates",
+    "measure": "split_history",
+    "measure_repeatedly": "repeated_measurement",
+    "minimum_impact": "theory",
+    "predicted_optimization": "theory",
+    "rank_good_set": "identification",
+    "rate_function": "theory",
+}
 
-__all__ = ["Futures", "measure"]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"splithistory.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'splithistory' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import stats
 
-from splithistory.identification import nearest_objective, rank_good_set, ranks_of_good_set
+from splithistory.identification import is_promoted, nearest_objective, rank_good_set, ranks_of_good_set
 from splithistory.policy_measurement import PSEUDOCOUNT
 from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import smooth
@@ -193,7 +193,7 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
             nearest = nearest_objective(
                 judged[measure][judges[0]],
                 judged[predicted][judges],
-                judged["success_rate"][judges] > judged[reference_rate][judges],
+                is_promoted(judged["success_rate"][judges], judged[reference_rate][judges]),
             )
             identified = None if nearest is None else judged["evaluated_task"][judges[nearest]]
             ranking = rank_good_set(outcome, reference, good)
