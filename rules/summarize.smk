@@ -11,6 +11,7 @@ rule summarize:
         cross_objective=table(SUMMARIZE, "cross_objective"),
         counterfactuals=table(SUMMARIZE, "counterfactuals"),
         identification=table(SUMMARIZE, "identification"),
+        goal_directedness=table(SUMMARIZE, "goal_directedness"),
         actions=table(SUMMARIZE, "actions"),
         training=table(SUMMARIZE, "training"),
         differential=table(SUMMARIZE, "differential"),

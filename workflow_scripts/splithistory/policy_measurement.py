@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from splithistory.environment import Environment, SequenceEnvironment
 from splithistory.information import Floats
+from splithistory.maximum_entropy import Menus, directedness
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Tokens
 from splithistory.split_history import Futures, compare_futures
@@ -64,12 +65,22 @@ class MeasureSettings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One repeat by one estimator, against one counterfactual future."""
+    """One repeat by one estimator, against one counterfactual future.
+
+    Attributes:
+        repeat: its number.
+        estimator: how outcomes were had.
+        counterfactual: the future compared with.
+        futures: with Op and Imp.
+        meg_any: maximum-entropy goal-directedness towards some utility of the outcome, in nats, in [0, ln A], which no
+            counterfactual future enters (method, section 13).
+    """
 
     repeat: int
     estimator: Estimator
     counterfactual: Counterfactual
     futures: Futures
+    meg_any: float
 
 
 def repeats(
@@ -110,14 +121,18 @@ def repeats(
         }
         for estimator, (outcome, pseudocount) in outcomes.items():
             first = slice(fresh.start, fresh.start + len(outcome))
-            for counterfactual, alternative in compared.items():
-                futures = compare_futures(
+            futures = {
+                counterfactual: compare_futures(
                     policy[first],
                     outcome,
                     pseudocount=pseudocount,
                     alternative=None if alternative is None else alternative[first],
                 )
-                yield Measurement(repeat=repeat, estimator=estimator, counterfactual=counterfactual, futures=futures)
+                for counterfactual, alternative in compared.items()
+            }
+            meg_any = directedness(futures["split_history"].outcome_distribution, Menus.of(outcome)).value
+            for counterfactual, compared_futures in futures.items():
+                yield Measurement(repeat, estimator, counterfactual, futures=compared_futures, meg_any=meg_any)
 
 
 def bootstrap(

@@ -1,0 +1,195 @@
+"""Maximum-entropy goal-directedness (MEG) of a policy, beside Op and Imp (method, section 13).
+
+MacDermott, Fox, Belardinelli & Everitt (2024) ask how well a policy's answers are predicted by assuming that it pursues
+a utility u of the outcomes. With A actions, r(x, a) = Σ_f p(f|x, a) u(f), and the softly optimal policy π_β(a|x) ∝
+exp(β r(x, a)), in which a negative β pursues the opposite::
+
+    MEG_u(π)  = max over β of  mean over x of Σ_a π(a|x) ln π_β(a|x)  +  ln A          in [0, ln A]
+    MEG(π)    = max over u of  MEG_u(π)
+
+A policy enters only by its future F, as the first term is β Σ_f F(f) u(f) less the mean of ln Σ_a exp(β r(x, a)); and
+a window only by what it offers, the outcome probabilities of its actions, whichever of them is called which. Windows
+that offer the same are therefore one `Menu`.
+
+Both maxima are of concave functions, and the second makes π_β reach the same F as the policy: it is maximum-entropy
+inverse reinforcement learning.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq, minimize
+from scipy.special import logsumexp
+
+from splithistory.arguments import as_policy, as_probabilities
+from splithistory.information import Floats
+from splithistory.theory import rate_function
+
+# How near to the best that is on offer a policy counts as always taking it, relative to what is at stake.
+_ROUNDING = 1e-12
+# Difference of two actions' β r(x, a) from which on the worse one counts as never taken: odds of 1 to 70 million.
+_NEVER = 18.0
+
+
+@dataclass(frozen=True)
+class GoalDirectedness:
+    """How well the pursuit of a utility predicts a policy's answers.
+
+    Attributes:
+        value: MEG in nats, in [0, ln A]; 0 for a policy that answers at random, or to which no action makes a
+            difference.
+        beta: the β that predicts best; negative where the policy avoids what has utility. It is infinite where the
+            maximum is a limit: for a utility that was given, where the policy always takes the best action (or,
+            negative, the worst); else, where it never takes some action.
+        utility: (K,) the utility; where none was given the one that predicts best, from 0 to 1, in which an outcome
+            that nothing leads to has 0.
+    """
+
+    value: float
+    beta: float
+    utility: Floats
+
+
+@dataclass(frozen=True)
+class Menus:
+    """What windows offer.
+
+    Attributes:
+        outcome_probabilities: (M, A, K) p(f|x, a) in each distinct kind of window, with actions in any order.
+        weights: (M,) share of the windows that are of each kind; sums to 1.
+    """
+
+    outcome_probabilities: Floats
+    weights: Floats
+
+    @classmethod
+    def of(cls, outcome_probabilities: Floats) -> "Menus":
+        """The distinct menus among those of n windows, (n, A, K)."""
+        n, n_actions, _ = outcome_probabilities.shape
+        # Actions and windows are compared as bytes; adding 0 turns -0 into 0.
+        rows = np.ascontiguousarray(outcome_probabilities + 0.0)
+        lotteries = np.sort(rows.view(np.dtype((np.void, rows[0, 0].nbytes)))[..., 0], axis=1)  # (n, A)
+        menus, counts = np.unique(_joined(lotteries), return_counts=True)
+        return cls(menus.view(float).reshape(len(menus), n_actions, -1), counts / n)
+
+
+def goal_directedness(
+    policy: Callable[[Any], ArrayLike],
+    environment: Callable[[Any], ArrayLike],
+    windows: Any,
+    utility: ArrayLike | None = None,
+) -> GoalDirectedness:
+    """Measure the maximum-entropy goal-directedness (MEG) of any policy in any environment.
+
+    Args:
+        policy: takes the windows, gives (n, A) probabilities π(a|x), or (n,) actions, whole numbers.
+        environment: takes the windows, gives (n, A, K) probabilities p(f|x, a).
+        windows: n situations x, in whatever form the two callables take.
+        utility: (K,) of each outcome, from 0 to 1; left out, the utility that the policy pursues most.
+
+    Returns:
+        MEG towards that utility in nats, with the β that attains it.
+
+    Raises:
+        ValueError: as `measure`, and if the utility is not K such numbers.
+    """
+    outcome = as_probabilities("outcome_probabilities (environment)", environment(windows), "(n, A, K)")
+    n_windows, n_actions, _ = outcome.shape
+    answers = as_policy("policy", policy(windows), n_windows=n_windows, n_actions=n_actions)
+    future = np.einsum("xa,xaf->f", answers, outcome) / n_windows
+    return directedness(future, Menus.of(outcome), utility)
+
+
+def directedness(future: Floats, menus: Menus, utility: ArrayLike | None = None) -> GoalDirectedness:
+    """`goal_directedness` of a policy that is known by its future.
+
+    Args:
+        future: (K,) F, the mean over windows of what the policy's answers bring.
+        menus: what these windows offer.
+        utility: (K,) of each outcome, any finite numbers; left out, the utility that the policy pursues most.
+    """
+    return _towards_any(future, menus) if utility is None else _towards(np.asarray(utility, float), future, menus)
+
+
+def directedness_by_score(mean_utility: ArrayLike, utility: ArrayLike, menu: ArrayLike) -> Floats:
+    """MEG towards a utility where all windows offer the same, from the mean utility alone (method, sections 13 and 15).
+
+    With r the expected utilities of the actions it is R(s; r, uniform), the `rate_function`. In the sequence, whose
+    noise is in s and in r alike, it is Op_pred of the mean utility without noise.
+
+    Args:
+        mean_utility: s, any shape, the mean utility of each of many policies' futures.
+        utility: (K,) of each outcome.
+        menu: (A, K) outcome probabilities of the actions, in any order.
+
+    Returns:
+        Nats in [0, ln A]; infinite where actions cannot bring s.
+    """
+    gains = np.round(np.asarray(menu) @ np.asarray(utility, dtype=float), 12)  # equal ones in spite of rounding
+    return rate_function(mean_utility, gains, np.full(len(gains), 1 / len(gains)))
+
+
+def _towards(utility: Floats, future: Floats, menus: Menus) -> GoalDirectedness:
+    """MEG for a known utility: the derivative by β falls from the best mean utility less the policy's, to the worst."""
+    gains = menus.outcome_probabilities @ utility  # (M, A) r
+    log_n_actions = np.log(gains.shape[1])
+    best, worst = gains.max(axis=1, keepdims=True), gains.min(axis=1, keepdims=True)
+    scale = float((best - worst).max())
+    if scale <= _ROUNDING * np.abs(utility).max(initial=0):
+        return GoalDirectedness(0.0, 0.0, utility)
+    policy_gain = float(future @ utility)
+    for sign, end in ((1, best), (-1, worst)):
+        if sign * (menus.weights @ end[:, 0] - policy_gain) <= _ROUNDING * scale:
+            n_optimal = (np.abs(gains - end) <= _ROUNDING * scale).sum(axis=1)  # (M,)
+            return GoalDirectedness(float(log_n_actions - menus.weights @ np.log(n_optimal)), sign * np.inf, utility)
+    relative = gains - policy_gain  # so that no large numbers cancel
+
+    def slope(beta: float) -> float:
+        return -float(menus.weights @ (_soft(beta * relative)[0] * relative).sum(axis=1))
+
+    end = np.sign(slope(0.0)) / scale
+    while slope(end) * end > 0:
+        end *= 2
+    beta = brentq(slope, *sorted((0.0, end)), xtol=1e-14 / scale, rtol=1e-14) if end else 0.0
+    value = log_n_actions - menus.weights @ _soft(beta * relative)[1]
+    return GoalDirectedness(max(float(value), 0.0), beta, utility)
+
+
+def _towards_any(future: Floats, menus: Menus) -> GoalDirectedness:
+    """MEG for the utility that predicts best: its gradient by the K numbers βu is F less the soft policy's future."""
+    outcome, weights = menus.outcome_probabilities, menus.weights
+
+    def loss(pursued: Floats) -> tuple[float, Floats]:
+        soft, normalizer = _soft(outcome @ pursued)
+        soft_future = np.tensordot(weights[:, None] * soft, outcome, axes=2)  # (K,)
+        return weights @ normalizer - future @ pursued, soft_future - future
+
+    found = minimize(
+        loss,
+        np.zeros(len(future)),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 10_000, "maxfun": 100_000, "maxcor": 30, "ftol": 0, "gtol": 1e-10},
+    )
+    value = max(float(np.log(outcome.shape[1]) - found.fun), 0.0)
+    possible = outcome.any(axis=(0, 1))
+    low, high = found.x[possible].min(), found.x[possible].max()
+    utility = np.where(possible, (found.x - low) / (high - low or 1.0), 0.0)
+    # Where no finite β attains the maximum, the optimizer stops on the way to it.
+    attained = np.ptp(outcome @ found.x, axis=1).max() < _NEVER
+    return GoalDirectedness(value, float(high - low) if attained else np.inf, utility)
+
+
+def _soft(scores: Floats) -> tuple[Floats, Floats]:
+    """(M, A) scores -> (M, A) their softmax and (M,) the logarithm of what it divides by."""
+    normalizer = logsumexp(scores, axis=1)
+    return np.exp(scores - normalizer[:, None]), normalizer
+
+
+def _joined(rows: np.ndarray) -> np.ndarray:
+    """(n, A) items of bytes -> (n,) items that hold a row each."""
+    rows = np.ascontiguousarray(rows)
+    return rows.view(np.dtype((np.void, rows[0].nbytes)))[:, 0]
