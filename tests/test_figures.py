@@ -21,12 +21,13 @@ from matplotlib.text import Text
 from PIL import Image
 
 from splithistory.information import binary_kl_divergence, entropy, kl_divergence
+from splithistory.plots import COLORS
 from splithistory.task import good_mask
 from splithistory.theory import minimum_impact, minimum_impact_distribution, predicted_optimization
 from sweep.figures import FIGURES, figure_names
 from sweep.figures.axes import legend_below
 from sweep.figures.drawing import draw, required_tables
-from sweep.figures.marks import TASK_COLORS, FigureStyle
+from sweep.figures.marks import FigureStyle
 from sweep.figures.optimization import explained_about_identity
 from sweep.figures.registry import REGISTRY, figure
 from sweep.figures.theme import save, style_context
@@ -786,7 +787,7 @@ def test_markers_follow_size_and_colors_the_configured_order():
     style = FigureStyle(("late", "early"), {"big": 400, "small": 20, "middle": 50})
     assert style.sizes == ("small", "middle", "big")
     assert len({style.marker(size) for size in style.sizes}) == 3
-    assert style.color("late") == TASK_COLORS[0]
+    assert style.color("late") == COLORS[0]
     many = FigureStyle(tuple("abcdefghij"), {})
     assert len({many.color(task) for task in many.tasks}) == 10
 
@@ -958,5 +959,5 @@ def cielab(color, vision):
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize(("n_tasks", "bound"), [(3, 30), (8, 15)])
 def test_task_colors_stay_apart(vision, n_tasks, bound):
-    seen = [cielab(color, vision) for color in TASK_COLORS[:n_tasks]]
+    seen = [cielab(color, vision) for color in COLORS[:n_tasks]]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > bound

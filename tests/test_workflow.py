@@ -321,7 +321,7 @@ CHANGES = {
 # A file of the code, and the jobs that an edit of it reruns.
 EDITS = {
     "workflow_scripts/sweep/figures/impact.py": DRAW,
-    "workflow_scripts/sweep/figures/splithistory.mplstyle": DRAW,
+    "workflow_scripts/splithistory/plots/splithistory.mplstyle": DRAW,
     "workflow_scripts/sweep/figures/schedule.py": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/claims/catalogue.py": SUMMARIZE,

@@ -6,12 +6,20 @@ Names are loaded on first use, so that importing the model does not depend on th
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"measure": "split_history", "Futures": "split_history"}
+_HOMES = {
+    "Futures": "split_history",
+    "GoalDirectedness": "maximum_entropy",
+    "goal_directedness": "maximum_entropy",
+    "measure": "split_history",
+}
+_MODULES = {"gymnasium", "plots"}
 
-__all__ = ["Futures", "measure"]
+__all__ = ["Futures", "GoalDirectedness", "goal_directedness", "gymnasium", "measure", "plots"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"splithistory.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"splithistory.{name}")
     raise AttributeError(f"module 'splithistory' has no attribute {name!r}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from splithistory.arguments import as_policy
+from splithistory.arguments import as_array, as_policy, as_whole_number, described
 from splithistory.information import Floats
 
 States = NDArray[np.int64]
@@ -50,8 +50,7 @@ def environment(
     transitions, windows = _read(env)  # (S * A, S), (n,)
     n_states = transitions.shape[1]
     n_actions = transitions.shape[0] // n_states
-    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or horizon < 1:
-        raise ValueError(f"horizon: expected a whole number of steps of at least 1, got {horizon!r}")
+    horizon = as_whole_number("horizon (steps)", horizon, least=1)
     future = _outcomes(outcome, n_states)  # (S, K) of being in each state, with no step left
     if then is not None:
         policy = then(np.arange(n_states)) if callable(then) else then
@@ -71,9 +70,10 @@ def environment(
 
     def outcome_probabilities(states: ArrayLike) -> Floats:
         """p(f | x, a): (n,) states -> (n, A, K)."""
-        x = np.asarray(states)
-        if x.ndim != 1 or not np.issubdtype(x.dtype, np.integer) or ((x < 0) | (x >= n_states)).any():
-            raise ValueError(f"windows: expected (n,) states, whole numbers from 0 to {n_states - 1}, got {states!r}")
+        expected = f"(n,) states, whole numbers from 0 to {n_states - 1}"
+        x = as_array("windows", states, expected)
+        if x.ndim != 1 or x.dtype.kind not in "iu" or ((x < 0) | (x >= n_states)).any():
+            raise ValueError(f"windows: expected {expected}, got {described(states)}")
         rows = x[:, None] * n_actions + np.arange(n_actions)
         return (transitions[rows.ravel()] @ future).reshape(len(x), n_actions, -1)
 
@@ -177,11 +177,10 @@ def _transitions(following: Any, n_states: int, place: str) -> list[tuple[float,
 def _outcomes(outcome: ArrayLike | Callable[[int], int] | None, n_states: int) -> Floats:
     """(S, K) one-hot outcome of each state."""
     given = range(n_states) if outcome is None else outcome
-    numbers = np.asarray([given(state) for state in range(n_states)] if callable(given) else given)
-    if numbers.shape != (n_states,) or not np.issubdtype(numbers.dtype, np.integer) or numbers.min() < 0:
-        raise ValueError(
-            f"outcome: expected a whole number of at least 0 for each of the {n_states} states, got "
-            f"{numbers.dtype} of shape {numbers.shape}"
-            + (f" from {numbers.min()}" if numbers.dtype.kind in "iu" else "")
-        )
+    expected = f"a whole number of at least 0 for each of the {n_states} states"
+    numbers = as_array("outcome", [given(state) for state in range(n_states)] if callable(given) else given, expected)
+    if numbers.shape != (n_states,) or numbers.dtype.kind not in "iu":
+        raise ValueError(f"outcome: expected {expected}, got {numbers.dtype} of shape {numbers.shape}")
+    if numbers.min() < 0:
+        raise ValueError(f"outcome: expected {expected}, got {numbers.min()}")
     return np.eye(numbers.max() + 1)[numbers]

@@ -22,14 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize
-from scipy.special import logsumexp
 
-from splithistory.arguments import as_policy, as_probabilities
+from splithistory.arguments import as_policy, as_probabilities, as_utility, described
 from splithistory.information import Floats
 from splithistory.theory import rate_function
 
 # How near to the best that is on offer a policy counts as always taking it, relative to what is at stake.
 _ROUNDING = 1e-12
+# Probability of an outcome below which the search for the utility takes it for one that the policy avoids.
+_LEAST = 1e-10
 # Difference of two actions' β r(x, a) from which on the worse one counts as never taken: odds of 1 to 70 million.
 _NEVER = 18.0
 
@@ -78,7 +79,7 @@ class Menus:
 
 def goal_directedness(
     policy: Callable[[Any], ArrayLike],
-    environment: Callable[[Any], ArrayLike],
+    environment: Callable[[Any], ArrayLike] | ArrayLike,
     windows: Any,
     utility: ArrayLike | None = None,
 ) -> GoalDirectedness:
@@ -86,7 +87,8 @@ def goal_directedness(
 
     Args:
         policy: takes the windows, gives (n, A) probabilities π(a|x), or (n,) actions, whole numbers.
-        environment: takes the windows, gives (n, A, K) probabilities p(f|x, a).
+        environment: takes the windows, gives (n, A, K) probabilities p(f|x, a); or, where they are the same in every
+            window, (A, K) of them.
         windows: n situations x, in whatever form the two callables take.
         utility: (K,) of each outcome, from 0 to 1; left out, the utility that the policy pursues most.
 
@@ -96,10 +98,21 @@ def goal_directedness(
     Raises:
         ValueError: as `measure`, and if the utility is not K such numbers.
     """
-    outcome = as_probabilities("outcome_probabilities (environment)", environment(windows), "(n, A, K)")
-    n_windows, n_actions, _ = outcome.shape
-    answers = as_policy("policy", policy(windows), n_windows=n_windows, n_actions=n_actions)
-    future = np.einsum("xa,xaf->f", answers, outcome) / n_windows
+    if not callable(policy):
+        raise ValueError(f"policy: expected a function of the windows, got {described(policy)}")
+    if callable(environment):
+        outcome = as_probabilities("outcome_probabilities (environment)", environment(windows), "(n, A, K)")
+    else:
+        outcome = as_probabilities("environment", environment, "(A, K)")[None]
+    n_windows = len(outcome) if callable(environment) else None
+    answers = as_policy("policy", policy(windows), n_windows=n_windows, n_actions=outcome.shape[1])
+    if answers.ndim == 1:
+        answers = np.eye(outcome.shape[1])[answers]  # (n, A)
+    if utility is not None:
+        utility = as_utility("utility", utility, outcome.shape[2])
+    if n_windows is None:
+        answers = answers.mean(axis=0, keepdims=True)
+    future = np.einsum("xa,xaf->f", answers, outcome) / len(outcome)
     return directedness(future, Menus.of(outcome), utility)
 
 
@@ -167,9 +180,12 @@ def _towards_any(future: Floats, menus: Menus) -> GoalDirectedness:
         soft_future = np.tensordot(weights[:, None] * soft, outcome, axes=2)  # (K,)
         return weights @ normalizer - future @ pursued, soft_future - future
 
+    # Where each action has one outcome and all windows offer the same, this is the maximum already.
+    at_random = np.tensordot(weights, outcome.mean(axis=1), axes=1)  # (K,)
+    start = np.log((future + _LEAST) / (at_random + _LEAST))
     found = minimize(
         loss,
-        np.zeros(len(future)),
+        start - start.mean(),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": 10_000, "maxfun": 100_000, "maxcor": 30, "ftol": 0, "gtol": 1e-10},
@@ -185,8 +201,10 @@ def _towards_any(future: Floats, menus: Menus) -> GoalDirectedness:
 
 def _soft(scores: Floats) -> tuple[Floats, Floats]:
     """(M, A) scores -> (M, A) their softmax and (M,) the logarithm of what it divides by."""
-    normalizer = logsumexp(scores, axis=1)
-    return np.exp(scores - normalizer[:, None]), normalizer
+    most = scores.max(axis=1, keepdims=True)
+    weights = np.exp(scores - most)
+    sums = weights.sum(axis=1, keepdims=True)
+    return weights / sums, (most + np.log(sums))[:, 0]
 
 
 def _joined(rows: np.ndarray) -> np.ndarray:
