@@ -112,13 +112,13 @@ def as_policy(name: str, policy: Any, *, n_windows: int | None, n_actions: int) 
         if array.shape != (windows, n_actions):
             raise ValueError(
                 f"{name} (action probabilities): expected shape {(windows, n_actions)} to match the environment's "
-                f"outcome_probabilities, got {array.shape}"
+                f"outcome_probabilities, (n, A, K) or (A, K), got {array.shape}"
             )
         return array
     if array.shape != (windows,):
         raise ValueError(
-            f"{name} (actions): expected shape {(windows,)} to match the environment's outcome_probabilities, got "
-            f"{array.shape}"
+            f"{name} (actions): expected shape {(windows,)} to match the environment's outcome_probabilities, "
+            f"(n, A, K) or (A, K), got {array.shape}"
         )
     if len(array) == 0:
         raise ValueError(f"{name} (actions): expected shape (n,) with at least one window, got {array.shape}")
