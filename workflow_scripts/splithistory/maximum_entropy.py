@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize
 
-from splithistory.arguments import as_policy, as_probabilities, as_utility, described
+from splithistory.arguments import as_utility
+from splithistory.batches import Batches
 from splithistory.information import Floats
 from splithistory.theory import rate_function
 
@@ -67,29 +68,32 @@ class Menus:
     weights: Floats
 
     @classmethod
-    def of(cls, outcome_probabilities: Floats) -> "Menus":
-        """The distinct menus among those of n windows, (n, A, K)."""
-        n, n_actions, _ = outcome_probabilities.shape
+    def of(cls, outcome_probabilities: Floats, weights: Floats | None = None) -> "Menus":
+        """The distinct menus among those of n windows, (n, A, K), of equal or the given weights (n,)."""
+        _, n_actions, n_outcomes = outcome_probabilities.shape
         # Actions and windows are compared as bytes; adding 0 turns -0 into 0.
-        rows = np.ascontiguousarray(outcome_probabilities + 0.0)
-        lotteries = np.sort(rows.view(np.dtype((np.void, rows[0, 0].nbytes)))[..., 0], axis=1)  # (n, A)
-        menus, counts = np.unique(_joined(lotteries), return_counts=True)
-        return cls(menus.view(float).reshape(len(menus), n_actions, -1), counts / n)
+        lotteries = np.sort(_as_bytes(outcome_probabilities + 0.0), axis=1)  # (n, A)
+        menus, which = np.unique(_as_bytes(lotteries), return_inverse=True)
+        weights = np.bincount(which, weights, minlength=len(menus))
+        return cls(menus.view(float).reshape(len(menus), n_actions, n_outcomes), weights / weights.sum())
 
 
 def goal_directedness(
-    policy: Callable[[Any], ArrayLike],
+    policy: Callable[[Any], ArrayLike] | ArrayLike,
     environment: Callable[[Any], ArrayLike] | ArrayLike,
     windows: Any,
     utility: ArrayLike | None = None,
 ) -> GoalDirectedness:
     """Measure the maximum-entropy goal-directedness (MEG) of any policy in any environment.
 
+    Windows are taken batch by batch, as `measure` does. What is held is, for a known utility, the A expected utilities
+    of each distinct window; for an unknown one, its A·K probabilities.
+
     Args:
-        policy: takes the windows, gives (n, A) probabilities π(a|x), or (n,) actions, whole numbers.
-        environment: takes the windows, gives (n, A, K) probabilities p(f|x, a); or, where they are the same in every
-            window, (A, K) of them.
-        windows: n situations x, in whatever form the two callables take.
+        policy: as that of `measure`: takes windows, gives (n, A) probabilities π(a|x), or (n,) actions; or these.
+        environment: takes windows, gives (n, A, K) probabilities p(f|x, a), or (A, K) if they are the same in every
+            window; or these.
+        windows: n situations x, in whatever form the callables take.
         utility: (K,) of each outcome, from 0 to 1; left out, the utility that the policy pursues most.
 
     Returns:
@@ -98,25 +102,29 @@ def goal_directedness(
     Raises:
         ValueError: as `measure`, and if the utility is not K such numbers.
     """
-    if not callable(policy):
-        raise ValueError(f"policy: expected a function of the windows, got {described(policy)}")
-    if callable(environment):
-        outcome = as_probabilities("outcome_probabilities (environment)", environment(windows), "(n, A, K)")
-    else:
-        outcome = as_probabilities("environment", environment, "(A, K)")[None]
-    n_windows = len(outcome) if callable(environment) else None
-    answers = as_policy("policy", policy(windows), n_windows=n_windows, n_actions=outcome.shape[1])
-    if answers.ndim == 1:
-        answers = np.eye(outcome.shape[1])[answers]  # (n, A)
-    if utility is not None:
-        utility = as_utility("utility", utility, outcome.shape[2])
-    if n_windows is None:
-        answers = answers.mean(axis=0, keepdims=True)
-    future = np.einsum("xa,xaf->f", answers, outcome) / len(outcome)
-    return directedness(future, Menus.of(outcome), utility)
+    future = np.zeros(())
+    offered: list[Menus] = []
+    counts: list[int] = []
+    for batch in Batches(policy, environment, windows).all():
+        outcome = batch.outcome.reshape(-1, *batch.outcome.shape[-2:])  # (n, A, K), or (1, A, K) for all windows
+        if utility is not None:
+            utility = as_utility("utility", utility, outcome.shape[-1])
+            outcome = outcome @ utility[:, None]  # (n, A, 1)
+        future = future + batch.sum_of_futures(batch.policy)
+        offered.append(Menus.of(outcome))
+        counts.append(batch.n_windows)
+    menus = Menus.of(
+        np.concatenate([menus.outcome_probabilities for menus in offered]),
+        np.concatenate([count * menus.weights for count, menus in zip(counts, offered, strict=True)]),
+    )
+    future = future / sum(counts)
+    if utility is None:
+        return directedness(future, menus)
+    value, beta = _towards(future @ utility, menus.outcome_probabilities[..., 0], menus.weights)
+    return GoalDirectedness(value, beta, utility)
 
 
-def directedness(future: Floats, menus: Menus, utility: ArrayLike | None = None) -> GoalDirectedness:
+def directedness(future: Floats, menus: Menus, utility: Floats | None = None) -> GoalDirectedness:
     """`goal_directedness` of a policy that is known by its future.
 
     Args:
@@ -124,7 +132,10 @@ def directedness(future: Floats, menus: Menus, utility: ArrayLike | None = None)
         menus: what these windows offer.
         utility: (K,) of each outcome, any finite numbers; left out, the utility that the policy pursues most.
     """
-    return _towards_any(future, menus) if utility is None else _towards(np.asarray(utility, float), future, menus)
+    if utility is None:
+        return _towards_any(future, menus)
+    value, beta = _towards(future @ utility, menus.outcome_probabilities @ utility, menus.weights)
+    return GoalDirectedness(value, beta, utility)
 
 
 def directedness_by_score(mean_utility: ArrayLike, utility: ArrayLike, menu: ArrayLike) -> Floats:
@@ -145,30 +156,35 @@ def directedness_by_score(mean_utility: ArrayLike, utility: ArrayLike, menu: Arr
     return rate_function(mean_utility, gains, np.full(len(gains), 1 / len(gains)))
 
 
-def _towards(utility: Floats, future: Floats, menus: Menus) -> GoalDirectedness:
-    """MEG for a known utility: the derivative by β falls from the best mean utility less the policy's, to the worst."""
-    gains = menus.outcome_probabilities @ utility  # (M, A) r
+def _towards(gain: float, gains: Floats, weights: Floats) -> tuple[float, float]:
+    """MEG for a known utility, and its β.
+
+    The derivative by β falls from what the best answers would gain beyond the policy's, to what the worst would.
+
+    Args:
+        gain: s, the mean utility of the policy's future.
+        gains: (M, A) r, the expected utility of each action in each kind of window.
+        weights: (M,) share of the windows that are of each kind.
+    """
     log_n_actions = np.log(gains.shape[1])
     best, worst = gains.max(axis=1, keepdims=True), gains.min(axis=1, keepdims=True)
     scale = float((best - worst).max())
-    if scale <= _ROUNDING * np.abs(utility).max(initial=0):
-        return GoalDirectedness(0.0, 0.0, utility)
-    policy_gain = float(future @ utility)
+    if scale <= _ROUNDING * np.abs(gains).max():
+        return 0.0, 0.0
     for sign, end in ((1, best), (-1, worst)):
-        if sign * (menus.weights @ end[:, 0] - policy_gain) <= _ROUNDING * scale:
+        if sign * (weights @ end[:, 0] - gain) <= _ROUNDING * scale:
             n_optimal = (np.abs(gains - end) <= _ROUNDING * scale).sum(axis=1)  # (M,)
-            return GoalDirectedness(float(log_n_actions - menus.weights @ np.log(n_optimal)), sign * np.inf, utility)
-    relative = gains - policy_gain  # so that no large numbers cancel
+            return float(log_n_actions - weights @ np.log(n_optimal)), sign * np.inf
+    relative = gains - gain  # so that no large numbers cancel
 
     def slope(beta: float) -> float:
-        return -float(menus.weights @ (_soft(beta * relative)[0] * relative).sum(axis=1))
+        return -float(weights @ (_soft(beta * relative)[0] * relative).sum(axis=1))
 
     end = np.sign(slope(0.0)) / scale
     while slope(end) * end > 0:
         end *= 2
-    beta = brentq(slope, *sorted((0.0, end)), xtol=1e-14 / scale, rtol=1e-14) if end else 0.0
-    value = log_n_actions - menus.weights @ _soft(beta * relative)[1]
-    return GoalDirectedness(max(float(value), 0.0), beta, utility)
+    beta = float(brentq(slope, *sorted((0.0, end)), xtol=1e-14 / scale, rtol=1e-14)) if end else 0.0
+    return max(float(log_n_actions - weights @ _soft(beta * relative)[1]), 0.0), beta
 
 
 def _towards_any(future: Floats, menus: Menus) -> GoalDirectedness:
@@ -207,7 +223,7 @@ def _soft(scores: Floats) -> tuple[Floats, Floats]:
     return weights / sums, (most + np.log(sums))[:, 0]
 
 
-def _joined(rows: np.ndarray) -> np.ndarray:
-    """(n, A) items of bytes -> (n,) items that hold a row each."""
+def _as_bytes(rows: NDArray[Any]) -> NDArray[np.void]:
+    """(..., K) -> (...) items that hold a row each."""
     rows = np.ascontiguousarray(rows)
-    return rows.view(np.dtype((np.void, rows[0].nbytes)))[:, 0]
+    return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[-1])))[..., 0]

@@ -16,6 +16,7 @@ from sweep.figures.wording import POINTS_TEXT, count_text, joined, left_out_text
 
 # Measures that an objective is read off, and their names.
 _MEASURES = {"op": "Op", "imp": "Imp", "meg": "MEG", "success_rate": "success above chance"}
+_LABELS = _MEASURES | {"success_rate": "success\nabove chance"}
 
 
 @registry.figure("op_vs_goal_directedness", "policies")
@@ -65,7 +66,7 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
     tasks = [task for task in style.tasks if task in set(rows["task"])]
     rankable = rows[~rows["task"].isin(_without_ranks(rows))]
     n_policies = rows[rows["measure"] == "op"].groupby("task").size().reindex(tasks)
-    figure = Figure(figsize=(PAGE_WIDTH, 1.1 + 0.24 * (len(tasks) + 1)))
+    figure = Figure(figsize=(PAGE_WIDTH, 0.9 + 0.25 * (len(tasks) + 1)))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, of, hits, name in zip(
         panels,
@@ -77,8 +78,9 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
         counts = hits.astype(int).groupby([of["task"], of["measure"]]).sum().unstack("measure")
         counts = _with_total(counts.reindex(index=tasks, columns=list(_MEASURES)))
         shares = counts.div(_with_total(n_policies[counts.index[:-1]].where(counts["op"][:-1].notna())), axis=0)
-        shaded_counts(axes, counts.rename(columns=_MEASURES), shares.to_numpy())
+        names = shaded_counts(axes, counts.rename(columns=_LABELS), shares.to_numpy())
         axes.set_title(name)
+    figure.set_figheight(figure.get_figheight() + names)
     panels[0].set_ylabel("trained task")
 
     correct, first = _sums(rows["correct"], rows), _sums(rankable["true_set_rank"] == 1, rankable)
