@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from splithistory.batches import Batch
+from splithistory.bootstrap import Bootstrap
 from splithistory.environment import Environment, SequenceEnvironment
 from splithistory.information import Floats
 from splithistory.maximum_entropy import Menus, directedness
@@ -20,7 +22,6 @@ Estimator = Literal["exact", "monte_carlo"]
 Counterfactual = Literal["split_history", "do_nothing", "random_token", "untrained", "pretrained"]
 # Added to every count of sampled outcomes for Imp and success rates, which empty cells would make infinite.
 PSEUDOCOUNT = 0.5
-_DRAWS_AT_ONCE = 50  # of the bootstrap; 8 MB at 20,000 windows
 
 
 @dataclass(frozen=True)
@@ -140,40 +141,19 @@ def bootstrap(
 ) -> Iterator[Futures]:
     """Measure a policy at temperature 0 again and again, exactly, on windows drawn anew from all of its windows.
 
-    A mean over windows drawn with replacement is a mean weighted by how often each was drawn, so that what
-    the policy did in each window is looked up once.
-
     Args:
         actions: (n,) the policy's answers.
         contexts: (n, context_length) windows before odd positions.
         environment: what follows.
         settings: seed and number of draws.
 
-    Yields:
+    Returns:
         ``settings.n_bootstrap`` measurements under the split history, each on n windows.
     """
-    n, n_outcomes = len(contexts), environment.n_outcomes
-    outcome = environment.outcome_probabilities(contexts)  # (n, A, K)
-    distinct, which = np.unique(actions, return_inverse=True)  # (m,), (n,)
-    one_hot = np.eye(len(distinct))[which]
-    given = outcome[:, distinct].reshape(n, -1)  # (n, m * K)
-    of_windows = np.concatenate([outcome[np.arange(n), actions], one_hot, given], axis=1)  # (n, K + m + m * K)
     rng = stream_rng(settings.seed, Stream.BOOTSTRAP)
-    for start in range(0, settings.n_bootstrap, _DRAWS_AT_ONCE):
-        n_draws = min(_DRAWS_AT_ONCE, settings.n_bootstrap - start)
-        # As floats, so that all draws are one matrix product.
-        times_drawn = np.array(
-            [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(n_draws)], dtype=float
-        )  # (draws, n)
-        for means in times_drawn @ of_windows / n:
-            future, weights, counterfactuals = np.split(means, [n_outcomes, n_outcomes + len(distinct)])
-            yield Futures(
-                outcome_distribution=future,
-                answers=np.eye(environment.n_actions)[distinct],
-                weights=weights,
-                counterfactuals=counterfactuals.reshape(-1, n_outcomes),
-                n_windows=n,
-            )
+    draws = Bootstrap(len(contexts), settings.n_bootstrap, rng)
+    draws.add(Batch.checked(actions, environment.outcome_probabilities(contexts)))
+    return draws.measurements()
 
 
 def simple_alternatives(
