@@ -7,14 +7,26 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "Candidate": "candidates",
     "Futures": "split_history",
     "GoalDirectedness": "maximum_entropy",
+    "Identification": "candidates",
+    "InfiniteImpactWarning": "split_history",
+    "RepeatedMeasurement": "repeated_measurement",
+    "best_good_set": "identification",
+    "compare_futures": "split_history",
     "goal_directedness": "maximum_entropy",
+    "identify": "candidates",
     "measure": "split_history",
+    "measure_repeatedly": "repeated_measurement",
+    "minimum_impact": "theory",
+    "predicted_optimization": "theory",
+    "rank_good_set": "identification",
+    "rate_function": "theory",
 }
-_MODULES = {"gymnasium", "plots"}
+_MODULES = ("gymnasium", "plots")
 
-__all__ = ["Futures", "GoalDirectedness", "goal_directedness", "gymnasium", "measure", "plots"]
+__all__ = [*_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,3 +35,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"splithistory.{name}")
     raise AttributeError(f"module 'splithistory' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

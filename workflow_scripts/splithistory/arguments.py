@@ -72,10 +72,12 @@ def _checked_probabilities(name: str, array: NDArray[Any], shape: str, *, precis
     any_number = axes[0] == "..."
     if array.ndim == 0 or not (any_number or array.ndim == len(axes)):
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
-    if 0 in array.shape:
+    if 0 in (array.shape[-1:] if any_number else array.shape):
         raise ValueError(
             f"{name}: expected shape {shape} with at least one window, action and outcome, got {array.shape}"
         )
+    if array.size == 0:
+        return array
     sums = array.sum(axis=-1)
     if not np.isfinite(sums).all():
         found = array[~np.isfinite(array)]

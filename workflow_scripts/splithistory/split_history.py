@@ -168,7 +168,7 @@ def measure(
         InfiniteImpactWarning: if Imp is infinite, or the pseudocount hides that it would be; it names the outcomes.
     """
     pseudocount = as_number("pseudocount", pseudocount, 0)
-    futures = futures_of(Batches(policy, environment, windows, alternative).all(), pseudocount)
+    futures = futures_of(Batches(policy, environment, windows, alternative=alternative).all(), pseudocount)
     warn_of_missing_outcomes([futures], stacklevel=3)
     return futures
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import elementwise
 from scipy.special import logsumexp
 
+from splithistory.arguments import as_array, as_probabilities
 from splithistory.information import Floats, binary_kl_divergence, kl_divergence
 from splithistory.task import Task
 
@@ -27,8 +28,12 @@ def mean_utility(distribution: ArrayLike, utility: ArrayLike) -> Floats:
 
     Returns:
         (...) means, within the range of the utilities.
+
+    Raises:
+        ValueError: if they are no probabilities and numbers of equally many outcomes.
     """
-    return np.asarray(distribution, dtype=float) @ np.asarray(utility, dtype=float)
+    p, u = _checked("distribution", distribution, utility)
+    return p @ u
 
 
 def rate_function(mean_utility: ArrayLike, utility: ArrayLike, reference: ArrayLike) -> Floats:
@@ -47,8 +52,19 @@ def rate_function(mean_utility: ArrayLike, utility: ArrayLike, reference: ArrayL
         Nats in [0, ∞]: 0 where s is the mean utility of P; -ln P(u = max u) where s is the largest utility among the
         outcomes that P has, likewise for the smallest; infinite beyond, where no distribution over those outcomes has
         that mean; NaN where s is.
+
+    Raises:
+        ValueError: if the arguments are no such numbers and probabilities, or don't fit each other.
     """
-    s, u, p = (np.asarray(values, dtype=float) for values in (mean_utility, utility, reference))
+    p, u = _checked("reference", reference, utility)
+    s = as_array("mean_utility", mean_utility, "numbers").astype(float)
+    try:
+        np.broadcast_shapes(s.shape, p.shape[:-1])
+    except ValueError as error:
+        raise ValueError(
+            f"mean_utility: expected a shape that broadcasts with {p.shape[:-1]}, of the reference without its last "
+            f"axis, found {s.shape}"
+        ) from error
     levels = np.unique(u)
     if len(levels) == 2:
         low, high = levels
@@ -81,8 +97,9 @@ def predicted_optimization(mean_utility: ArrayLike, utility: ArrayLike) -> Float
     Returns:
         Nats in [0, ∞]; 0 at chance, infinite outside of the range of the utilities.
     """
-    size = len(np.asarray(utility))
-    return rate_function(mean_utility, utility, np.full(size, 1 / size))
+    u = as_array("utility", utility, "(K,) finite numbers")
+    size = max(u.size, 1)
+    return rate_function(mean_utility, u, np.full(size, 1 / size))
 
 
 def minimum_impact(mean_utility: ArrayLike, utility: ArrayLike, counterfactual: ArrayLike) -> Floats:
@@ -118,9 +135,13 @@ def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mea
     Raises:
         ValueError: if no distribution over the outcomes of P has that mean utility.
     """
-    p, u = np.asarray(distribution, dtype=float), np.asarray(utility, dtype=float)
+    p, u = _checked("distribution", distribution, utility)
+    if p.ndim != 1:
+        raise ValueError(f"distribution: expected shape (K,), got {p.shape}")
     low, high = u[p > 0].min(), u[p > 0].max()
-    s, possible = _clipped(np.asarray(mean_utility, dtype=float), low, high)
+    s, possible = _clipped(as_array("mean_utility", mean_utility, "a number").astype(float), low, high)
+    if s.ndim:
+        raise ValueError(f"mean_utility: expected a number, found shape {s.shape}")
     if not possible or np.isnan(s):
         raise ValueError(
             f"mean_utility: the outcomes of the distribution allow {low:g} to {high:g}, got {mean_utility}"
@@ -131,6 +152,17 @@ def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mea
         exponents = _tilts(s[None], u, p[None]) * (u - s)  # (K,)
         weights = p * np.exp(exponents - exponents.max(where=p > 0, initial=-np.inf))
     return weights / weights.sum()
+
+
+def _checked(name: str, distribution: ArrayLike, utility: ArrayLike) -> tuple[Floats, Floats]:
+    """(..., K) probabilities, under that name, and (K,) utilities."""
+    u = as_array("utility", utility, "(K,) finite numbers").astype(float)
+    if u.ndim != 1 or u.size == 0 or not np.isfinite(u).all():
+        raise ValueError(f"utility: expected finite numbers of shape (K,), found {u if u.ndim == 1 else u.shape}")
+    p = as_probabilities(name, distribution, "(..., K)")
+    if p.shape[-1] != len(u):
+        raise ValueError(f"utility: expected {p.shape[-1]} numbers, one for each outcome of {name}, found {len(u)}")
+    return p, u
 
 
 def _clipped(s: Floats, low: ArrayLike, high: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from splithistory.environment import SequenceEnvironment
-from splithistory.identification import good_set_pairs, n_better, nearest_objective, rank_good_set, ranks_of_good_set
+from splithistory.identification import (
+    good_set_pairs,
+    is_promoted,
+    n_better,
+    nearest_objective,
+    rank_good_set,
+    ranks_of_good_set,
+)
 from splithistory.information import Floats
 from splithistory.maximum_entropy import Menus, directedness, directedness_by_score
 from splithistory.policy_measurement import PSEUDOCOUNT
@@ -193,7 +200,7 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
             nearest = nearest_objective(
                 judged[measure][judges[0]],
                 judged[predicted][judges],
-                judged["success_rate"][judges] > judged[reference_rate][judges],
+                is_promoted(judged["success_rate"][judges], judged[reference_rate][judges]),
             )
             identified = None if nearest is None else judged["evaluated_task"][judges[nearest]]
             ranking = rank_good_set(outcome, reference, good)
@@ -240,13 +247,19 @@ def goal_directedness_table(
     means = exact.groupby(KEYS, sort=False)["meg_any"].mean()
     futures = pd.DataFrame(_mean_distributions(exact, "outcome_distribution", KEYS), means.index)
     chance = cross_objective["evaluated_task"].map({name: task.chance for name, task in judges.tasks.items()})
+    promoted = is_promoted(cross_objective["success_rate"].to_numpy(), chance.to_numpy())
     crossed = cross_objective.assign(success_rate=cross_objective["success_rate"] - chance)
     own = crossed[crossed["is_training_task"]].set_index(KEYS)
     every = [identification[[*KEYS, "measure", "identified_task", "correct", "true_set_rank"]]]
     ranks = _ranks_by_value(futures, judges)
     for measure in ("meg", "success_rate"):
-        promoted = crossed[crossed["success_rate"] > 0].sort_values(measure, kind="stable")
-        identified = promoted.groupby(KEYS)["evaluated_task"].last().reindex(means.index)
+        identified = (
+            crossed[promoted]
+            .sort_values(measure, kind="stable")
+            .groupby(KEYS)["evaluated_task"]
+            .last()
+            .reindex(means.index)
+        )
         rows = pd.DataFrame({"measure": measure, "identified_task": identified, "true_set_rank": ranks[measure]})
         rows["correct"] = (identified == identified.index.get_level_values("task")).to_numpy(dtype=bool)
         every.append(rows.reset_index())
@@ -281,7 +294,9 @@ def _ranks_by_value(futures: pd.DataFrame, judges: Judges) -> pd.DataFrame:
     for name, task in judges.tasks.items():
         if not task.is_good_set:
             continue
-        promoted = (futures.index.get_level_values("task") == name) & (outcomes @ task.good > chances @ task.good)
+        promoted = (futures.index.get_level_values("task") == name) & is_promoted(
+            outcomes @ task.good, chances @ task.good
+        )
         for measure, own in values(task.good[None]).items():
             ranks.loc[promoted, measure] = 1 + n_better(every[measure], own)[promoted]
     return ranks

@@ -4,10 +4,10 @@ Each function takes the axes first, draws, labels them, and returns handles for 
 figures look as this project's do; the functions work without it as well.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.style
 import numpy as np
@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
 from splithistory.arguments import as_array, as_probabilities, as_utility, described
+from splithistory.candidates import Identification
 from splithistory.split_history import Futures
 
 # Derived from Okabe and Ito's palette: each pair stays apart for normal vision and for the three kinds of colour
@@ -120,15 +121,14 @@ def measured_against_predicted(
     return [line] if names is None else [*handles, line]
 
 
-def excess(axes: Axes, excesses: Mapping[str, float], nearest: str | None = None, label: str = "Op") -> list[Artist]:
+def excess(axes: Axes, identification: Identification, measure: Literal["op", "imp"] = "op") -> list[Artist]:
     """Draw what a policy does beyond what each candidate for its objective asks for.
 
     Args:
-        axes: where to draw.
-        excesses: measured less predicted Op or Imp in nats, by candidate; NaN, for a candidate that the policy does
-            not promote, leaves its row empty.
-        nearest: the candidate whose prediction is nearest, which gets a colour.
-        label: name of the measure.
+        axes: where to draw: a bar per candidate, whose length is measured less predicted Op or Imp; in place of a bar,
+            a word for a candidate that the policy does not promote, or whose prediction is infinite.
+        identification: what `identify` gives.
+        measure: which of the two.
 
     Returns:
         Legend handles: the nearest candidate, if there is one, and the others.
@@ -136,30 +136,25 @@ def excess(axes: Axes, excesses: Mapping[str, float], nearest: str | None = None
     Raises:
         ValueError: if an argument is not as described; the message names it.
     """
-    if not isinstance(excesses, Mapping) or not excesses:
-        raise ValueError(f"excesses: expected numbers by the name of each candidate, got {described(excesses)}")
-    values = as_array("excesses", list(excesses.values()), "a number for each candidate")
-    if values.ndim != 1 or values.dtype.kind not in "iuf" or np.isinf(values).any():
-        raise ValueError(f"excesses: expected a finite number for each candidate, got {dict(excesses)!r}")
-    if nearest is not None and nearest not in excesses:
-        raise ValueError(f"nearest: expected one of {', '.join(map(str, excesses))}, got {nearest!r}")
-    colors = [COLORS[0] if name == nearest else LIGHT for name in excesses]
-    axes.barh(range(len(excesses)), np.nan_to_num(values), color=colors)
-    for place, value in enumerate(values):
-        text = "not promoted" if np.isnan(value) else f"{value:.3f}".replace("-", "−")
-        axes.annotate(
-            text,
-            (np.nan_to_num(value), place),
-            (3 if not value < 0 else -3, 0),
-            textcoords="offset points",
-            ha="right" if value < 0 else "left",
-            va="center",
-        )
+    if not isinstance(identification, Identification):
+        raise ValueError(f"identification: expected what splithistory.identify gives, got {described(identification)}")
+    if measure not in ("op", "imp"):
+        raise ValueError(f"measure: expected 'op' or 'imp', got {measure!r}")
+    nearest = getattr(identification, measure)
+    rows = [row for row in identification.rows if row.measure == measure]
+    for place, row in enumerate(rows):
+        is_shown = row.promoted and np.isfinite(row.excess)
+        length = row.excess if is_shown else 0.0
+        text = f"{length:.3f}".replace("-", "−") if is_shown else "infinite" if row.promoted else "not promoted"
+        axes.barh(place, length, color=COLORS[0] if row.name == nearest else LIGHT)
+        beside = {"xytext": (3, 0), "ha": "left"} if length >= 0 else {"xytext": (-3, 0), "ha": "right"}
+        axes.annotate(text, (length, place), textcoords="offset points", va="center", **beside)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.margins(x=0.15)
-    axes.set_yticks(range(len(excesses)), list(excesses))
+    axes.margins(x=0.2)
+    axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.invert_yaxis()
-    axes.set_xlabel(f"{label} less what the candidate predicts (nats)")
+    symbol = {"op": "Op − Op$_{pred}$", "imp": "Imp − Imp$_{min}$"}[measure]
+    axes.set_xlabel(f"{symbol} (nats)")
     others = Patch(color=LIGHT, label="other candidate")
     return [others] if nearest is None else [Patch(color=COLORS[0], label="nearest candidate"), others]
 
