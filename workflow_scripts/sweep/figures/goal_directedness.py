@@ -1,22 +1,20 @@
 """Op beside maximum-entropy goal-directedness (MEG); how well each measure tells the objective (method, section 13)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from splithistory.plots import equal_limits, identity_line
 from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.identification import shaded_counts
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points
-from sweep.figures.scores import score, tasks_of
+from sweep.figures.scores import score, short_score, tasks_of
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned, folded
 from sweep.figures.wording import POINTS_TEXT, count_text, joined, left_out_text, range_text
-
-# Measures that an objective is read off, and their names.
-_MEASURES = {"op": "Op", "imp": "Imp", "meg": "MEG", "success_rate": "success above chance"}
-_LABELS = _MEASURES | {"success_rate": "success\nabove chance"}
 
 
 @registry.figure("op_vs_goal_directedness", "policies")
@@ -31,14 +29,14 @@ def op_vs_goal_directedness(tables: Mapping[str, pd.DataFrame], style: FigureSty
         (("meg_any", "op"), ("meg_task", "op_predicted")),
         (
             ("MEG for some utility (nats)", "measured Op (nats)"),
-            ("MEG for the policy's own task (nats)", f"Op predicted from {score(judges)} (nats)"),
+            ("MEG for the policy's own task (nats)", f"Op predicted from {short_score(judges)} (nats)"),
         ),
         strict=True,
     ):
         tasks, sizes = policy_points(axes, shown, x, y=y, style=style)
         equal_limits(axes)
         line = identity_line(axes)
-        axes.set(xlabel=names[0], ylabel=folded(names[1], 2.7))
+        axes.set(xlabel=names[0], ylabel=folded(names[1], 2.3))
     legend_below(figure, [*tasks, line], sizes)
 
     beyond, own_beyond = (shown[x] - shown[y] for x, y in (("meg_any", "op"), ("meg_task", "op_predicted")))
@@ -59,66 +57,56 @@ def op_vs_goal_directedness(tables: Mapping[str, pd.DataFrame], style: FigureSty
     return captioned(figure, title, caption)
 
 
-@registry.figure("identification_by_measure", "goal_directedness")
+@registry.figure("identification_by_measure", "policies", "goal_directedness")
 def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """How many policies' tasks each measure tells, and for how many the true good set ranks first."""
-    rows = tables["goal_directedness"]
-    tasks = [task for task in style.tasks if task in set(rows["task"])]
-    rankable = rows[~rows["task"].isin(_without_ranks(rows))]
-    n_policies = rows[rows["measure"] == "op"].groupby("task").size().reindex(tasks)
-    figure = Figure(figsize=(PAGE_WIDTH, 0.9 + 0.25 * (len(tasks) + 1)))
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, of, hits, name in zip(
-        panels,
-        (rows, rankable),
-        (rows["correct"], rankable["true_set_rank"] == 1),
-        ("task identified, number of policies", "true good set first, number of policies"),
-        strict=True,
-    ):
-        counts = hits.astype(int).groupby([of["task"], of["measure"]]).sum().unstack("measure")
-        counts = _with_total(counts.reindex(index=tasks, columns=list(_MEASURES)))
-        shares = counts.div(_with_total(n_policies[counts.index[:-1]].where(counts["op"][:-1].notna())), axis=0)
-        names = shaded_counts(axes, counts.rename(columns=_LABELS), shares.to_numpy())
-        axes.set_title(name)
-    figure.set_figheight(figure.get_figheight() + names)
-    panels[0].set_ylabel("trained task")
+    """How many policies' tasks each measure identifies, and for how many the true good set ranks first."""
+    rows, policies = tables["goal_directedness"], tables["policies"]
+    judges = tasks_of(policies)
+    names = {"op": "Op", "imp": "Imp", "meg": "MEG", "success_rate": f"{short_score(judges.values())} above chance"}
+    tasks = [task for task in style.tasks if task in judges]
+    good_sets = [task for task in tasks if judges[task].is_good_set]
+    panels = {"task identified": (tasks, rows["correct"])}
+    if good_sets:
+        panels["true good set ranks first"] = (good_sets, rows["true_set_rank"] == 1)
+    counts = {name: _counts(hits.fillna(False).astype(int), rows, of, names) for name, (of, hits) in panels.items()}
+    figure = Figure(figsize=(PAGE_WIDTH, 1.1 + 0.25 * (len(tasks) + 1)))
+    drawn = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, (of, _)) in zip(drawn, panels.items(), strict=True):
+        n_policies = _with_total(policies.groupby("task").size()[of].to_frame()).to_numpy()  # (T + 1, 1)
+        labels = {measure: text.replace(" above", "\nabove") for measure, text in names.items()}
+        height = shaded_counts(axes, counts[name].rename(columns=labels), counts[name].to_numpy() / n_policies)
+        axes.set_title(f"{name}, number of policies")
+    figure.set_figheight(figure.get_figheight() + height)
+    drawn[0].set_ylabel("trained task")
+    shades = [Patch(color=colormaps["Blues"](end), label=label) for end, label in ((0.0, "none"), (1.0, "all"))]
+    legend_below(figure, [*shades])
 
-    correct, first = _sums(rows["correct"], rows), _sums(rankable["true_set_rank"] == 1, rankable)
-    n_ranked = int((rankable["measure"] == "op").sum())
-    title = f"The task of {joined(_counts_text(correct))} of {int(n_policies.sum())} policies is identified"
-    if n_ranked:
-        title += f"; the true good set ranks first for {joined(_counts_text(first))} of {n_ranked}"
+    def told(name: str) -> str:
+        return joined([f"{count} ({names[measure]})" for measure, count in counts[name].loc["all"].items()])
+
+    title = f"The task of {told('task identified')} of {len(policies)} policies is identified"
     caption = (
-        f"How well each measure tells what a policy was trained on, "
-        f"{count_text(rows.drop_duplicates(['task', 'size', 'seed']))}. Left: policies whose task is identified among "
-        f"{len(style.tasks)}. By Op and Imp it is the promoted task whose prediction is nearest; by MEG the one that "
-        "the policy is most directed at; by success above chance, the one on which the success rate exceeds that of "
-        "random answers by most. Right: policies whose own good set ranks first among all that are promoted. The "
-        "darker, the larger the share of a row. "
+        f"How well each measure tells what a policy was trained on, {count_text(policies)}. "
+        f"{'Left: p' if good_sets else 'P'}olicies whose task is identified among {len(style.tasks)}. By Op and Imp it "
+        "is the promoted task whose prediction is nearest; by goal-directedness (MEG) the one that the policy is most "
+        f"directed at; by {names['success_rate']}, the one on which the {score(judges.values())} exceeds that of "
+        "random answers by most. The darker, the larger the share of a row. "
     )
-    caption += "Graded tasks have no rank." if len(rankable) < len(rows) else "Nothing is left out."
+    if good_sets:
+        ranked = policies["task"].isin(good_sets).sum()
+        title += f"; the true good set ranks first for {told('true good set ranks first')} of {ranked}"
+        caption += "Right: policies whose own good set ranks first among all that are promoted. "
+    is_complete = len(good_sets) == len(tasks)
+    caption += "Nothing is left out." if is_complete else "Left out: ranks of graded tasks, which have none."
     return captioned(figure, title, caption)
 
 
-def _without_ranks(rows: pd.DataFrame) -> list[str]:
-    """The tasks of which no policy's good set has a rank by any measure: the graded ones."""
-    ranked = rows["true_set_rank"].notna().groupby(rows["task"]).any()
-    return list(ranked.index[~ranked])
+def _counts(hits: pd.Series, rows: pd.DataFrame, tasks: Sequence[str], measures: Iterable[str]) -> pd.DataFrame:
+    """Number of hits, a row per task and a last one for all, a column per measure."""
+    by_task = hits.groupby([rows["task"], rows["measure"]]).sum().unstack("measure")
+    return _with_total(by_task.loc[list(tasks), list(measures)])
 
 
-def _with_total(counts: pd.DataFrame | pd.Series) -> pd.DataFrame | pd.Series:
-    """A last row, or entry, with the sums over tasks."""
-    total = counts.sum()
-    if isinstance(counts, pd.Series):
-        return pd.concat([counts, pd.Series({"all": total})])
-    return pd.concat([counts, total.to_frame("all").T])
-
-
-def _sums(hits: pd.Series, rows: pd.DataFrame) -> pd.Series:
-    """Number of hits by each measure."""
-    return hits.astype(int).groupby(rows["measure"]).sum().reindex(list(_MEASURES), fill_value=0)
-
-
-def _counts_text(counts: pd.Series) -> Sequence[str]:
-    """'47 (Op)' of each measure."""
-    return [f"{int(count)} ({_MEASURES[measure]})" for measure, count in counts.items()]
+def _with_total(counts: pd.DataFrame) -> pd.DataFrame:
+    """A last row with the sums."""
+    return pd.concat([counts, counts.sum().to_frame("all").T])
