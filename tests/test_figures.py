@@ -460,7 +460,7 @@ def test_graded_tasks_are_identified_by_each_measure_and_not_ranked():
     assert len(left.texts) == 12
     assert len(right.texts) == 8
     assert captioned.title.endswith("of 16")
-    assert "Graded tasks have no rank" in captioned.caption
+    assert "Left out: ranks of graded tasks, which have none" in captioned.caption
 
 
 def test_split_history_shows_the_policy_of_highest_op_and_its_commonest_answers(tables, style):

@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import splithistory
+from conftest import ROOT
 from splithistory.environment import Recurrence
 from splithistory.information import entropy
-from splithistory.maximum_entropy import Menus, directedness, directedness_by_score
+from splithistory.maximum_entropy import Menus, directedness
 from splithistory.task import good_mask
-from splithistory.theory import predicted_optimization, rate_function
+from splithistory.theory import directedness_by_score, predicted_optimization, rate_function
+from test_docs import printed
 
 UNEVEN = (0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7)
 
@@ -254,3 +256,10 @@ def test_bad_input_is_named(policy, environment, utility, said):
 def test_no_windows_are_named():
     with pytest.raises(ValueError, match="windows: expected at least one"):
         splithistory.goal_directedness(lambda x: POLICY[x], lambda x: OUTCOME[x], np.arange(0))
+
+
+def test_the_page_prints_what_it_says(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    outputs, said, _ = printed((ROOT / "docs" / "goal-directedness.md").read_text(encoding="utf-8"), capsys)
+    assert outputs == said
+    assert len(said) == 4

@@ -329,6 +329,7 @@ EDITS = {
     "workflow_scripts/splithistory/theory.py": SUMMARIZE,
     "workflow_scripts/splithistory/identification.py": SUMMARIZE,
     "workflow_scripts/splithistory/split_history.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/maximum_entropy.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/policy_measurement.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/self_estimate.py": measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/differential.py": measuring() | measuring_pretrained() | SUMMARIZE,

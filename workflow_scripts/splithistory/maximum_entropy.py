@@ -26,7 +26,6 @@ from scipy.optimize import brentq, minimize
 from splithistory.arguments import as_utility
 from splithistory.batches import Batches
 from splithistory.information import Floats
-from splithistory.theory import rate_function
 
 # How near to the best that is on offer a policy counts as always taking it, relative to what is at stake.
 _ROUNDING = 1e-12
@@ -136,24 +135,6 @@ def directedness(future: Floats, menus: Menus, utility: Floats | None = None) ->
         return _towards_any(future, menus)
     value, beta = _towards(future @ utility, menus.outcome_probabilities @ utility, menus.weights)
     return GoalDirectedness(value, beta, utility)
-
-
-def directedness_by_score(mean_utility: ArrayLike, utility: ArrayLike, menu: ArrayLike) -> Floats:
-    """MEG towards a utility where all windows offer the same, from the mean utility alone (method, sections 13 and 15).
-
-    With r the expected utilities of the actions it is R(s; r, uniform), the `rate_function`. In the sequence, whose
-    noise is in s and in r alike, it is Op_pred of the mean utility without noise.
-
-    Args:
-        mean_utility: s, any shape, the mean utility of each of many policies' futures.
-        utility: (K,) of each outcome.
-        menu: (A, K) outcome probabilities of the actions, in any order.
-
-    Returns:
-        Nats in [0, ln A]; infinite where actions cannot bring s.
-    """
-    gains = np.round(np.asarray(menu) @ np.asarray(utility, dtype=float), 12)  # equal ones in spite of rounding
-    return rate_function(mean_utility, gains, np.full(len(gains), 1 / len(gains)))
 
 
 def _towards(gain: float, gains: Floats, weights: Floats) -> tuple[float, float]:

@@ -24,12 +24,12 @@ from splithistory.identification import (
     ranks_of_good_set,
 )
 from splithistory.information import Floats
-from splithistory.maximum_entropy import Menus, directedness, directedness_by_score
+from splithistory.maximum_entropy import Menus, directedness
 from splithistory.policy_measurement import PSEUDOCOUNT
 from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import smooth
 from splithistory.task import Task
-from splithistory.theory import jensen_gaps, theory_of
+from splithistory.theory import directedness_by_score, jensen_gaps, theory_of
 from sweep.repeats import split_history_repeats
 from sweep.schemas.measure import MEASURES
 
