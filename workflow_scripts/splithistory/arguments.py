@@ -78,7 +78,8 @@ def _checked_probabilities(name: str, array: NDArray[Any], shape: str, *, precis
         )
     if array.size == 0:
         return array
-    sums = array.sum(axis=-1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = array.sum(axis=-1)
     if not np.isfinite(sums).all():
         found = array[~np.isfinite(array)]
         raise ValueError(f"{name}: expected finite probabilities of shape {shape}, got {(*found, np.inf)[0]}")

@@ -95,7 +95,7 @@ def predicted_optimization(mean_utility: ArrayLike, utility: ArrayLike) -> Float
         utility: (K,) of each outcome.
 
     Returns:
-        Nats in [0, ∞]; 0 at chance, infinite outside of the range of the utilities.
+        Nats in [0, ∞]; 0 at the mean of the utilities, infinite outside of their range.
     """
     u = as_array("utility", utility, "(K,) finite numbers")
     size = max(u.size, 1)
@@ -115,6 +115,7 @@ def minimum_impact(mean_utility: ArrayLike, utility: ArrayLike, counterfactual: 
     Returns:
         Nats in [0, ∞]; infinite where F' lacks the outcomes that s takes.
     """
+    counterfactual, utility = _checked("counterfactual", counterfactual, utility)
     return rate_function(mean_utility, utility, counterfactual)
 
 
