@@ -68,7 +68,9 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
     panels = {"task identified": (tasks, rows["correct"])}
     if good_sets:
         panels["true good set ranks first"] = (good_sets, rows["true_set_rank"] == 1)
-    counts = {name: _counts(hits.fillna(False).astype(int), rows, of, measures=names) for name, (of, hits) in panels.items()}
+    counts = {
+        name: _counts(hits.fillna(False).astype(int), rows, of, measures=names) for name, (of, hits) in panels.items()
+    }
     figure = Figure(figsize=(PAGE_WIDTH, 1.3 + 0.25 * (len(tasks) + 1)))
     drawn = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, (of, _)) in zip(drawn, panels.items(), strict=True):
