@@ -219,3 +219,28 @@ def test_policies_may_be_sure_in_some_batches_and_not_in_others(batches_of_five)
     policy[:8] = np.eye(3)[policy[:8].argmax(axis=1)]
     futures = measure(lambda x: policy[x].argmax(axis=1) if x[0] == 0 else policy[x], Asked(environment), np.arange(29))
     assert_equal(futures, compare_futures(policy, environment))
+
+
+@pytest.mark.parametrize("later", [(5, 3, 5), (5, 4, 4), (3, 4)])
+def test_all_batches_are_of_the_same_actions_and_outcomes(batches_of_five, later):
+    """Also not suddenly without an axis, as of a batch of one window that was squeezed."""
+
+    def environment(x):
+        shape = (len(x), 3, 4) if x[0] == 0 else later
+        return np.full(shape, 1 / shape[-1])
+
+    with pytest.raises(ValueError, match=r"^outcome_probabilities \(environment\): expected shape \(n, 3, 4\), as for"):
+        measure(lambda x: np.zeros(len(x), dtype=int), environment, np.arange(29))
+
+
+def test_distinct_actions_come_in_their_order_and_take_little_memory(batches_of_five):
+    n_actions = 100_000
+    rng = np.random.default_rng(0)
+    policy, same = rng.choice([70_000, 3, 500], 29), rng.dirichlet(np.ones(4), size=n_actions)
+    tracemalloc.start()
+    futures = measure(policy, same, np.arange(29))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert futures.answers.argmax(axis=1).tolist() == [3, 500, 70_000]
+    np.testing.assert_array_equal(futures.answers.sum(axis=1), 1)
+    assert peak < 20 * 2**20

@@ -209,6 +209,12 @@ def test_futures_print_themselves_in_a_line():
         assert "Imp inf" in repr(measure(sees, odd_one_out, [0, 1, 2]))
 
 
+def test_zero_has_no_sign():
+    futures = compare_futures([0, 1, 1], [[[0.5001, 0.4999], [0.4999, 0.5001]]] * 3)
+    assert futures.op < 0
+    assert "Op 0.000, Imp 0.000" in repr(futures)
+
+
 def test_futures_show_themselves_in_a_notebook():
     futures = measure(policy, environment, draw_windows(30))
     html = futures._repr_html_()

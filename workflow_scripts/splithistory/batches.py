@@ -102,6 +102,7 @@ class Batches:
         self._policy, self._environment, self._alternative = policy, environment, alternative
         self._windows = windows
         self._shared: Any = None  # the environment's answer, if it is the same in every window
+        self._shape: tuple[str | int, ...] | None = None  # of the environment's answers
         self._batch_size = _FIRST_BATCH
 
     def all(self) -> Iterator[Batch]:
@@ -117,15 +118,23 @@ class Batches:
         while start < stop:
             part = slice(start, min(start + self._batch_size, stop))
             outcome = self._ask(self._environment, part) if self._shared is None else self._shared
-            if n_axes(outcome) == 2:
+            if self._shape is None and n_axes(outcome) == 2:
                 self._shared = outcome
             policy, alternative = (self._ask(source, part) for source in (self._policy, self._alternative))
             batch = Batch.checked(policy, outcome, alternative, n_windows=part.stop - part.start)
-            n_actions, n_outcomes = batch.outcome.shape[-2:]
-            numbers_per_window = n_actions * (1 if batch.outcome.ndim == 2 else n_outcomes)
-            self._batch_size = max(1, _BATCH_BYTES // (8 * numbers_per_window))
+            self._require_same_shape(batch.outcome.shape)
+            numbers = batch.outcome.size if self._shared is None else batch.n_windows * len(batch.outcome)
+            self._batch_size = max(1, _BATCH_BYTES * batch.n_windows // (8 * numbers))
             yield batch
             start = part.stop
+
+    def _require_same_shape(self, shape: tuple[int, ...]) -> None:
+        """All batches are of the same actions and outcomes, and all or none of them are the same in every window."""
+        shape = shape if len(shape) == 2 else ("n", *shape[1:])
+        self._shape = self._shape or shape
+        if shape != self._shape:
+            earlier, found = (f"({', '.join(map(str, each))})" for each in (self._shape, shape))
+            raise ValueError(f"{_ENVIRONMENT}: expected shape {earlier}, as for the windows before, got {found}")
 
     def _ask(self, source: Any, part: slice) -> Any:
         answer = source(_rows(self._windows, part)) if callable(source) else source
@@ -137,33 +146,32 @@ class Batches:
 
 
 class Answers:
-    """The distinct answers of a policy, gathered batch by batch.
-
-    Answers are compared as bytes, ten times as fast as number by number.
-    """
+    """The distinct answers of a policy, gathered batch by batch."""
 
     def __init__(self, n_actions: int) -> None:
         self._n_actions = n_actions
-        self._rows: list[Floats] = []
-        self._which: list[NDArray[np.intp]] = []  # number of each window's answer among all rows so far
+        self._distinct: list[NDArray[Any]] = []  # of each batch: (m, A) probabilities, or (m,) actions
+        self._which: list[NDArray[np.intp]] = []  # number of each window's answer among all of these
 
     def add(self, policy: NDArray[Any]) -> None:
         """Gather those of a batch, (n, A) or (n,)."""
-        if policy.ndim == 1:
-            actions, which = np.unique(policy, return_inverse=True)
-            rows = np.zeros((len(actions), self._n_actions))
-            rows[np.arange(len(actions)), actions] = 1
-        else:
-            rows, which = _distinct_rows(policy)
-        self._which.append(which + sum(map(len, self._rows)))
-        self._rows.append(rows)
+        distinct, which = _distinct(policy)
+        self._which.append(which + sum(map(len, self._distinct)))
+        self._distinct.append(distinct)
 
     def distinct(self) -> tuple[Floats, NDArray[np.intp]]:
         """(m, A) distinct answers as distributions over actions, and (n,) which of them each window has."""
-        if len(self._rows) == 1:
-            return self._rows[0], self._which[0]
-        rows, merged = _distinct_rows(np.concatenate(self._rows))
-        return rows, merged[np.concatenate(self._which)]
+        are_sure = [answers.ndim == 1 for answers in self._distinct]
+        gathered = self._distinct if all(are_sure) else [self._probabilities(answers) for answers in self._distinct]
+        answers, merged = _distinct(np.concatenate(gathered))
+        return self._probabilities(answers), merged[np.concatenate(self._which)]
+
+    def _probabilities(self, answers: NDArray[Any]) -> Floats:
+        if answers.ndim == 2:
+            return answers
+        rows = np.zeros((len(answers), self._n_actions))
+        rows[np.arange(len(answers)), answers] = 1
+        return rows
 
 
 def sum_of_answers(policy: NDArray[Any], n_actions: int) -> Floats:
@@ -178,11 +186,14 @@ def n_axes(answer: Any) -> int:
     return getattr(answer, "ndim", 0)
 
 
-def _distinct_rows(rows: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """(m, A) the distinct ones of (n, A) rows, and (n,) which of them each is."""
-    as_bytes = np.ascontiguousarray(rows).view(np.dtype((np.void, rows[0].nbytes)))[:, 0]
+def _distinct(answers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The m distinct ones of n answers, (n, A) or (n,), and (n,) which of them each is."""
+    if answers.ndim == 1:
+        return np.unique(answers, return_inverse=True)
+    # Rows are compared as bytes, ten times as fast as number by number.
+    as_bytes = np.ascontiguousarray(answers).view(np.dtype((np.void, answers[0].nbytes)))[:, 0]
     _, first, which = np.unique(as_bytes, return_index=True, return_inverse=True)
-    return rows[first], which
+    return answers[first], which
 
 
 def _number_of(windows: Any) -> int | None:

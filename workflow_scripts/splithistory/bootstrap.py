@@ -62,13 +62,13 @@ class Bootstrap:
         """
         answers, which = self._answers.distinct()
         n_windows = len(which)
+        shared = answers @ self._outcomes if self._outcomes.ndim == 2 else None  # (m, K)
         for draw, times_drawn in enumerate(self._times_drawn):
-            outcomes = self._outcomes if self._outcomes.ndim == 2 else self._outcomes[draw] / n_windows
             yield Futures(
                 outcome_distribution=self._futures[draw] / n_windows,
                 answers=answers,
                 weights=np.bincount(which, times_drawn, minlength=len(answers)) / n_windows,
-                counterfactuals=answers @ outcomes,
+                counterfactuals=answers @ (self._outcomes[draw] / n_windows) if shared is None else shared,
                 n_windows=n_windows,
                 pseudocount=pseudocount,
             )

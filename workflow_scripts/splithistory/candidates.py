@@ -16,7 +16,7 @@ from splithistory.arguments import as_good_set, as_utility, described
 from splithistory.identification import is_promoted, nearest_objectives
 from splithistory.information import Floats
 from splithistory.repeated_measurement import Measurements, RepeatedMeasurement
-from splithistory.split_history import Futures, html_table
+from splithistory.split_history import Futures, html_table, rounded
 from splithistory.theory import minimum_impact, predicted_optimization
 
 Measure = Literal["op", "imp"]
@@ -81,7 +81,7 @@ class Identification:
             [
                 row.name,
                 row.measure.capitalize(),
-                *(f"{number:.3f}" for number in (row.measured, row.predicted, row.excess)),
+                *(rounded(number) for number in (row.measured, row.predicted, row.excess)),
                 "yes" if row.promoted else "no",
                 "" if np.isnan(row.probability) else f"{row.probability:.0%}",
             ]

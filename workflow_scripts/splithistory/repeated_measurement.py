@@ -12,7 +12,7 @@ from splithistory.arguments import as_number, as_whole_number, described
 from splithistory.batches import Batch, Batches
 from splithistory.bootstrap import Bootstrap
 from splithistory.information import Floats
-from splithistory.split_history import Futures, futures_of, html_table, warn_of_missing_outcomes
+from splithistory.split_history import Futures, futures_of, html_table, rounded, warn_of_missing_outcomes
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ class RepeatedMeasurement:
 
     def __repr__(self) -> str:
         return (
-            f"RepeatedMeasurement(Op {self.op:.3f} ± {self.op_stderr:.3f}, Imp {self.imp:.3f} ± {self.imp_stderr:.3f} "
-            f"nats; {self._size})"
+            f"RepeatedMeasurement(Op {rounded(self.op)} ± {rounded(self.op_stderr)}, "
+            f"Imp {rounded(self.imp)} ± {rounded(self.imp_stderr)} nats; {self._size})"
         )
 
     def _repr_html_(self) -> str:
         """A table, for notebooks."""
         rows = [
-            [name, *(f"{getattr(self, name.lower() + part):.3f}" for part in ("", "_stderr", "_stderr_bootstrap"))]
+            [name, *(rounded(getattr(self, name.lower() + part)) for part in ("", "_stderr", "_stderr_bootstrap"))]
             for name in ("Op", "Imp")
         ]
         head = ["nats", "mean", "standard error", "by bootstrap"]

@@ -100,7 +100,7 @@ class Futures:
 
     def __repr__(self) -> str:
         return (
-            f"Futures(Op {self.op:.3f}, Imp {self.imp:.3f} nats; {self.n_windows:,} windows, "
+            f"Futures(Op {rounded(self.op)}, Imp {rounded(self.imp)} nats; {self.n_windows:,} windows, "
             f"{len(self.outcome_distribution)} outcomes)"
         )
 
@@ -109,10 +109,10 @@ class Futures:
         return html_table(
             ["", "nats"],
             [
-                ["Op", f"{self.op:.3f}"],
-                ["Imp", f"{self.imp:.3f}"],
-                ["H(F)", f"{self.entropy:.3f}"],
-                ["mean H(F′|x″)", f"{self.entropy_counterfactual:.3f}"],
+                ["Op", rounded(self.op)],
+                ["Imp", rounded(self.imp)],
+                ["H(F)", rounded(self.entropy)],
+                ["mean H(F′|x″)", rounded(self.entropy_counterfactual)],
             ],
             caption=f"Futures of {self.n_windows:,} windows, {len(self.outcome_distribution)} outcomes",
         )
@@ -260,6 +260,11 @@ def warn_of_missing_outcomes(measured: Sequence[Futures], stacklevel: int) -> No
         "number of windows."
     )
     warnings.warn(message, InfiniteImpactWarning, stacklevel=stacklevel)
+
+
+def rounded(number: float) -> str:
+    """Three decimals, zero without a sign."""
+    return f"{round(number, 3) + 0.0:.3f}"
 
 
 def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:

@@ -79,7 +79,7 @@ def main() -> None:
         names = ("environment", "seconds", "seconds_environment", "peak_mb", "op", "imp")
         rows.append(dict(zip(names, [environment, *map(float, figures)], strict=True)))
         print(rows[-1], flush=True)
-    table = ROOT / "results" / "many_windows.csv"
+    table = ROOT / "results" / "windows.csv"
     table.parent.mkdir(exist_ok=True)
     pd.DataFrame(rows).to_csv(table, index=False)
 
