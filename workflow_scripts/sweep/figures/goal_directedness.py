@@ -80,7 +80,10 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
         axes.set_title(f"{name}, number of policies")
     figure.set_figheight(figure.get_figheight() + height)
     drawn[0].set_ylabel("trained task")
-    shades = [Patch(color=colormaps["Blues"](end), label=label) for end, label in ((0.0, "none"), (1.0, "all"))]
+    shades = [
+        Patch(color=colormaps["Blues"](end), label=label)
+        for end, label in ((0.0, "none of a row"), (1.0, "all of a row"))
+    ]
     legend_below(figure, [*shades])
 
     def told(name: str) -> str:
