@@ -12,6 +12,7 @@ from conftest import ROOT
 from splithistory.environment import Recurrence
 from splithistory.information import entropy
 from splithistory.maximum_entropy import Menus, directedness
+from splithistory.policy_measurement import MeasureSettings, repeats
 from splithistory.task import good_mask
 from splithistory.theory import directedness_by_score, predicted_optimization, rate_function
 from test_docs import printed
@@ -207,6 +208,33 @@ def test_from_the_score_alone_it_is_the_same_where_all_windows_offer_the_same():
         for utility in (good_mask([0, 4], 8).astype(float), np.array([0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1])):
             expected = splithistory.goal_directedness(answers, outcome, windows, utility).value
             assert directedness_by_score([future @ utility], utility, outcome[0]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_every_measurement_of_a_policy_of_a_sweep_has_it():
+    sequence = Recurrence(0.02)
+    windows = windows_of_the_sequence(80)
+    actions = sequence.outcome_of_each_action(windows).argmin(axis=1)  # likes small outcomes
+    settings = MeasureSettings(
+        seed=0,
+        n_repeats=2,
+        n_contexts_exact=40,
+        n_contexts_monte_carlo=10,
+        n_contexts_self_estimate=10,
+        n_contexts_differential=1,
+        n_bootstrap=1,
+        do_nothing_token=0,
+    )
+    idle = {"do_nothing": np.zeros(80, dtype=int)}
+    measured = list(repeats(actions, windows, sequence, settings=settings, alternatives=idle))
+    assert len(measured) == 8
+    for measurement in measured:
+        future = measurement.futures.outcome_distribution
+        if measurement.estimator == "exact":
+            assert measurement.meg_any == pytest.approx(math.log(8) - entropy((future - 0.02 / 8) / 0.98), abs=1e-6)
+        else:  # the outcomes that were sampled are those that the windows offer
+            assert 0 < measurement.meg_any <= math.log(16)
+    per_repeat = {(each.repeat, each.estimator, each.meg_any) for each in measured}
+    assert len(per_repeat) == 4  # whatever it is compared with
 
 
 OUTCOME = np.full((3, 2, 4), 0.25)
