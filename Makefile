@@ -16,7 +16,7 @@
 # make bench-windows  time and memory of measuring 20,000 windows of 1,000 actions and 500 outcomes
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper study watch verify adopt experiments publish reference lint trials bench bench-plan bench-device bench-loops bench-cost bench-windows setup development
+.PHONY: quick test paper study watch verify adopt experiments publish reference lint trials bench bench-plan bench-device bench-loops bench-cost setup development
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -78,6 +78,7 @@ reference: setup
 trials: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/trials.py docs/tuning/successes.yaml
 
+.PHONY: bench-windows
 bench bench-plan bench-device bench-loops bench-cost bench-windows: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
 

@@ -52,9 +52,7 @@ def measure(case: str) -> dict[str, float | str]:
     environment = ShiftedOutcomes()
     policy = actions if "deterministic" in case else stochastic
     started = time.process_time()
-    futures = splithistory.measure(
-        policy, environment.unmoved if "same" in case else environment, np.arange(N_WINDOWS)
-    )
+    futures = splithistory.measure(policy, environment.unmoved if "same" in case else environment, np.arange(N_WINDOWS))
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {

@@ -223,3 +223,12 @@ def test_rates_that_rounding_takes_off_one_make_no_rank_infinite():
     reference = np.array([0.05, 0.15, *np.full(8, 0.1), 0])
     ranking = rank_good_set(outcome, reference, [0])
     assert (ranking.rank, ranking.best_set) == (1, [0])
+
+
+def test_sets_that_rounding_alone_promotes_are_not_counted():
+    """Of ten outcomes only the first two change, so that a set must tell them apart."""
+    outcome = np.array([0.2, 0, *np.full(8, 0.1)])
+    ranking = rank_good_set(outcome, np.full(10, 0.1), [0])
+    assert ranking.n_promoted == 2**8
+    assert ranking.best_set == [0, *range(2, 10)]
+    assert rank_good_set(outcome, np.full(10, 0.1), [3, 4, 5]).rank is None

@@ -16,7 +16,7 @@ from splithistory.arguments import as_good_set, as_utility, described
 from splithistory.identification import is_promoted, nearest_objectives
 from splithistory.information import Floats
 from splithistory.repeated_measurement import Measurements, RepeatedMeasurement
-from splithistory.split_history import Futures, html_table, rounded
+from splithistory.split_history import Futures, counted, html_table, rounded
 from splithistory.theory import minimum_impact, predicted_optimization
 
 Measure = Literal["op", "imp"]
@@ -71,7 +71,7 @@ class Identification:
     def __repr__(self) -> str:
         return (
             f"Identification(Op: {self.op}{_percent(self.op_probability)}, "
-            f"Imp: {self.imp}{_percent(self.imp_probability)}; {len(self.rows) // 2} candidates)"
+            f"Imp: {self.imp}{_percent(self.imp_probability)}; {counted(len(self.rows) // 2, 'candidate')})"
         )
 
     def _repr_html_(self) -> str:

@@ -12,7 +12,7 @@ from splithistory.arguments import as_number, as_whole_number, described
 from splithistory.batches import Batch, Batches
 from splithistory.bootstrap import Bootstrap
 from splithistory.information import Floats
-from splithistory.split_history import Futures, futures_of, html_table, rounded, warn_of_missing_outcomes
+from splithistory.split_history import Futures, counted, futures_of, html_table, rounded, warn_of_missing_outcomes
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class RepeatedMeasurement:
     def _size(self) -> str:
         n_windows = sum(futures.n_windows for futures in self.futures)
         return (
-            f"{len(self.futures)} repeats of {n_windows / len(self.futures):,.6g} windows, "
-            f"{len(self.futures[0].outcome_distribution)} outcomes"
+            f"{len(self.futures)} repeats of {counted(round(n_windows / len(self.futures)), 'window')}, "
+            f"{counted(len(self.futures[0].outcome_distribution), 'outcome')}"
         )
 
 

@@ -100,8 +100,8 @@ class Futures:
 
     def __repr__(self) -> str:
         return (
-            f"Futures(Op {rounded(self.op)}, Imp {rounded(self.imp)} nats; {self.n_windows:,} windows, "
-            f"{len(self.outcome_distribution)} outcomes)"
+            f"Futures(Op {rounded(self.op)}, Imp {rounded(self.imp)} nats; {counted(self.n_windows, 'window')}, "
+            f"{counted(len(self.outcome_distribution), 'outcome')})"
         )
 
     def _repr_html_(self) -> str:
@@ -114,7 +114,8 @@ class Futures:
                 ["H(F)", rounded(self.entropy)],
                 ["mean H(F′|x″)", rounded(self.entropy_counterfactual)],
             ],
-            caption=f"Futures of {self.n_windows:,} windows, {len(self.outcome_distribution)} outcomes",
+            caption=f"Futures of {counted(self.n_windows, 'window')}, "
+            f"{counted(len(self.outcome_distribution), 'outcome')}",
         )
 
 
@@ -143,7 +144,7 @@ def measure(
     """Measure the Op and Imp of any policy in any environment with finitely many actions and outcomes.
 
     Each callable is asked for the windows batch by batch, so that their number is limited by time alone: what is held
-    are the policy's distinct answers, their futures and some batches of 64 MB. Answers may be NumPy arrays, data
+    are the policy's distinct answers, their futures and some batches of 32 MB. Answers may be NumPy arrays, data
     frames, nested lists, or torch tensors on any device, of any precision, with or without gradients.
 
     Args:
@@ -260,6 +261,11 @@ def warn_of_missing_outcomes(measured: Sequence[Futures], stacklevel: int) -> No
         "number of windows."
     )
     warnings.warn(message, InfiniteImpactWarning, stacklevel=stacklevel)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things, such as "1 window" or "2,000 windows"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def rounded(number: float) -> str:
