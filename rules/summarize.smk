@@ -12,6 +12,7 @@ rule summarize:
         windows=table(SUMMARIZE, "windows"),
         counterfactuals=table(SUMMARIZE, "counterfactuals"),
         identification=table(SUMMARIZE, "identification"),
+        goal_directedness=table(SUMMARIZE, "goal_directedness"),
         actions=table(SUMMARIZE, "actions"),
         training=table(SUMMARIZE, "training"),
         differential=table(SUMMARIZE, "differential"),

@@ -10,11 +10,13 @@ from typing import Any
 _HOMES = {
     "Candidate": "candidates",
     "Futures": "split_history",
+    "GoalDirectedness": "maximum_entropy",
     "Identification": "candidates",
     "InfiniteImpactWarning": "split_history",
     "RepeatedMeasurement": "repeated_measurement",
     "best_good_set": "identification",
     "compare_futures": "split_history",
+    "goal_directedness": "maximum_entropy",
     "identify": "candidates",
     "measure": "split_history",
     "measure_repeatedly": "repeated_measurement",
@@ -23,13 +25,16 @@ _HOMES = {
     "rank_good_set": "identification",
     "rate_function": "theory",
 }
+_MODULES = ("gymnasium", "plots")
 
-__all__ = list(_HOMES)
+__all__ = [*_HOMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"splithistory.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"splithistory.{name}")
     raise AttributeError(f"module 'splithistory' has no attribute {name!r}")
 
 

@@ -138,7 +138,7 @@ def rank_good_set(
         good = as_good_set("good", good, len(outcomes))
         if is_promoted(outcomes @ good, reference @ good):
             explained = _explained(success_rates, reference_rates)
-            rank = 1 + int(_n_better(explained, _explained(outcomes @ good, reference @ good)))
+            rank = 1 + int(n_better(explained, _explained(outcomes @ good, reference @ good)))
     either_promoted = is_promoted(success_rates, reference_rates) | is_promoted(reference_rates, success_rates)
     return GoodSetRanking(rank=rank, n_promoted=int(either_promoted.sum()), best_set=best_good_set(outcomes, reference))
 
@@ -167,10 +167,10 @@ def ranks_of_good_set(
     near = ~(bound <= own)
     explained = np.zeros_like(bound)
     explained[near] = _explained(success_rates[near], reference_rates[near])
-    return np.where(is_promoted(outcomes @ good, references @ good), 1.0 + _n_better(explained, own), 1.0 + len(sets))
+    return np.where(is_promoted(outcomes @ good, references @ good), 1.0 + n_better(explained, own), 1.0 + len(sets))
 
 
-def _n_better(explained: Floats, own: Floats) -> NDArray[np.int64]:
+def n_better(explained: Floats, own: Floats) -> NDArray[np.int64]:
     """(..., P) what sets explain -> (...) number of those that explain more than the own set."""
     # Rounding differs between a set and its complement, by some 1e-16 nats; a tie is no better rank.
     return (explained > own * (1 + 1e-12) + 1e-15).sum(axis=-1)

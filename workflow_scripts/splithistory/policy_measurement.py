@@ -12,6 +12,7 @@ from splithistory.batches import Batch
 from splithistory.bootstrap import Bootstrap
 from splithistory.environment import Environment, SequenceEnvironment
 from splithistory.information import Floats
+from splithistory.maximum_entropy import Menus, directedness
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Tokens
 from splithistory.split_history import Futures, compare_futures
@@ -86,13 +87,23 @@ class MeasureSettings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One repeat by one estimator, against one counterfactual future."""
+    """One repeat by one estimator, against one counterfactual future.
+
+    Attributes:
+        repeat: its number.
+        estimator: how outcomes were had.
+        counterfactual: the future compared with.
+        futures: with Op and Imp.
+        meg_any: maximum-entropy goal-directedness towards some utility of the outcome, in nats, in [0, ln A], which no
+            counterfactual future enters (method, section 13).
+    """
 
     windows: Origin
     repeat: int
     estimator: Estimator
     counterfactual: Counterfactual
     futures: Futures
+    meg_any: float
 
 
 def repeats(
@@ -135,15 +146,19 @@ def repeats(
         }
         for estimator, (outcome, pseudocount) in outcomes.items():
             first = slice(fresh.start, fresh.start + len(outcome))
-            for counterfactual, alternative in compared.items():
-                futures = compare_futures(
+            futures = {
+                counterfactual: compare_futures(
                     policy[first],
                     outcome,
                     pseudocount=pseudocount,
                     alternative=None if alternative is None else alternative[first],
                 )
+                for counterfactual, alternative in compared.items()
+            }
+            meg_any = directedness(futures["split_history"].outcome_distribution, Menus.of(outcome)).value
+            for counterfactual, compared_futures in futures.items():
                 yield Measurement(
-                    windows=origin, repeat=repeat, estimator=estimator, counterfactual=counterfactual, futures=futures
+                    origin, repeat, estimator, counterfactual=counterfactual, futures=compared_futures, meg_any=meg_any
                 )
 
 

@@ -1,4 +1,4 @@
-"""What theory says of measured futures, for any utility of the outcomes (method, sections 4, 5, 8 and 12).
+"""What theory says of measured futures, for any utility of the outcomes (method, sections 4, 5, 8, 12 and 13).
 
 All of it rests on one number, the least KL divergence from a reference that gives a mean utility (`rate_function`). For
 a good set, whose utilities are 0 and 1, that is the divergence between two success rates.
@@ -117,6 +117,24 @@ def minimum_impact(mean_utility: ArrayLike, utility: ArrayLike, counterfactual: 
     """
     counterfactual, utility = _checked("counterfactual", counterfactual, utility)
     return rate_function(mean_utility, utility, counterfactual)
+
+
+def directedness_by_score(mean_utility: ArrayLike, utility: ArrayLike, menu: ArrayLike) -> Floats:
+    """MEG towards a utility where all windows offer the same, from the mean utility alone (method, sections 13 and 15).
+
+    With r the expected utilities of the actions it is R(s; r, uniform), the `rate_function`. In the sequence, whose
+    noise is in s and in r alike, it is Op_pred of the mean utility without noise.
+
+    Args:
+        mean_utility: s, any shape, the mean utility of each of many policies' futures.
+        utility: (K,) of each outcome.
+        menu: (A, K) outcome probabilities of the actions, in any order.
+
+    Returns:
+        Nats in [0, ln A]; infinite where actions cannot bring s.
+    """
+    gains = np.round(np.asarray(menu) @ np.asarray(utility, dtype=float), 12)  # equal ones in spite of rounding
+    return rate_function(mean_utility, gains, np.full(len(gains), 1 / len(gains)))
 
 
 def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mean_utility: float) -> Floats:

@@ -23,6 +23,7 @@ def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any
             "counterfactual": measurement.counterfactual,
             "n_contexts": futures.n_windows,
             **columns_of(futures, ("n_distinct_actions", *MEASURES, *DISTRIBUTIONS)),
+            "meg_any": measurement.meg_any,
         }
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from sweep.schemas.columns import COUNT, DISTRIBUTION, LOG_8, LOG_16, RATE, TRUTH, Schema, integer, lists, number, text
 from sweep.schemas.differential import DIFFERENTIAL
 from sweep.schemas.finetune import REINFORCEMENT
-from sweep.schemas.measure import MEASURED, MEASURES
+from sweep.schemas.measure import MEASURED, MEASURES, MEG
 from sweep.schemas.pretrain import PRETRAINING
 
 _POLICY = {"task": text(), "size": text(), "seed": COUNT}
@@ -30,6 +30,7 @@ _JUDGED = {
     "imp_excess": number(nullable=True),
     "op_stderr": _STDERR,
     "imp_stderr": _STDERR,
+    "meg": MEG,
 }
 _VERDICT = text("replicated", "not replicated", "inconclusive")
 _COLUMNS = {
@@ -51,6 +52,10 @@ _COLUMNS = {
         "success_rate_counterfactual": RATE,
         **MEASURES,
         **{f"{name}_stderr": _STDERR for name in MEASURES},
+        "meg_task": MEG,
+        "meg_task_stderr": _STDERR,
+        "meg_any": MEG,
+        "meg_any_stderr": _STDERR,
         "op_predicted": number(0),
         "op_excess": number(),
         "op_favouritism": number(-1e-9),
@@ -96,6 +101,16 @@ _COLUMNS = {
         "true_set_rank_reason": text(nullable=True),
         "n_promoted": COUNT,
         "best_set": lists(pa.int8()),
+    },
+    "goal_directedness": {
+        **_POLICY,
+        "measure": text("op", "imp", "meg", "success_rate"),
+        "meg_task": MEG,
+        "beta": number(),
+        "meg_any": MEG,
+        "identified_task": text(nullable=True),
+        "correct": TRUTH,
+        "true_set_rank": integer(1, nullable=True),
     },
     "actions": {**_POLICY, "action": integer(0, 15), "weight": RATE, "outcome_distribution": DISTRIBUTION},
     "training": {
