@@ -16,8 +16,9 @@ from PIL import Image
 from sweep.code import code_version
 from sweep.errors import REMEDY, TableError
 from sweep.figures.svg_metadata import DUBLIN_CORE
+from sweep.files import temporaries
 from sweep.layout import Job, policy_folders
-from sweep.provenance import checksum, made_otherwise, metadata_of
+from sweep.provenance import made_otherwise, made_with, metadata_of
 from sweep.stages import SUMMARIZE
 from sweep.tables import read_table, validate_table
 from sweep.workflow import MANIFEST, all_jobs
@@ -55,7 +56,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
     found = Examination()
     jobs = list(all_jobs(results, config["sweep"]))
     values: dict[str, tuple[str, int]] = {}  # checksum and rows of every sound table
-    versions = defaultdict(set)
+    metadata = []
     for job in jobs:
         settings, code = job.settings(config), code_version(scripts, job.stage.script)
         schemas = {table.path: table.schema for table in job.tables}
@@ -69,11 +70,10 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
                     content = read_table(path, schemas[path])
                     validate_table(content, schemas[path], path)
                     made_by = metadata_of(content.schema, path)
-                    for library, version in made_by.get("versions", {}).items():
-                        versions[library].add(version)
+                    metadata.append(made_by)
                     if job.stage is MANIFEST:
                         _compare_with_manifest(found, path, content, results=results, values=values)
-                    values[path] = checksum(content), content.num_rows
+                    values[path] = made_by["checksum"], content.num_rows
                 else:
                     made_by = _source(path)
             except TableError as error:
@@ -88,7 +88,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
             ]
     found.problems = {path: texts for path, texts in found.problems.items() if texts}
     found.current = _current(found, jobs)
-    found.notes = dict(_notes(results, set(found.expected), versions))
+    found.notes = dict(_notes(results, set(found.expected), made_with(metadata)))
     return found
 
 
@@ -151,12 +151,14 @@ def _current(found: Examination, jobs: Iterable[Job]) -> list[str]:
     return [*current]
 
 
-def _notes(results: str, expected: Container[str], versions: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
-    mixed = [f"{library} {', '.join(sorted(found))}" for library, found in versions.items() if len(found) > 1]
+def _notes(results: str, expected: Container[str], made_with: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    mixed = [f"{name} {', '.join(found)}" for name, found in made_with.items() if len(found) > 1]
     if mixed:
-        yield results, f"made with more than one version of {'; '.join(mixed)}"
+        yield results, f"made with more than one version or processor: {'; '.join(mixed)}"
     for folder in policy_folders(results):
         if f"{folder}/part-0.parquet" not in expected:
             yield str(folder), "not of this configuration; neither read nor deleted"
     for state in sorted(Path(results, "state").glob("*.pt")):
         yield str(state), "a training that was stopped here; the next run goes on from it"
+    for temporary in temporaries(results):
+        yield str(temporary), "being written, or left by a run that was killed; delete it if no run is going on"
