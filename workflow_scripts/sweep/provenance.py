@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -68,20 +68,9 @@ def _model() -> str:
     return platform.processor() or platform.machine()
 
 
-def made_with(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Everything that tables were made with: versions by library, and processors.
-
-    Args:
-        tables: their metadata.
-
-    Returns:
-        In alphabetical order; more than one entry where the tables were not all made alike.
-    """
-    found: dict[str, set[str]] = {}
-    for metadata in tables:
-        for name, value in {**metadata.get("versions", {}), **metadata.get("processor", {})}.items():
-            found.setdefault(name, set()).add(value)
-    return {name: sorted(found[name]) for name in sorted(found)}
+def made_with(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What results may differ with that no configuration says: versions by library, and the processor."""
+    return {**metadata.get("versions", {}), **metadata.get("processor", {})}
 
 
 def checksum(table: pa.Table) -> str:

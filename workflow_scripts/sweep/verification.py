@@ -56,7 +56,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
     found = Examination()
     jobs = list(all_jobs(results, config["sweep"]))
     values: dict[str, tuple[str, int]] = {}  # checksum and rows of every sound table
-    metadata = []
+    versions = defaultdict(set)
     for job in jobs:
         settings, code = job.settings(config), code_version(scripts, job.stage.script)
         schemas = {table.path: table.schema for table in job.tables}
@@ -70,7 +70,8 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
                     content = read_table(path, schemas[path])
                     validate_table(content, schemas[path], path)
                     made_by = metadata_of(content.schema, path)
-                    metadata.append(made_by)
+                    for name, version in made_with(made_by).items():
+                        versions[name].add(version)
                     if job.stage is MANIFEST:
                         _compare_with_manifest(found, path, content, results=results, values=values)
                     values[path] = made_by["checksum"], content.num_rows
@@ -88,7 +89,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
             ]
     found.problems = {path: texts for path, texts in found.problems.items() if texts}
     found.current = _current(found, jobs)
-    found.notes = dict(_notes(results, set(found.expected), made_with(metadata)))
+    found.notes = dict(_notes(results, set(found.expected), versions))
     return found
 
 
@@ -151,8 +152,8 @@ def _current(found: Examination, jobs: Iterable[Job]) -> list[str]:
     return [*current]
 
 
-def _notes(results: str, expected: Container[str], made_with: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    mixed = [f"{name} {', '.join(found)}" for name, found in made_with.items() if len(found) > 1]
+def _notes(results: str, expected: Container[str], versions: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
+    mixed = [f"{name} {', '.join(sorted(found))}" for name, found in versions.items() if len(found) > 1]
     if mixed:
         yield results, f"made with more than one version or processor: {'; '.join(mixed)}"
     for folder in policy_folders(results):

@@ -34,9 +34,18 @@ def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mappin
     return {
         "configuration": yaml.dump(configuration, Dumper=_Dumper, default_flow_style=False),
         "hash": configuration_hash(configuration),
-        "made_with": {name: ", ".join(found) for name, found in made_with(map(read_metadata, tables)).items()},
+        "made_with": _made_with(tables),
         "benchmarks": [_benchmark(rule, rows) for rule, rows in jobs.groupby("rule", sort=False)],
     }
+
+
+def _made_with(tables: Iterable[str]) -> dict[str, str]:
+    """Every library and processor that a table names; more than one where the tables were not all made alike."""
+    found: dict[str, set[str]] = {}
+    for path in tables:
+        for name, value in made_with(read_metadata(path)).items():
+            found.setdefault(name, set()).add(value)
+    return {name: ", ".join(sorted(found[name])) for name in sorted(found)}
 
 
 def _benchmark(rule: str, jobs: pd.DataFrame) -> dict[str, str]:
