@@ -36,6 +36,10 @@ class Schedule:
     gradient_clip: float
     evaluation_interval: int
 
+    def is_evaluated(self, step: int) -> bool:
+        """Whether the policy is evaluated after a step, which is counted from 1; it always is after the last one."""
+        return step % self.evaluation_interval == 0 or step == self.n_steps
+
 
 class ScheduledAdamW:
     """AdamW whose rate rises to a peak and anneals; gradients are clipped by their norm.

@@ -126,6 +126,9 @@ def finetune(
     Returns:
         The policy, in evaluation mode, and one row per evaluation: ``step``, ``sampled_success_rate`` and
         ``reinforcement_loss`` (means since the last evaluation), and the entries of `Evaluation`.
+
+    Raises:
+        DivergedError: at the first step that shows an infinite or NaN loss, or evaluation that shows such a parameter.
     """
     rng = stream_rng(seed, Stream.REINFORCEMENT)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout and sampled actions
@@ -134,6 +137,7 @@ def finetune(
     maintenance = settings.maintenance
     reinforcer = ScheduledAdamW(policy.parameters(), settings)
     maintainer = ScheduledAdamW(policy.parameters(), replace(settings, learning_rate=maintenance.learning_rate))
+    optimizers = [reinforcer, maintainer] if maintenance.batch_size else [reinforcer]
     loss_of = WAYS[settings.successes]
     evaluation = Evaluation(
         reward, chains.validation, policy.architecture.context_length, action_tokens=settings.action_tokens
@@ -144,16 +148,16 @@ def finetune(
         length = policy.architecture.context_length
         return draw_windows(chains.train, n_windows, length, rng=rng, target_parity=target_parity)
 
-    answered = Rollouts(
+    rollouts = Rollouts(
         lambda n: draw(n, ACTION_PARITY).contexts,
         settings.batch_size,
         length=settings.rollout_length if settings.windows == "rollouts" else 1,
         rng=rng,
     )
-    state = TrainingState(policy, [reinforcer, maintainer, answered], rng=rng, observer=observer)
+    state = TrainingState(policy, optimizers, settings, rng=rng, observer=observer, rollouts=rollouts)
     since_evaluation: list[tuple[float, float]] = []
-    for step in state.steps_left(settings.n_steps):
-        contexts = answered.contexts  # (B, T)
+    for step in state.steps_left():
+        contexts = rollouts.contexts  # (B, T)
         logits = mask_logits(policy(as_tensor(contexts, policy)), settings.action_tokens)  # (B, 16)
         actions = sample_actions(logits)  # (B,)
         outcomes = environment.sample(contexts, rng, actions)  # (B,)
@@ -178,10 +182,12 @@ def finetune(
             ]
             examples, targets = (np.concatenate(parts) for parts in zip(*practised, strict=True))
             maintainer.step(F.cross_entropy(policy(as_tensor(examples, policy)), as_tensor(targets, policy)))
-        answered.answered(actions, outcomes)
+        rollouts.answered(actions, outcomes)
 
-        since_evaluation.append((sampled_utility.mean(), reinforcement_loss.item()))
-        if step % settings.evaluation_interval == 0 or step == settings.n_steps:
+        loss = reinforcement_loss.item()
+        state.require_finite(step, reinforcement_loss=loss)
+        since_evaluation.append((sampled_utility.mean(), loss))
+        if settings.is_evaluated(step):
             sampled_success_rate, mean_loss = np.mean(since_evaluation, axis=0).tolist()
             state.record(
                 step,
@@ -243,5 +249,10 @@ class Evaluation:
 
 
 def sample_actions(logits: Tensor) -> Tokens:
-    """Sample a token from each row of (n, 16) logits at temperature 1, with torch's random state -> (n,)."""
-    return torch.multinomial(logits.detach().softmax(dim=1), 1)[:, 0].cpu().numpy().astype(np.uint8)
+    """Sample a token from each row of (n, 16) logits at temperature 1, with torch's random state -> (n,).
+
+    Rows of NaN, as a training that diverges has them, are sampled as if all tokens were equally likely.
+    """
+    # Their loss is NaN as well, which is looked at anyway. Torch fails on them, and on a GPU takes the process with it.
+    probabilities = logits.detach().softmax(dim=1).nan_to_num(nan=1.0)
+    return torch.multinomial(probabilities, 1)[:, 0].cpu().numpy().astype(np.uint8)

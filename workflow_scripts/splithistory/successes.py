@@ -79,7 +79,8 @@ def every(answers: Answers) -> Tensor:
     """
     successes = _successes(answers)  # (B, A)
     rate = successes.sum(dim=1, keepdim=True)  # (B, 1) of success
-    return _cross_entropy((successes / rate).where(rate > 0, 0), answers.log_probabilities)
+    # NaN stays NaN, so that a training that diverges shows it.
+    return _cross_entropy((successes / rate).where(rate != 0, 0), answers.log_probabilities)
 
 
 def failures(answers: Answers) -> Tensor:
