@@ -4,10 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
+from splithistory.extras import needs_extra
 from splithistory.model import Policy
 from splithistory.optimizer import ScheduledAdamW
+
+with needs_extra("torch"):
+    import torch
 
 
 class Observer:
