@@ -38,7 +38,7 @@ python_maximum_signature_line_length = 100
 
 
 def edit_page(app: Sphinx, page: str, source: list[str]) -> None:
-    """Make the contents of the site of the lists of links in index.md, and title the pages of modules by their names."""
+    """Make the contents of the site of the lists of links in index.md; title the pages of modules by their names."""
     if page.startswith("api/"):
         source[0] = re.sub(r"^(.+) (?:module|package)\n=+", lambda match: f"{match[1]}\n{'=' * 80}", source[0])
     elif page == "index":
