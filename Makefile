@@ -83,7 +83,8 @@ reference: setup
 LOCK = .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --annotation-style line \
 	--custom-compile-command "make lock" $(UPGRADE)
 
-lock: development
+lock: setup
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) pyproject.toml --extra dev --output-file envs/development.txt
 	$(LOCK) pyproject.toml --extra workflow --constraints envs/development.txt --output-file envs/requirements.txt
 	$(LOCK) pyproject.toml --extra docs --constraints envs/development.txt --output-file envs/docs.txt
@@ -99,9 +100,11 @@ setup: .venv/requirements
 
 development: .venv/development
 
-# A stamp is newer than the list once what it names is installed.
+# A stamp is newer than the list once what it names is installed. pip would compile on one core, and the packages' own
+# tests as well.
 .venv/requirements .venv/development .venv/docs: .venv/%: envs/%.txt | .venv/bin/python
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
+	.venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
 	touch $@
 
 .venv/bin/python:
