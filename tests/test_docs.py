@@ -263,6 +263,24 @@ def test_times_of_the_sweeps_are_as_their_tables_have_them():
     assert 2.5 * policies["jobs"].sum() > again / 4
 
 
+def test_costs_of_setting_up_are_as_their_table_has_them():
+    page = (ROOT / "docs" / "performance.md").read_text()
+    section = page.partition("## Setting up")[2].partition("\n## ")[0]
+    said = " ".join(section.split())
+    setups = pd.read_csv(ROOT / "docs/performance/setups.csv")
+    rows = [
+        f"| {of.by} | {of.setup} | {of.core_seconds} | {of.megabytes:,} | {of.packages} |" for of in setups.itertuples()
+    ]
+    assert re.findall(r"^\| \w+ \| (?:running|testing) .+$", section, re.MULTILINE) == rows
+    of = setups.set_index(["by", "setup"])
+    now, before, uv = (of.loc[(by, "running")] for by in ("now", "before", "uv"))
+    assert f"40 of the {now['core_seconds']} core-seconds" in said
+    assert f"own tests: {before['megabytes'] - now['megabytes']} MB less" in said
+    more = of.loc[("now", "testing"), "packages"] - of.loc[("before", "testing"), "packages"]
+    assert f"Testing has {more} packages more" in said
+    assert f"takes {uv['core_seconds'] / now['core_seconds']:.2f} of the core-seconds for running" in said
+
+
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
 
 
