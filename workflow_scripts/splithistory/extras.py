@@ -17,7 +17,5 @@ def needs_extra(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        message = (
-            f'{error.name} is not installed; this part of splithistory needs it: pip install "splithistory[{extra}]"'
-        )
+        message = f'{error.name} is needed here and not installed: pip install "splithistory[{extra}]"'
         raise ImportError(message, name=error.name) from None
