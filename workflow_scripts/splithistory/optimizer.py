@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.optim.adamw import adamw
+from splithistory.extras import needs_extra
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor, nn
+    from torch.optim.adamw import adamw
 
 
 @dataclass(frozen=True)

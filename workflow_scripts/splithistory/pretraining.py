@@ -1,15 +1,18 @@
 """Pretraining: next-token prediction on the sequence (method, section 2)."""
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
+from splithistory.extras import needs_extra
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture, Policy, as_tensor, predict
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Chains, Windows, draw_windows, one_window_a_chain
 from splithistory.training_state import UNOBSERVED, Observer, TrainingState
+
+with needs_extra("torch"):
+    import torch
+    from torch.nn import functional as F
 
 
 def pretrain(

@@ -4,12 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from splithistory.actions import ActionTokens, allowed_tokens, likeliest, mask_logits
 from splithistory.environment import Environment
+from splithistory.extras import needs_extra
 from splithistory.model import Policy, as_tensor, predict
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.pretraining import evaluate
@@ -18,6 +16,11 @@ from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Chains, Tokens, Windows, draw_windows, one_window_a_chain, shifted
 from splithistory.successes import WAYS, Answers, failures
 from splithistory.training_state import UNOBSERVED, Observer, TrainingState
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor
+    from torch.nn import functional as F
 
 OUTCOME_PARITY = 0  # outcomes stand at even positions, actions at odd ones
 ACTION_PARITY = 1

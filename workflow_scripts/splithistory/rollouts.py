@@ -3,12 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from splithistory.actions import ActionTokens, best_actions
 from splithistory.environment import Environment
+from splithistory.extras import needs_extra
 from splithistory.model import Policy
 from splithistory.sequence import Tokens, shifted
+
+with needs_extra("torch"):
+    import torch
 
 
 class Rollouts:

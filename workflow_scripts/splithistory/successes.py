@@ -14,7 +14,10 @@ that brings nothing has weight 0.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch import Tensor
+from splithistory.extras import needs_extra
+
+with needs_extra("torch"):
+    from torch import Tensor
 
 
 class Answers(NamedTuple):

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
+from splithistory.extras import needs_extra
 from splithistory.model import Policy
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.rollouts import Rollouts
@@ -16,6 +16,10 @@ State = dict[str, Any]
 
 class DivergedError(ArithmeticError):
     """A training whose losses or parameters are no longer finite numbers."""
+
+
+with needs_extra("torch"):
+    import torch
 
 
 class Observer:
