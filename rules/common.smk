@@ -181,9 +181,7 @@ def asking(amount):
 
 def memory(bytes_per_weight):
     """MB of a job that holds a policy: for Python, torch and Snakemake, and for each of the policy's weights."""
-    return lambda wildcards, attempt: attempt * (
-        1500 + weights(wildcards.size) * bytes_per_weight // 10**6
-    )
+    return lambda wildcards, attempt: attempt * (1500 + weights(wildcards.size) * bytes_per_weight // 10**6)
 
 
 def training_time(stage):

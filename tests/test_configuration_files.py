@@ -31,7 +31,10 @@ def problems_of(tmp_path, text, name="mine.yaml"):
         ("sweep:\n  seeds: [0]\nsweep:\n  sizes: [18k]\n", ["line 3: sweep is written twice, first on line 1"]),
         ("tasks: {a: {good: [1]}, 'a': {good: [2]}}", ["line 1: tasks.a is written twice, first on line 1"]),
         ('{"sweep": {"seeds": [0]},\n\t"sweep": {}}', ["line 2: sweep is written twice, first on line 1"]),
-        ("sweep: {seeds: [0, 007]}", ["line 1: sweep.seeds[1] is 007, which YAML reads as 7; write 7, in plain digits."]),
+        (
+            "sweep: {seeds: [0, 007]}",
+            ["line 1: sweep.seeds[1] is 007, which YAML reads as 7; write 7, in plain digits."],
+        ),
         ("sweep:\n  seeds:\n  - 010\n", ["line 3: sweep.seeds[0] is 010, which YAML reads as 8; write 10 or 8"]),
         ("sweep: {seeds: [0x10, 1_000]}", ["line 1: sweep.seeds[0] is 0x10, which", "line 1: sweep.seeds[1] is 1_000"]),
         ("sequence: {seed: 1:30}", ["line 1: sequence.seed is 1:30, which YAML reads as 90; write 90"]),
@@ -76,7 +79,9 @@ def nested(levels):
         (nested(2000).encode(), "nested more than 50 levels deep"),
         (b"sizes: " + b"[" * 2000, "nested more than 50 levels deep"),
         (
-            "".join(f"a{i}: &a{i} [{', '.join(['*a' + str(i - 1)] * 9 if i else ['1'])}]\n" for i in range(12)).encode(),
+            "".join(
+                f"a{i}: &a{i} [{', '.join(['*a' + str(i - 1)] * 9 if i else ['1'])}]\n" for i in range(12)
+            ).encode(),
             "its aliases stand for more than 3,000,000 values",
         ),
     ],
@@ -120,7 +125,9 @@ def given_on_the_command_line(*entries):
 
 def test_parts_of_sections_can_be_given_on_the_command_line():
     config = given_on_the_command_line(
-        "sweep={seeds: [0, 11], sizes: [18k]}", "figures={png_dpi: 50}", "finetune={maintenance: {learning_rate: 1.0e-3}}"
+        "sweep={seeds: [0, 11], sizes: [18k]}",
+        "figures={png_dpi: 50}",
+        "finetune={maintenance: {learning_rate: 1.0e-3}}",
     )
     assert config["sweep"] == BASE["sweep"] | {"seeds": [0, 11], "sizes": ["18k"]}
     assert config["figures"] == {"png_dpi": 50}

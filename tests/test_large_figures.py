@@ -28,7 +28,10 @@ def test_of_many_policies_an_even_share_is_drawn_and_the_caption_says_so(name, c
     captioned = draw(name, tables, style)
     assert len(tables["policies"]) == 480 > MOST_POINTS
     assert rounded(drawn_points(captioned.figure)) == rounded(tables["policies"][columns].iloc[::2])
-    assert "n = 480 policies (3 tasks × 4 sizes × 40 seeds; one in 2 is drawn as a point, and all count" in captioned.caption
+    assert (
+        "n = 480 policies (3 tasks × 4 sizes × 40 seeds; one in 2 is drawn as a point, and all count"
+        in captioned.caption
+    )
 
 
 def test_titles_and_means_are_of_all_policies_however_many_are_drawn(many):
@@ -88,7 +91,12 @@ def test_long_names_are_shortened_told_apart_and_explained():
         for name, table in tables.items()
     }
     style = FigureStyle(list(names.values()), {sizes[size]: count for size, count in PARAMETERS.items()})
-    for name in ("op_vs_success", "identification", f"imp_ratio_{names['good6']}", f"training_summary_{names['good2']}"):
+    for name in (
+        "op_vs_success",
+        "identification",
+        f"imp_ratio_{names['good6']}",
+        f"training_summary_{names['good2']}",
+    ):
         captioned = draw(name, long, style)
         test_figures.assert_texts_are_apart(captioned.figure)
         assert "Names are shortened: " in captioned.caption

@@ -1,7 +1,7 @@
 """Names that do not come back from the tables as the text they are.
 
-Names of sizes and tasks become folders. Readers of such folders (pandas, Arrow, DuckDB, Polars, Spark) guess the type of
-a column from its values, and readers of CSV take some words for missing values: 18000 comes back as a number, NA as
+Names of sizes and tasks become folders. Readers of such folders (pandas, Arrow, DuckDB, Polars) guess the type of a
+column from its values, and readers of CSV take some words for missing values: 18000 comes back as a number, NA as
 nothing, and joining tables by these keys then gives no rows and no error.
 """
 

@@ -10,16 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from splithistory.plots import NEUTRAL
 from splithistory.task import Task
 from sweep.figures import registry
 from sweep.figures.axes import legend_below, readable_log_axis
-from sweep.figures.marks import NEUTRAL, FigureStyle
+from sweep.figures.marks import FigureStyle
 from sweep.figures.scores import score, short_score, tasks_of
 from sweep.figures.theme import COLUMN_WIDTH, PAGE_WIDTH, CaptionedFigure, captioned
 from sweep.figures.wording import TREND_TEXT, count_text, trend_text
 
 _CHANCE = {"color": "black", "linestyle": "--", "linewidth": 0.6, "zorder": 1}
-# Runs of a figure with a panel a run, and how many are shown where there are more of them: a wall of panels nobody reads.
+# Runs of a figure with a panel per run, and how many it shows where there are more: nobody reads a wall of panels.
 _MANY_RUNS, _FEW_RUNS = 48, 12
 _LENGTH_TEXT = "Runs end at the step that is configured for the task and size."
 
@@ -71,9 +72,9 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
     rising = sum(_gain(run) > 0 for run in runs.values())
     which = "" if seeds == all_seeds else f" (the first {len(seeds)} of {len(all_seeds)})"
     caption = (
-        f"Reinforcement on {task}, {count_text(_policies(rows), points=False)}: a column a seed{which}, a pair of axes a run, all on "
-        f"the same scales. Above: {score([judge])}, of actions sampled while training (thin) and at temperature 0 on "
-        "validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the run's own rollouts, "
+        f"Reinforcement on {task}, {count_text(_policies(rows), points=False)}: a column a seed{which}, a pair of "
+        f"axes a run, all on the same scales. Above: {score([judge])}, of actions sampled while training (thin) and at "
+        "temperature 0 on validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the run's own rollouts, "
         f"the maintenance loss (solid), and of untouched chains, the natural loss (dotted). {_LENGTH_TEXT} "
         "Pretraining is left out."
     )
@@ -109,9 +110,9 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
 
     final = rows.dropna(subset=["success_rate"]).sort_values("step").groupby(["task", "size", "seed"], observed=True)
     caption = (
-        f"Training by size, {count_text(_policies(rows), points=False)} on {task}. Lines are means over seeds, bands ± one standard "
-        "error (none for a single seed); the larger the model, the darker its line, whose end bears its size. Top "
-        f"left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature 0 on "
+        f"Training by size, {count_text(_policies(rows), points=False)} on {task}. Lines are means over seeds, bands ± "
+        "one standard error (none for a single seed); the larger the model, the darker its line, whose end bears its size. "
+        f"Top left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature 0 on "
         "validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, the "
         f"maintenance loss, and of untouched chains, the natural loss. {_LENGTH_TEXT} {TREND_TEXT} Losses on the "
         "training chains and single runs are left out; another figure shows the latter."
