@@ -74,8 +74,8 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
     caption = (
         f"Reinforcement on {task}, {count_text(_policies(rows), points=False)}: a column a seed{which}, a pair of "
         f"axes a run, all on the same scales. Above: {score([judge])}, of actions sampled while training (thin) and at "
-        "temperature 0 on validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the run's own rollouts, "
-        f"the maintenance loss (solid), and of untouched chains, the natural loss (dotted). {_LENGTH_TEXT} "
+        "temperature 0 on validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the "
+        f"run's own rollouts, the maintenance loss (solid), and of untouched chains, the natural loss (dotted). {_LENGTH_TEXT} "
         "Pretraining is left out."
     )
     where = f"in {rising} of {len(runs)} runs"
@@ -111,9 +111,9 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
     final = rows.dropna(subset=["success_rate"]).sort_values("step").groupby(["task", "size", "seed"], observed=True)
     caption = (
         f"Training by size, {count_text(_policies(rows), points=False)} on {task}. Lines are means over seeds, bands ± "
-        "one standard error (none for a single seed); the larger the model, the darker its line, whose end bears its size. "
-        f"Top left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature 0 on "
-        "validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, the "
+        "one standard error (none for a single seed); the larger the model, the darker its line, whose end bears its "
+        f"size. Top left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature 0 "
+        "on validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, the "
         f"maintenance loss, and of untouched chains, the natural loss. {_LENGTH_TEXT} {TREND_TEXT} Losses on the "
         "training chains and single runs are left out; another figure shows the latter."
     )
