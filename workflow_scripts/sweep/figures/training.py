@@ -112,9 +112,9 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
     caption = (
         f"Training by size, {count_text(_policies(rows), points=False)} on {task}. Lines are means over seeds, bands ± "
         "one standard error (none for a single seed); the larger the model, the darker its line, whose end bears its "
-        f"size. Top left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature 0 "
-        "on validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, the "
-        f"maintenance loss, and of untouched chains, the natural loss. {_LENGTH_TEXT} {TREND_TEXT} Losses on the "
+        f"size. Top left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature "
+        "0 on validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, "
+        f"the maintenance loss, and of untouched chains, the natural loss. {_LENGTH_TEXT} {TREND_TEXT} Losses on the "
         "training chains and single runs are left out; another figure shows the latter."
     )
     title = trend_text(
