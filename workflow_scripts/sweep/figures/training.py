@@ -75,8 +75,8 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
         f"Reinforcement on {task}, {count_text(_policies(rows), points=False)}: a column a seed{which}, a pair of "
         f"axes a run, all on the same scales. Above: {score([judge])}, of actions sampled while training (thin) and at "
         "temperature 0 on validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the "
-        f"run's own rollouts, the maintenance loss (solid), and of untouched chains, the natural loss (dotted). {_LENGTH_TEXT} "
-        "Pretraining is left out."
+        f"run's own rollouts, the maintenance loss (solid), and of untouched chains, the natural loss (dotted). "
+        f"{_LENGTH_TEXT} Pretraining is left out."
     )
     where = f"in {rising} of {len(runs)} runs"
     title = f"{task}: {short_score([judge])} ends above its first evaluation, at step {_first_steps(runs)}, {where}"
