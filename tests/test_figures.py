@@ -103,7 +103,7 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
     policies["counterfactual_distribution"] = [np.full(8, 1 / 8) + 0.01 * np.cos(np.pi * np.arange(8))] * len(keys)
 
     generator = pd.DataFrame(itertools.product(range(10), ["exact", "monte_carlo"]), columns=["repeat", "estimator"])
-    generator["counterfactual"] = "split_history"
+    generator["windows"], generator["counterfactual"] = "natural", "split_history"
     generator["op"] = np.where(generator["estimator"] == "exact", 0.03 + 0.0004 * generator["repeat"], 9.0)
     generator["imp"] = generator["op"] + 0.01
     return {

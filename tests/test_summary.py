@@ -24,6 +24,7 @@ from sweep.summary import (
     goal_directedness_table,
     identification_table,
     policies_table,
+    windows_table,
 )
 from sweep.tables import read_table, validate_table, write_table
 
@@ -71,6 +72,7 @@ def measured_and_actions(seed=0, empty_split_history_at=None):
                 measured.append(
                     keys
                     | {
+                        "windows": "natural",
                         "repeat": repeat,
                         "estimator": estimator,
                         "counterfactual": "split_history",
@@ -92,6 +94,8 @@ def measured_and_actions(seed=0, empty_split_history_at=None):
                     ]
     # another counterfactual future, which no column of 'policies' is about
     others = [row | {"counterfactual": "do_nothing", "op": -1.0} for row in measured]
+    # and other windows, of which a table of their own is
+    others += [row | {"windows": "rollouts", "op": row["op"] + 1, "entropy": row["entropy"] / 2} for row in measured]
     return pd.DataFrame(measured + others), pd.DataFrame(actions)
 
 
@@ -205,6 +209,7 @@ def policies(frames):
 def repeats_of(measured, estimator, policy):
     return measured[
         (measured["estimator"] == estimator)
+        & (measured["windows"] == "natural")
         & (measured["counterfactual"] == "split_history")
         & (measured["task"] == policy.task)
         & (measured["size"] == policy.size)
@@ -341,13 +346,30 @@ def test_the_measures_do_not_depend_on_the_task_that_judges_them(frames):
     assert (crossed["imp_minimum"] <= crossed["imp"]).all()
 
 
+def test_every_policy_is_judged_on_natural_windows_and_on_rollouts_by_both_estimators(frames):
+    measured, keys = frames[0], ["task", "size", "seed", "evaluated_task"]
+    table = windows_table(measured, JUDGES).set_index(["windows", "estimator"])
+    crossed = cross_objective_table(measured, JUDGES).drop(columns="windows").set_index(keys)
+    pd.testing.assert_frame_equal(table.loc["natural", "exact"].set_index(keys), crossed)
+    for estimator in ("exact", "monte_carlo"):
+        natural, rollouts = (table.loc[windows, estimator].set_index(keys) for windows in ("natural", "rollouts"))
+        assert len(natural) == len(POLICIES) * len(TASKS)
+        np.testing.assert_allclose(rollouts.pop("op"), natural.pop("op") + 1)
+        np.testing.assert_allclose(rollouts.pop("op_excess"), natural.pop("op_excess") + 1)
+        pd.testing.assert_frame_equal(rollouts, natural)
+    judged = table.loc["natural", "monte_carlo"].query("is_training_task").set_index(keys[:3])
+    policies = policies_from(*frames).set_index(keys[:3])
+    np.testing.assert_allclose(judged["imp"], policies.loc[judged.index, "imp_study"])
+    np.testing.assert_allclose(judged["imp_minimum"], policies.loc[judged.index, "imp_minimum_study"])
+
+
 def test_every_policy_is_compared_with_every_future(frames):
     table = counterfactuals_table(frames[0])
     assert len(table) == len(POLICIES) * 2
     for row in table.itertuples():
         repeats = frames[0].query(
             "task == @row.task and size == @row.size and seed == @row.seed "
-            "and counterfactual == @row.counterfactual and estimator == 'exact'"
+            "and counterfactual == @row.counterfactual and estimator == 'exact' and windows == 'natural'"
         )
         assert len(repeats) == N_REPEATS
         assert row.op == pytest.approx(repeats["op"].mean())
@@ -689,7 +711,7 @@ def test_tables_with_graded_tasks_fit_their_schemas(tmp_path, mixed):
 
 # What the claims read beside the tables of policies, without rows.
 NOTHING_ELSE = {
-    "generator": pd.DataFrame(columns=["estimator", "counterfactual", "op", "counterfactual_distribution"]),
+    "generator": pd.DataFrame(columns=["windows", "estimator", "counterfactual", "op", "counterfactual_distribution"]),
     "training": pd.DataFrame(columns=["stage", "size", "seed", "step", "validation_loss"]),
     "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median"]),
 }

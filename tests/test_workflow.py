@@ -339,6 +339,8 @@ EDITS = {
     "workflow_scripts/splithistory/reinforcement.py": reinforcing_and_measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/fast_model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+    "workflow_scripts/splithistory/extras.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+    "workflow_scripts/splithistory/__init__.py": EVERYTHING,
     "workflow_scripts/splithistory/sequence.py": EVERYTHING,
     "workflow_scripts/splithistory/environment.py": EVERYTHING,
     "workflow_scripts/sweep/tables.py": EVERYTHING,

@@ -28,6 +28,7 @@ from sweep.summary import (
     goal_directedness_table,
     identification_table,
     policies_table,
+    windows_table,
 )
 from sweep.tables import read_table, write_table
 
@@ -51,6 +52,7 @@ def main(arguments: argparse.Namespace) -> None:
             judges=judges,
         ),
         "cross_objective": cross_objective,
+        "windows": windows_table(finetuned["measured"], judges),
         "counterfactuals": counterfactuals_table(finetuned["measured"]),
         "identification": identification,
         "goal_directedness": goal_directedness_table(

@@ -1,7 +1,7 @@
 """Op and Imp of policies in an environment, by both estimators, against every counterfactual (sections 4 to 6)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -19,6 +19,7 @@ from splithistory.split_history import Futures, compare_futures
 
 Answers = Tokens | Floats  # (n,) actions of a deterministic policy, or (n, A) probabilities
 Estimator = Literal["exact", "monte_carlo"]
+Origin = Literal["natural", "rollouts"]  # of windows
 Counterfactual = Literal["split_history", "do_nothing", "random_token", "untrained", "pretrained"]
 # Added to every count of sampled outcomes for Imp and success rates, which empty cells would make infinite.
 PSEUDOCOUNT = 0.5
@@ -33,6 +34,8 @@ class MeasureSettings:
         n_repeats: measurements, each on fresh windows.
         n_contexts_exact: windows a repeat of the exact estimator.
         n_contexts_monte_carlo: windows a repeat of the Monte Carlo estimator.
+        n_contexts_rollouts: windows a repeat that the policy's own rollouts come to.
+        rollout_length: answers before such a window.
         n_contexts_self_estimate: windows a repeat of the policies' self-estimates.
         n_contexts_differential: windows of the differential measures, which are taken once.
         n_bootstrap: times that the windows are drawn anew.
@@ -43,6 +46,8 @@ class MeasureSettings:
     n_repeats: int
     n_contexts_exact: int
     n_contexts_monte_carlo: int
+    n_contexts_rollouts: int
+    rollout_length: int
     n_contexts_self_estimate: int
     n_contexts_differential: int
     n_bootstrap: int
@@ -51,12 +56,28 @@ class MeasureSettings:
     @property
     def n_contexts_a_repeat(self) -> int:
         """Fresh windows a repeat, which all estimates share."""
-        return max(self.n_contexts_exact, self.n_contexts_monte_carlo, self.n_contexts_self_estimate)
+        estimates = (self.n_contexts_exact, self.n_contexts_monte_carlo, self.n_contexts_self_estimate)
+        return max(*estimates, self.n_contexts_rollouts)
 
     @property
     def n_contexts(self) -> int:
         """Windows in all."""
         return self.n_repeats * self.n_contexts_a_repeat
+
+    @property
+    def of_rollouts(self) -> "MeasureSettings":
+        """The same for windows that rollouts come to, `starts_of_rollouts` later."""
+        n = self.n_contexts_rollouts
+        return replace(
+            self,
+            n_contexts_exact=n,
+            n_contexts_monte_carlo=min(n, self.n_contexts_monte_carlo),
+            n_contexts_self_estimate=min(n, self.n_contexts_self_estimate),
+        )
+
+    def starts_of_rollouts(self, contexts: Tokens) -> Tokens:
+        """The windows that rollouts begin with, the first of every repeat: (n, T) -> (n_repeats * n_rollouts, T)."""
+        return np.concatenate([contexts[fresh][: self.n_contexts_rollouts] for _, fresh in self.windows_of_repeats()])
 
     def windows_of_repeats(self) -> Iterator[tuple[int, slice]]:
         """Number of each repeat and its place among the windows; an estimate takes the first that it needs of them."""
@@ -77,6 +98,7 @@ class Measurement:
             counterfactual future enters (method, section 13).
     """
 
+    windows: Origin
     repeat: int
     estimator: Estimator
     counterfactual: Counterfactual
@@ -90,6 +112,7 @@ def repeats(
     environment: Environment,
     settings: MeasureSettings,
     alternatives: Mapping[Counterfactual, Answers] = MappingProxyType({}),
+    origin: Origin = "natural",
 ) -> Iterator[Measurement]:
     """Measure a policy in an environment, by both estimators, repeat by repeat.
 
@@ -101,6 +124,7 @@ def repeats(
         environment: what follows.
         settings: how often, and on how many windows.
         alternatives: the same of each other policy to compare with, beside the split history.
+        origin: of the contexts.
 
     Yields:
         A measurement for each repeat, estimator and counterfactual future.
@@ -133,7 +157,9 @@ def repeats(
             }
             meg_any = directedness(futures["split_history"].outcome_distribution, Menus.of(outcome)).value
             for counterfactual, compared_futures in futures.items():
-                yield Measurement(repeat, estimator, counterfactual, futures=compared_futures, meg_any=meg_any)
+                yield Measurement(
+                    origin, repeat, estimator, counterfactual=counterfactual, futures=compared_futures, meg_any=meg_any
+                )
 
 
 def bootstrap(

@@ -40,7 +40,10 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
     arguments.log.parent.mkdir(parents=True, exist_ok=True)
     logging.raiseExceptions = False  # where the disk is full, the message below says so
     with arguments.log.open("w") as stream:
-        logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        # In UTC, so that logs of runs in different time zones fit together.
+        logging.Formatter.converter = time.gmtime
+        logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)sZ %(levelname)s %(message)s")
+        log.addHandler(_warnings_on_screen())
         try:
             main(arguments)
         except UserError as error:
@@ -55,6 +58,14 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
             log.exception("failed")
             sys.exit(f"error: {type(error).__name__}: {error}. The traceback is in {arguments.log}")
         log.info("done in %.1f s", seconds())
+
+
+def _warnings_on_screen() -> logging.Handler:
+    """Shows warnings besides logging them, but no errors, which have a message of their own."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.addFilter(lambda record: record.levelno == logging.WARNING)
+    return handler
 
 
 def progress(description: str) -> Callable[[Sequence[Any]], Iterator[Any]]:

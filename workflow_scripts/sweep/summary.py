@@ -5,6 +5,7 @@ Whole columns are computed at once and grouped by policy afterwards, so that ten
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,7 @@ def policies_table(
         _judged(means)
         .assign(
             **means[list(MEASURES)],
+            windows="natural",
             meg_task=means["meg"],
             meg_any=means["meg_any"],
             **stderr.add_suffix("_stderr"),
@@ -147,11 +149,34 @@ def cross_objective_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFram
         measured: all 'measured' tables with their keys.
         judges: the tasks, and what every window offers.
     """
-    exact = split_history_repeats(measured)
+    return _judged_by_all(split_history_repeats(measured), judges).assign(windows="natural")
+
+
+def windows_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFrame:
+    """Every policy judged by every task on natural windows and on those of its own rollouts, by both estimators.
+
+    Args:
+        measured: all 'measured' tables with their keys.
+        judges: the tasks, and what every window offers.
+    """
+    kinds = product(("natural", "rollouts"), ("exact", "monte_carlo"))
+    return pd.concat(
+        _judged_by_all(split_history_repeats(measured, estimator, windows), judges).assign(
+            windows=windows, estimator=estimator
+        )
+        for windows, estimator in kinds
+    )
+
+
+def _judged_by_all(repeats: pd.DataFrame, judges: Judges) -> pd.DataFrame:
+    """Means over each policy's repeats, judged by every task; Monte Carlo ones with the pseudocount of their Imp."""
+    if (repeats["estimator"] == "monte_carlo").all():
+        repeats = _smoothed(repeats)
     by_task = []
     for name, task in judges.tasks.items():
-        means = exact.join(_theory(exact, task, judges.menu)).groupby(KEYS, sort=False).mean(numeric_only=True)
-        judged = _judged(means).assign(meg=means["meg"]).reset_index()
+        policies = repeats.join(_theory(repeats, task, judges.menu)).groupby(KEYS, sort=False)
+        means, stderr = policies.mean(numeric_only=True), policies[["op", "imp"]].sem().add_suffix("_stderr")
+        judged = _judged(means).assign(meg=means["meg"], **stderr).reset_index()
         by_task.append(judged.assign(evaluated_task=name, is_training_task=judged["task"] == name))
     # Each policy with all tasks, in their order.
     return pd.concat(by_task).sort_index(kind="stable").reset_index(drop=True)
@@ -163,8 +188,9 @@ def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
     Args:
         measured: all 'measured' tables with their keys.
     """
-    exact = measured[measured["estimator"] == "exact"].groupby([*KEYS, "counterfactual"], sort=False)[["op", "imp"]]
-    return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index()
+    exact = measured[(measured["estimator"] == "exact") & (measured["windows"] == "natural")]
+    exact = exact.groupby([*KEYS, "counterfactual"], sort=False)[["op", "imp"]]
+    return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index().assign(windows="natural")
 
 
 def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -213,6 +239,7 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
             rows.append(
                 {
                     **dict(zip(KEYS, keys, strict=True)),
+                    "windows": "natural",
                     "measure": measure,
                     "identified_task": identified,
                     "correct": identified == keys[0],

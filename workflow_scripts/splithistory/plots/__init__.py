@@ -9,18 +9,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib.style
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
 from splithistory.arguments import as_array, as_probabilities, as_utility, described
 from splithistory.candidates import Identification
+from splithistory.extras import needs_extra
 from splithistory.split_history import Futures
+
+with needs_extra("plots"):
+    import matplotlib.style
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.colors import to_rgb
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
 # Derived from Okabe and Ito's palette: each pair stays apart for normal vision and for the three kinds of colour
 # blindness, the first three best (tests/test_figures.py measures it), and all are dark enough to be read on white.

@@ -27,6 +27,7 @@ DISTRIBUTIONS = {"outcome_distribution": DISTRIBUTION, "counterfactual_distribut
 MEASURED = Schema(
     "finetuned/measured",
     {
+        "windows": text("natural", "rollouts"),
         "repeat": COUNT,
         "estimator": text("exact", "monte_carlo"),
         "counterfactual": text("split_history", "do_nothing", "random_token", "untrained", "pretrained"),

@@ -15,6 +15,23 @@ _STAGE = {"stage": text("pretrain", "finetune"), "task": text(nullable=True), "s
 _LEARNING = PRETRAINING.columns | REINFORCEMENT.columns
 _OP, _STDERR = number(-LOG_8, LOG_8), number(0, nullable=True)
 
+_WINDOWS = MEASURED.columns["windows"]
+_JUDGED = {
+    "evaluated_task": text(),
+    "is_training_task": TRUTH,
+    "success_rate": RATE,
+    "success_rate_counterfactual": RATE,
+    "op": _OP,
+    "op_predicted": number(0),
+    "op_excess": number(),
+    "imp": number(-1e-9),
+    "imp_minimum": number(-1e-9, nullable=True),
+    "imp_ratio": number(0, nullable=True),
+    "imp_excess": number(nullable=True),
+    "op_stderr": _STDERR,
+    "imp_stderr": _STDERR,
+    "meg": MEG,
+}
 _VERDICT = text("replicated", "not replicated", "inconclusive")
 _COLUMNS = {
     "policies": {
@@ -25,6 +42,7 @@ _COLUMNS = {
         "size": text(),
         "n_parameters": integer(1),
         "seed": COUNT,
+        "windows": _WINDOWS,
         "pretraining_loss": number(0),
         "maintenance_loss": number(0),
         "natural_loss": number(0),
@@ -60,23 +78,11 @@ _COLUMNS = {
         "outcome_distribution": DISTRIBUTION,
         "counterfactual_distribution": DISTRIBUTION,
     },
-    "cross_objective": {
-        **_POLICY,
-        "evaluated_task": text(),
-        "is_training_task": TRUTH,
-        "success_rate": RATE,
-        "success_rate_counterfactual": RATE,
-        "op": _OP,
-        "op_predicted": number(0),
-        "op_excess": number(),
-        "imp": number(-1e-9),
-        "imp_minimum": number(-1e-9, nullable=True),
-        "imp_ratio": number(0, nullable=True),
-        "imp_excess": number(nullable=True),
-        "meg": MEG,
-    },
+    "cross_objective": _POLICY | {"windows": _WINDOWS} | _JUDGED,
+    "windows": _POLICY | {"windows": _WINDOWS, "estimator": MEASURED.columns["estimator"]} | _JUDGED,
     "counterfactuals": {
         **_POLICY,
+        "windows": _WINDOWS,
         "counterfactual": MEASURED.columns["counterfactual"],
         "op": _OP,
         "op_stderr": _STDERR,
@@ -85,6 +91,7 @@ _COLUMNS = {
     },
     "identification": {
         **_POLICY,
+        "windows": _WINDOWS,
         "measure": text("op", "imp"),
         "identified_task": text(nullable=True),
         "correct": TRUTH,
