@@ -14,11 +14,11 @@ if not SCRIPTS.is_dir():
     sys.exit(f"{BASE} has no workflow_scripts/: clone the repository and name the clone's Snakefile.")
 sys.path.insert(0, str(SCRIPTS))
 
-from sweep.requirements import prefer_own_packages, problem
+from sweep.requirements import lacking_packages, prefer_own_packages
 from sweep.snakemake_internals import uses_conda
 
 prefer_own_packages()
-if lacking := problem(BASE / "envs" / "requirements.txt", with_jobs=not uses_conda(workflow)):
+if lacking := lacking_packages(BASE / "envs" / "requirements.txt", with_jobs=not uses_conda(workflow)):
     sys.exit(lacking)
 
 import psutil
@@ -33,7 +33,7 @@ from sweep.figures.svg_metadata import title_and_caption
 from sweep.files import replacing
 from sweep.formatting import first_of
 from sweep.layout import sequence_table
-from sweep.places import folder_problem, one_spelling, remember_sweep
+from sweep.places import folder_problem, one_spelling, remember_sweep, unwritable
 from sweep.provenance import recorded_hash
 from sweep.runs import hold, stop_on_signals, was_stopped
 from sweep.snakemake_internals import is_batched, lacks_record, limit_memory, lost_settings, when_planned
@@ -64,6 +64,8 @@ except ConfigurationError as error:
     sys.exit(str(error))
 
 RESULTS = config["results_dir"] = one_spelling(config["results_dir"])
+if obstacle := folder_problem(RESULTS):
+    sys.exit(obstacle)
 SIZES, TASKS, SEEDS = (config["sweep"][key] for key in ("sizes", "tasks", "seeds"))
 
 # Jobs run in the interpreter that runs Snakemake, whatever PATH says, unless each rule brings a conda environment; and
@@ -162,7 +164,7 @@ def prepare(planned):
     plan = planned
     if plan.batch not in (None, "all"):
         sys.exit(f"--batch {plan.batch}=...: here batches are parts of the policies: use --batch all=1/2, for example.")
-    problem = folder_problem(RESULTS)
+    problem = unwritable(RESULTS)
     if problem and not plan.dry_run:
         sys.exit(problem)
     notices = [problem] if problem else []

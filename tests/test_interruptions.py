@@ -23,7 +23,9 @@ RESULTS = "results/tiny"
 CHECKPOINT, TRAINING = (pretrained_table(RESULTS, name, "tiny", 0) for name in ("checkpoint", "training"))
 # Long enough to be interrupted, and put away often.
 SLOW = {"pretrain": {"n_steps": 1500, "evaluation_interval": 50}}
-ENDLESS = {"pretrain": {"n_steps": 1_000_000, "evaluation_interval": 50}, "measure": {"n_repeats": 1_000_000}}
+ENDLESS = {"pretrain": {"n_steps": 1_000_000, "evaluation_interval": 50}}
+WINDOWS = {f"n_contexts_{name}": 10 for name in ("exact", "monte_carlo", "self_estimate")}
+MANY = {"sequence": {"n_test": 400_000}, "measure": {"n_repeats": 40_000, **WINDOWS}}
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +98,12 @@ def test_a_job_goes_with_its_snakemake_and_a_restart_at_once_ends_as_if_undistur
 
 def test_a_measuring_job_goes_with_its_snakemake(clone):
     target = f"{RESULTS}/summary/generator.parquet"
-    process = clone.start(target, override=ENDLESS)
+    process = clone.start(target, override=MANY)
     log = clone.results / "logs" / "measure_generator.log"
     wait_until(lambda: process.poll() is not None or log.exists())
+    assert process.poll() is None, process.communicate()[0]
     jobs = jobs_of(process)
     assert jobs
-    assert process.poll() is None
     process.kill()
     assert_gone(jobs)
     process.communicate()

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import platform
-import shutil
 import time
 
 import pandas as pd

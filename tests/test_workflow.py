@@ -470,7 +470,11 @@ def test_a_deleted_checkpoint_is_not_announced_as_replaced(copied):
 
 # What is asked for, and what the closing line says of it: its beginning, and what it must not name.
 TARGETS = {
-    "until": (["--until", "measure_generator"], "Done. What was asked for is in results/tiny", "report|figures|summary/"),
+    "until": (
+        ["--until", "measure_generator"],
+        "Done. What was asked for is in results/tiny",
+        "report|figures|summary/",
+    ),
     "a file": ([summary_table(RESULTS, "generator")], "Done. What was asked for is", "report|figures|summary/"),
     "tables": (["summarize"], "Done. Summary tables in results/tiny/summary", "report|figures"),
     "touch": (["--touch"], "Done. The report is results/tiny/report.html, figures", "replaced|no record"),

@@ -8,7 +8,7 @@ import numpy as np
 MISSING = "–"
 
 # For terminals and files that take no more than ASCII or Latin-1.
-_PLAIN = str.maketrans("✓▶✗■·" "▁▂▃▄▅▆▇█" "×–−…’\u00a0", "+>x#." "_.-~=+*#" "x--.' ")
+_PLAIN = str.maketrans("✓▶✗■·▁▂▃▄▅▆▇█×–−…’\u00a0", "+>x#._.-~=+*#x--.' ")
 
 
 def number(value: float, specification: str) -> str:

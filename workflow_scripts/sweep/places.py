@@ -1,10 +1,11 @@
 """Results folders: one spelling for each, what keeps files from being made there, and which sweep was started last."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+_PARTS = ("sequences", "pretrained", "finetuned", "summary", "figures", "logs", "state")
 _LAST = Path(".snakemake", "last_sweep")  # below the clone
 
 
@@ -24,27 +25,25 @@ def one_spelling(path: str) -> str:
 
 
 def folder_problem(results: str) -> str | None:
-    """Why nothing can be made in a results folder, and what to do; None if it can."""
-    for link in _broken_links(results):
-        target = os.readlink(link)
-        return f"{link} is a link to {target}, which is not there. Make that folder, or delete the link."
-    around = next(path for path in (Path(results), *Path(results).absolute().parents) if path.exists())
-    if not around.is_dir():
-        return f"{around} is not a folder, so nothing can be made in {results}. Set results_dir to another one."
-    if not os.access(around, os.W_OK):
-        return (
-            f"{around} cannot be written to, so nothing can be made in {results}. "
-            "Make it writable, or set results_dir to another folder."
-        )
+    """What stands in the place of a results folder, or of a part of it, and what to do; None if nothing does."""
+    folder = Path(results)
+    for place in (*reversed((folder, *folder.parents)), *(folder / name for name in _PARTS)):
+        if place.is_symlink() and not place.exists():
+            return f"{place} is a link to {os.readlink(place)}, which is not there. Make that, or delete the link."
+        if place.exists() and not place.is_dir():
+            return f"{place} is not a folder, so nothing can be made in {results}. Move it away."
     return None
 
 
-def _broken_links(results: str) -> Iterator[Path]:
-    """Links to nowhere on the way to the folder, and right inside it."""
-    path = Path(results)
-    inside: Iterable[Path] = path.iterdir() if path.is_dir() and os.access(path, os.R_OK) else ()
-    around = (path, *path.parents)
-    return (place for place in (*reversed(around), *inside) if place.is_symlink() and not place.exists())
+def unwritable(results: str) -> str | None:
+    """What forbids to make anything in a results folder, and what to do; None if nothing does."""
+    nearest = next(place for place in (Path(results), *Path(results).absolute().parents) if place.exists())
+    if os.access(nearest, os.W_OK):
+        return None
+    return (
+        f"{nearest} cannot be written to, so nothing can be made in {results}. "
+        "Make it writable, or set results_dir to another folder."
+    )
 
 
 def remember_sweep(clone: Path, results: str) -> None:

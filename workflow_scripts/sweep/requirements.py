@@ -24,8 +24,8 @@ def prefer_own_packages() -> list[str]:
     return own
 
 
-def problem(requirements: Path, with_jobs: bool) -> str | None:
-    """What is missing and how to install it; None if nothing is.
+def lacking_packages(requirements: Path, with_jobs: bool) -> str | None:
+    """Name what is missing and how to install it; None if nothing is.
 
     Args:
         requirements: file of all that is needed.

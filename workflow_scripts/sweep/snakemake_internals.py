@@ -5,6 +5,7 @@ a warning says what that means.
 """
 
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -163,23 +164,20 @@ def lost_settings(arguments: Sequence[str]) -> list[str]:
     Returns:
         For each such option its name with the value that holds and the user's.
     """
-    from snakemake.cli import parse_args
+    from snakemake.cli import get_argument_parser, parse_args
 
-    if "SNAKEMAKE_PROFILE" not in os.environ and not any(text.startswith("--profile") for text in arguments):
+    options = [*itertools.takewhile(lambda text: text != "--", arguments)]  # targets follow
+    if "SNAKEMAKE_PROFILE" not in os.environ and not any(text.startswith("--profile") for text in options):
         return []
     with redirect_stderr(io.StringIO()):  # which profiles it takes, it has said already
-        found, own, none = (
-            vars(parse_args([*without, *arguments, *more])[1])
-            for without, more in (
-                ([], []),
-                ([], ["--workflow-profile", "none"]),
-                ([], ["--workflow-profile", "none", "--profile", "none"]),
-            )
-        )
+        found, own = (vars(parse_args([*options, *more])[1]) for more in ([], ["--workflow-profile", "none"]))
+        none = vars(get_argument_parser().parse_args(options))
     return [
         f"{key.replace('_', '-')}: {found[key]} instead of {value}"
         for key, value in own.items()
-        if key not in ("profile", "workflow_profile") and value != none[key] and found[key] != value
+        if key not in ("profile", "workflow_profile")
+        and isinstance(value, bool | int | float | str | list | set | dict)
+        if value != none[key] and found[key] != value
     ]
 
 
