@@ -71,8 +71,8 @@ SIZES, TASKS, SEEDS = (config["sweep"][key] for key in ("sizes", "tasks", "seeds
 # Jobs run in the interpreter that runs Snakemake, whatever PATH says, unless each rule brings a conda environment; and
 # none outlives the Snakemake process that waits for it.
 if not uses_conda(workflow):
-    os.environ["SWEEP_PYTHON"] = sys.executable
-os.environ["SWEEP_SNAKEMAKE"] = f"{platform.node()} {os.getpid()}"
+    os.environ.update(SWEEP_PYTHON=sys.executable)
+os.environ.update(SWEEP_SNAKEMAKE=f"{platform.node()} {os.getpid()}")
 
 # Without these, glibc gives the activations of each training step back to the system and gets them anew, page by page.
 for threshold in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
@@ -139,9 +139,9 @@ def command(stage, *options):
         paths = [f"--{name} {{input.{name}:q}}" for name in stage.inputs]
         paths += [f"--{name.replace('_', '-')} {{output.{name}:q}}" for name in stage.tables]
     # -E: whatever PYTHONPATH and its like say, which may be meant for another Python.
-    python = '"${{SWEEP_PYTHON:-python}}" -E'
-    shared = [python + " {input.script:q} --settings {params.settings:q} --code {params.code} --log {log:q}"]
-    return " ".join([*shared, *paths, *options])
+    python = '"${{SWEEP_PYTHON:-python}}" -E {input.script:q}'
+    shared = "--settings {params.settings:q} --code {params.code} --log {log:q}"
+    return " ".join([python, shared, *paths, *options])
 
 
 def targets(wildcards):
@@ -149,7 +149,10 @@ def targets(wildcards):
     last = rules.manifest.output.manifest
     if is_batched(workflow):
         tables = all_tables(RESULTS, config["sweep"])
-        return [table.path for table in tables if (table.job.stage, table.name) == (MEASURE, "success")] + [last]
+        return [
+            *(table.path for table in tables if (table.job.stage, table.name) == (MEASURE, "success")),
+            last,
+        ]
     # The manifest reads all tables; naming them brings back what was deleted since.
     tables = [table.path for table in all_tables(RESULTS, config["sweep"])]
     return [*tables, *rules.figures.output, *rules.report.output, last]
@@ -163,7 +166,9 @@ def prepare(planned):
     global plan
     plan = planned
     if plan.batch not in (None, "all"):
-        sys.exit(f"--batch {plan.batch}=...: here batches are parts of the policies: use --batch all=1/2, for example.")
+        sys.exit(
+            f"--batch {plan.batch}=...: here batches are parts of the policies: use --batch all=1/2, for example."
+        )
     problem = unwritable(RESULTS)
     if problem and not plan.dry_run:
         sys.exit(problem)

@@ -72,6 +72,12 @@ def test_a_folder_outside_is_absolute(working, spelt):
     assert one_spelling(spelt.format(working)) == f"{working}/scratch/tiny"
 
 
+@pytest.mark.parametrize("spelt", [".", "./", "{}/link", "results/.."])
+def test_the_working_folder_itself_is_absolute(working, spelt):
+    """As Snakemake wants no paths that begin with './'."""
+    assert one_spelling(spelt.format(working)) == f"{working}/deep/clone"
+
+
 def test_a_link_inside_is_kept_and_results_may_be_one(working):
     assert one_spelling("elsewhere/tiny") == "elsewhere/tiny"
     shutil.rmtree("results")
@@ -286,6 +292,19 @@ def test_a_spoilt_record_of_snakemake_is_said_and_passed_over(copied, spoilt):
         assert copied.snakemake(option).status == 0
 
 
+def test_records_may_be_in_a_database(workspace):
+    chains, options = sequence_table(RESULTS, "test"), ("--persistence-backend", "db")
+    assert workspace.snakemake(chains, *options).status == 0
+    again = workspace.snakemake(chains, "--dry-run", *options)
+    assert again.jobs == set()
+    assert "no record" not in again.stderr
+    (workspace.folder / ".snakemake" / "metadata.db").write_bytes(bytes(range(256)) * 20)
+    spoilt = workspace.snakemake(chains, "--dry-run", *options)
+    assert spoilt.status == 1
+    assert "database of records is spoilt (file is not a database). Delete it" in spoilt.stderr
+    assert "Traceback" not in spoilt.output
+
+
 def test_files_of_somebody_else_are_not_adopted(tmp_path, monkeypatch):
     paths = [str(tmp_path / name) for name in "abc"]
     for path in paths:
@@ -302,7 +321,7 @@ def test_files_of_somebody_else_are_not_adopted(tmp_path, monkeypatch):
 def test_sweeps_are_found_however_deep_and_outside(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     elsewhere = tmp_path / "far" / "away"
-    folders = ["results/tiny", "results/mine/deep/er", "results/experiments/held_out", elsewhere]
+    folders = ["results", "results/mine/deep/er", "results/experiments/held_out", elsewhere]
     for age, folder in enumerate(folders):
         path = tmp_path / folder / "logs" / "configuration.yaml"
         path.parent.mkdir(parents=True)

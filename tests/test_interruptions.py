@@ -173,12 +173,13 @@ def test_an_interruption_of_planning_shows_no_traceback(clone):
 
 def test_two_sweeps_at_once_do_not_unlock_each_other_and_a_second_run_of_one_is_refused(clone):
     other = ENDLESS | {"results_dir": "results/other"}
-    process = clone.start("--until", "pretrain", override=other)
+    process = clone.start("--until", "pretrain", "--persistence-backend", "db", override=other)
     try:
         wait_until(lambda: process.poll() is not None or list(clone.folder.glob("results/other/state/*.pt")))
         short = clone.snakemake(CHECKPOINT, override={"pretrain": {"n_steps": 10, "evaluation_interval": 10}})
         assert short.status == 0, short.output
         assert process.poll() is None
+        assert latest_run(clone.folder / "results" / "other")[1]
         second = clone.snakemake("--until", "pretrain", override=other)
         assert second.status == 1
         assert "Traceback" not in second.output

@@ -12,15 +12,16 @@ _LAST = Path(".snakemake", "last_sweep")  # below the clone
 def one_spelling(path: str) -> str:
     """The one way to write a folder, by which Snakemake knows its files, from whatever way the user wrote it.
 
-    Relative to the working folder if it lies in it, else absolute, without '//', '.' and '..'. Links are kept, but for
-    those on the way to the working folder, or to `results` in it.
+    Relative to the working folder if it lies inside it, else absolute, without '//', '.' and '..'. Links are kept, but
+    for those on the way to the working folder, or to `results` in it.
     """
     absolute = Path(os.path.abspath(path))
     for folder in (absolute, *absolute.parents):
-        for anchor in (".", "results"):
+        for anchor in ("results", "."):
             with suppress(OSError):
                 if os.path.samefile(folder, anchor):
-                    return Path(anchor, absolute.relative_to(folder)).as_posix()
+                    inside = Path(anchor, absolute.relative_to(folder)).as_posix()
+                    return os.getcwd() if inside == "." else inside
     return absolute.as_posix()
 
 
@@ -67,6 +68,8 @@ def _configuration(results: str) -> Path:
 
 def _below(top: str) -> Iterator[Path]:
     """The configurations of the sweeps in a folder, however deep; what is inside of a sweep's folder is left alone."""
+    if _configuration(top).exists():
+        yield _configuration(top)
     for folder, names, _ in os.walk(top):
         sweeps = [name for name in names if _configuration(f"{folder}/{name}").exists()]
         yield from (_configuration(f"{folder}/{name}") for name in sweeps)

@@ -94,7 +94,16 @@ def hold(results: str, configuration: Sequence[str]) -> bool:
             f"here. If it does not, delete {path} and start again."
         )
     _held[path] = file
-    _write(file, Run(os.getpid(), platform.node(), _user(), time.time(), [*configuration]))
+    _write(
+        file,
+        Run(
+            pid=os.getpid(),
+            host=platform.node(),
+            user=_user(),
+            since=time.time(),
+            configuration=[*configuration],
+        ),
+    )
     atexit.register(_leave, file)
     return bool(locked)
 

@@ -56,7 +56,7 @@ def _run_logged(main: Callable[[argparse.Namespace], None], arguments: argparse.
         try:
             main(arguments)
         except Stopped:
-            log.warning("stopped; the next run of snakemake goes on from the last state that was kept")
+            log.info("stopped; the next run of snakemake goes on from the last state that was kept")
             raise
         except UserError as error:
             log.exception("failed")

@@ -78,9 +78,20 @@ def when_planned(workflow: Any, call: Callable[[Plan], bool]) -> None:
         workflow: Snakemake's. It runs itself anew for some jobs, in the name of the main run; these plan nothing.
         call: may exit. If it returns true, the files are kept from other runs, and Snakemake's own locks are left out.
     """
-    build = workflow._build_dag
+    prepare, build = workflow._prepare_dag, workflow._build_dag
     if not workflow.is_main_process:
         return
+
+    def prepare_readable(*arguments: Any, **more: Any) -> None:
+        try:
+            prepare(*arguments, **more)
+        except Exception as error:
+            if not any(kind.__name__ == "DatabaseError" for kind in type(error).__mro__):
+                raise
+            sys.exit(
+                f"Snakemake's database of records is spoilt ({str(error).splitlines()[0]}). Delete it (by default "
+                ".snakemake/metadata.db); files are then judged by their times alone."
+            )
 
     def build_and_call() -> None:
         _pass_over_spoilt_records(workflow)
@@ -89,7 +100,7 @@ def when_planned(workflow: Any, call: Callable[[Plan], bool]) -> None:
         if plan is not None and call(plan):
             workflow.persistence.lock = workflow.persistence.unlock = workflow.persistence.noop
 
-    workflow._build_dag = build_and_call
+    workflow._prepare_dag, workflow._build_dag = prepare_readable, build_and_call
 
 
 @_softly("after a killed run, use --unlock; whether a sweep is running is not known", None)
