@@ -130,7 +130,7 @@ def test_an_older_snakemake_is_refused_with_the_version_needed(workspace):
     done = subprocess.run(command, cwd=workspace.folder, env=environment(), **CAPTURE)
     assert done.returncode == 1
     assert re.search(
-        r"Expecting Snakemake version 9\.\d+\.0 or higher \(you are currently using 9\.0\.0\)", done.stderr
+        r"Expecting Snakemake version 9\.\d+\.0 or higher \(you are currently using 9\.0\.0\)", done.stdout
     )
 
 
@@ -173,7 +173,7 @@ def test_what_a_profile_of_the_user_sets_in_vain_is_said(workspace, tmp_path, op
     done = subprocess.run(
         [*command, "--configfile", "config/tiny.yaml"], cwd=workspace.folder, env=environment(), **CAPTURE
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     assert ("win over your own profile: " in done.stderr) == (said is not None)
     assert said is None or re.search(said, done.stderr)
 
