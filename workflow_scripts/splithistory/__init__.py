@@ -1,6 +1,7 @@
 """Op and Imp of trained policies by the split-history method.
 
 Names are loaded on first use, so that importing the model does not depend on the measures.
+Docstrings cite sections of docs/method.md as "method, section N".
 """
 
 from importlib import import_module

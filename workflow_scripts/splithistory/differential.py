@@ -9,7 +9,7 @@ is the entropy of F'|p'' less that of F, Imp the mean over p'' of KL(F ‖ F'|p'
 
 The study gives these measures as speculative: no result of it rests on them.
 
-`measure_differential` is the one to call. The other functions are a formula each, for Jacobians known to be regular.
+`measure_differential` is the one to call. Each other function is one formula, for Jacobians known to be regular.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ Parameters, their names and the predictions are the plain model's, the latter up
 - Its one query meets every key, so both are compared in the residual stream, and no key or value is computed.
 - The first block sees nothing but a token and a position, so its projections are looked up in a table of both.
 - Windows that differ in their last token alone share most of the first block's attention (`FastPolicy.after_each`).
-- Dropout takes 16 random bits a unit.
+- Dropout takes 16 random bits per unit.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from splithistory.sequence import N_TOKENS, Tokens
 
 
 class FastDropout(nn.Module):
-    """Inverted dropout with 16 random bits a unit: a third of the cost of `torch.nn.Dropout` on a CPU.
+    """Inverted dropout with 16 random bits per unit: a third of the cost of `torch.nn.Dropout` on a CPU.
 
     The rate is rounded to the nearest multiple of 2⁻¹⁶, and the scale matches the rounded rate.
     """
@@ -199,7 +199,7 @@ def predict_after_each(policy: FastPolicy, contexts: Tokens, tokens: Tokens, bat
         policy: any policy; its training mode is restored.
         contexts: (n, context_length - 1) tokens.
         tokens: (m,) tokens.
-        batch_size: windows a forward pass, up to a whole number of contexts.
+        batch_size: windows per forward pass, rounded down to a whole number of contexts, at least one.
 
     Returns:
         (n, m, 16) logits, on the policy's device.

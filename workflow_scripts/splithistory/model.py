@@ -20,9 +20,9 @@ class Architecture:
     Attributes:
         d_model: width of the residual stream.
         n_layers: number of blocks.
-        n_heads: attention heads a block; divides ``d_model``.
+        n_heads: attention heads per block; divides ``d_model``.
         d_ff: hidden units of each MLP.
-        context_length: tokens a window.
+        context_length: tokens per window.
     """
 
     d_model: int
@@ -128,7 +128,7 @@ def predict(policy: Policy, contexts: Tokens, batch_size: int = 256) -> Tensor:
     Args:
         policy: any policy; its training mode is restored.
         contexts: (n, context_length) tokens.
-        batch_size: windows a forward pass; 256 keeps the activations in the processor's cache.
+        batch_size: windows per forward pass; 256 keeps the activations in the processor's cache.
 
     Returns:
         (n, 16) logits, on the policy's device.

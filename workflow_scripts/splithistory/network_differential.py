@@ -95,7 +95,7 @@ def network_differentials(policy: FastPolicy, contexts: Tokens, chunk_size: int 
         chunk_size: windows computed at once. It bounds the memory: 8 windows of the largest size take 700 MB.
 
     Returns:
-        A row a block × component × future, in that order.
+        One entry per block, component and future, in that order.
     """
     policy = double_precision(policy)
     found: dict[tuple[int, Component, Future], list[Differential]] = defaultdict(list)
@@ -218,7 +218,7 @@ def _window_jacobians(function: Callable[..., Tensor], *inputs: Tensor) -> tuple
         inputs: where to take the Jacobians.
 
     Returns:
-        (n, d, d) Jacobians, one an input.
+        (n, d, d) Jacobians, one per input.
     """
     # torch.func.jacrev does the same, after importing torch's compiler for a second and more.
     points = [values.detach().requires_grad_() for values in inputs]

@@ -1,7 +1,7 @@
 """A policy's own estimate of its Op and Imp, with itself as the model of the world (method, section 7).
 
 The recurrence's p(f | x, a) gives way to the policy's prediction, at temperature 1, of what follows the window shifted
-by a. The literal algorithm answers every window with every other window's action, n² predictions a repeat; the
+by a. The literal algorithm answers every window with every other window's action, n² predictions per repeat; the
 predictions depend on the other window only through its action, so that m distinct actions need n·m; and the m windows
 of one x differ in their last token alone, so that they share most of the first block's attention.
 """
@@ -29,7 +29,7 @@ def self_estimates(
         settings: how often, and on how many windows.
 
     Yields:
-        The futures it expects, a repeat each; all 16 tokens count as outcomes.
+        The futures that it expects, one per repeat; all 16 tokens count as outcomes.
     """
     for _, fresh in settings.windows_of_repeats():
         first = slice(fresh.start, fresh.start + settings.n_contexts_self_estimate)

@@ -23,7 +23,7 @@ class Answers(NamedTuple):
     Attributes:
         log_probabilities: (B, A) ln π(a|x), through which the policy is trained; minus infinity on forbidden actions.
         expected_utility: (B, A) r(x, a) = Σ_f p(f|x, a) u(f), in [0, 1].
-        sampled_action: (B,) int64, one action a window, sampled from π.
+        sampled_action: (B,) int64, one action per window, sampled from π.
         sampled_utility: (B,) u(f) of one outcome of that action, in [0, 1].
     """
 

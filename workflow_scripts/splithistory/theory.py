@@ -79,7 +79,7 @@ def predicted_optimization(mean_utility: ArrayLike, utility: ArrayLike) -> Float
         utility: (K,) of each outcome.
 
     Returns:
-        Nats in [0, ∞]; 0 at chance, infinite outside of the range of the utilities.
+        Nats in [0, ∞]; 0 at the mean of the utilities, infinite outside of their range.
     """
     size = len(np.asarray(utility))
     return rate_function(mean_utility, utility, np.full(size, 1 / size))

@@ -48,8 +48,8 @@ def training_outcomes(good: NDArray[np.bool_], success_rate: float) -> list[Trai
 
     Returns:
         Unbiased; only some successes (half of the good outcomes, rounded down); only some failures (half of the bad
-        ones, rounded down); a mixture, with one favourite among the good and one among the bad, which leaves the other
-        good outcomes rarer, and the favourite failure more frequent, than they are without a policy.
+        ones, rounded down); a mixture, with one favourite among the good and one among the bad, which at a moderate
+        score leaves the other good outcomes rarer, and the favourite failure more frequent, than without a policy.
 
     Raises:
         ValueError: if fewer than two outcomes are good or fewer than two are not.
