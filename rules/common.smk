@@ -194,7 +194,7 @@ def prepare(planned):
     if plan.dry_run or not plan.outputs:
         return False
     try:
-        return hold(RESULTS, [os.path.relpath(path) for path in workflow.configfiles])
+        return hold(RESULTS, [os.path.relpath(path) for path in workflow.configfiles], noted=not plan.touch)
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -477,7 +477,7 @@ TARGETS = {
     ),
     "a file": ([summary_table(RESULTS, "generator")], "Done. What was asked for is", "report|figures|summary/"),
     "tables": (["summarize"], "Done. Summary tables in results/tiny/summary", "report|figures"),
-    "touch": (["--touch"], "Done. The report is results/tiny/report.html, figures", "replaced|no record"),
+    "touch": (["--touch", "--forceall"], "Done. The report is results/tiny/report.html, figures", "replaced|no record"),
 }
 
 

@@ -59,12 +59,13 @@ def note(results: Path | str) -> Path:
     return Path(results, "logs", "run.json")
 
 
-def hold(results: str, configuration: Sequence[str]) -> bool:
+def hold(results: str, configuration: Sequence[str], noted: bool = True) -> bool:
     """Keep all other runs out of a results folder until this process ends.
 
     Args:
         results: the folder; made where it is missing.
         configuration: files of this run's configuration.
+        noted: whether the run is to be the folder's last one; not if it makes nothing.
 
     Returns:
         Whether it is held; false where the file system keeps no locks.
@@ -94,17 +95,12 @@ def hold(results: str, configuration: Sequence[str]) -> bool:
             f"here. If it does not, delete {path} and start again."
         )
     _held[path] = file
-    _write(
-        file,
-        Run(
-            pid=os.getpid(),
-            host=platform.node(),
-            user=_user(),
-            since=time.time(),
-            configuration=[*configuration],
-        ),
-    )
-    atexit.register(_leave, file)
+    if noted:
+        run = Run(
+            pid=os.getpid(), host=platform.node(), user=_user(), since=time.time(), configuration=[*configuration]
+        )
+        _write(file, run)
+        atexit.register(_leave, file)
     return bool(locked)
 
 

@@ -108,10 +108,11 @@ def _plan(workflow: Any) -> Plan | None:
     """The plan of a workflow whose jobs are known; None if they are asked about only, by --summary for example."""
     if workflow.executor_plugin is None:
         return None
-    batch = workflow.dag_settings.batch
+    batch, dag = workflow.dag_settings.batch, workflow.dag
+    jobs = set(dag.bfs(dag._dependencies, *dag.targetjobs))  # it still holds those that --until leaves out
     return Plan(
-        rules=frozenset(job.rule.name for job in workflow.dag.jobs),
-        outputs=frozenset(str(path) for job in workflow.dag.needrun_jobs() for path in job.output),
+        rules=frozenset(job.rule.name for job in jobs),
+        outputs=frozenset(str(path) for job in jobs.intersection(dag.needrun_jobs()) for path in job.output),
         batch=batch.rulename if batch else None,
         dry_run=workflow.dryrun,
         touch=workflow.touch,
