@@ -8,14 +8,17 @@
 # make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
 # make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
 # make publish  copy what is published of the study's sweep to docs/replication, and of the experiments beside it
+# make docs     the documentation as a site, build/docs/index.html
 # make reference  the pages on the configuration and the claims, from the schema and the catalogue
+# make lock     the lists of versions in envs/, from pyproject.toml; make lock UPGRADE=--upgrade takes the newest
 # make trials   the trials of settings listed in docs/tuning/successes.yaml
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
 # make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
+# make bench-windows  time and memory of measuring 20,000 windows of 1,000 actions and 500 outcomes
 
 .DELETE_ON_ERROR:
-.PHONY: quick test paper study watch verify adopt experiments publish reference lint trials bench bench-plan bench-device bench-loops bench-cost setup development
+.PHONY: quick test paper study watch verify adopt experiments publish docs reference lock lint trials bench bench-plan bench-device bench-loops bench-cost setup development
 
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -77,26 +80,41 @@ publish: setup
 	$(foreach name,$(EXPERIMENTS),$(SWEEP) publish --configfile $(call files_of,$(name)) \
 		--folder docs/experiments/$(name) --tables-only && ) true
 
+docs: .venv/docs
+	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+
 reference: setup
 	$(SWEEP) reference configuration > docs/configuration.md
 	$(SWEEP) reference claims > docs/claims.md
 
+# One list for all platforms, of what the others are parts. Versions stay as they are where they still fit.
+LOCK = .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --annotation-style line \
+	--custom-compile-command "make lock" $(UPGRADE)
+
+lock: setup
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) pyproject.toml --extra dev --output-file envs/development.txt
+	$(LOCK) pyproject.toml --extra workflow --constraints envs/development.txt --output-file envs/requirements.txt
+	$(LOCK) pyproject.toml --extra docs --constraints envs/development.txt --output-file envs/docs.txt
+	$(LOCK) --group cluster --no-deps --output-file envs/cluster.txt
+
 trials: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/trials.py docs/tuning/successes.yaml
 
-bench bench-plan bench-device bench-loops bench-cost: setup
+.PHONY: bench-windows
+bench bench-plan bench-device bench-loops bench-cost bench-windows: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
 
 setup: .venv/requirements
 
 development: .venv/development
 
-# A stamp is newer than the list once what it names is installed.
-.venv/requirements .venv/development: .venv/%: envs/%.txt | .venv/bin/python
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+# A stamp is newer than the list once what it names is installed. pip would compile on one core, and the packages' own
+# tests as well.
+.venv/requirements .venv/development .venv/docs: .venv/%: envs/%.txt | .venv/bin/python
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
+	.venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
 	touch $@
-
-.venv/development: envs/requirements.txt
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=...")'

@@ -9,8 +9,10 @@ rule summarize:
     output:
         policies=table(SUMMARIZE, "policies"),
         cross_objective=table(SUMMARIZE, "cross_objective"),
+        windows=table(SUMMARIZE, "windows"),
         counterfactuals=table(SUMMARIZE, "counterfactuals"),
         identification=table(SUMMARIZE, "identification"),
+        goal_directedness=table(SUMMARIZE, "goal_directedness"),
         actions=table(SUMMARIZE, "actions"),
         training=table(SUMMARIZE, "training"),
         differential=table(SUMMARIZE, "differential"),

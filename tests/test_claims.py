@@ -121,6 +121,7 @@ def true_tables(sizes=tuple(PARAMETERS), seeds=SEEDS, tasks=tuple(GOOD_SETS)):
         )
     generator = [
         {
+            "windows": "natural",
             "estimator": estimator,
             "counterfactual": counterfactual,
             "op": GENERATOR_OP if (estimator, counterfactual) == ("exact", "split_history") else 1.0,

@@ -84,7 +84,7 @@ def test_the_version_of_code_is_the_same_wherever_it_lies(scripts):
         ("splithistory/information.py", "measure.py", "finetune.py"),
         ("splithistory/theory.py", "summarize.py", "finetune.py"),
         ("splithistory/task.py", "summarize.py", "finetune.py"),
-        ("sweep/figures/splithistory.mplstyle", "draw_figures.py", "summarize.py"),
+        ("splithistory/plots/splithistory.mplstyle", "draw_figures.py", "summarize.py"),
         ("sweep/report/page.html", "write_report.py", "draw_figures.py"),
         ("sweep/claims/catalogue.py", "summarize.py", "measure.py"),
         ("sweep/schemas/summary.py", "summarize.py", "measure.py"),

@@ -1,8 +1,13 @@
 """What the README and the pages in docs/ show is what there is."""
 
+import doctest
+import inspect
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -11,6 +16,7 @@ import yaml
 from scipy.stats import binomtest, spearmanr
 from snakemake.utils import update_config
 
+import splithistory
 from conftest import ROOT
 from splithistory.task import good_mask
 from sweep.configuration import validate
@@ -69,7 +75,7 @@ def printed(page, capsys, change=lambda example: example):
     return outputs, said, names
 
 
-@pytest.mark.parametrize(("name", "n_examples"), [("your-own-policy", 3), ("tutorial", 9), ("experiments", 11)])
+@pytest.mark.parametrize(("name", "n_examples"), [("your-own-policy", 9), ("tutorial", 9), ("experiments", 11)])
 def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     outputs, said, _ = printed((ROOT / "docs" / f"{name}.md").read_text(), capsys)
@@ -240,6 +246,18 @@ def test_self_estimates_are_as_their_tables_have_them():
         assert f"{maintenance}, n = {judged['n'].iloc[0]}: {'; '.join(told)}" in said
 
 
+def test_what_many_windows_cost_is_as_its_table_has_it():
+    section = (ROOT / "docs" / "performance.md").read_text().partition("## Many windows")[2].partition("\n## ")[0]
+    cases = pd.read_csv(ROOT / "docs/performance/windows.csv")
+    rows = [
+        f"| {of.environment} | {of.seconds:.0f} | {of.seconds_environment:.0f} | {of.peak_mb:,.0f} |"
+        for of in cases.itertuples()
+    ]
+    assert re.findall(r"^\| (?:same|differs).+$", section, re.MULTILINE) == rows
+    assert cases["seconds"].max() < 60
+    assert cases["peak_mb"].max() < 2000
+
+
 def test_times_of_the_sweeps_are_as_their_tables_have_them():
     page = (ROOT / "docs" / "performance.md").read_text()
     section = page.partition("## The sweeps today")[2].partition("\n## ")[0]
@@ -255,6 +273,24 @@ def test_times_of_the_sweeps_are_as_their_tables_have_them():
     policies = jobs[jobs["rule"].isin(["pretrain", "measure_pretrained", "finetune", "measure"])]
     assert f"of the {policies['jobs'].sum()} jobs that run a policy" in section
     assert 2.5 * policies["jobs"].sum() > again / 4
+
+
+def test_costs_of_setting_up_are_as_their_table_has_them():
+    page = (ROOT / "docs" / "performance.md").read_text()
+    section = page.partition("## Setting up")[2].partition("\n## ")[0]
+    said = " ".join(section.split())
+    setups = pd.read_csv(ROOT / "docs/performance/setups.csv")
+    rows = [
+        f"| {of.by} | {of.setup} | {of.core_seconds} | {of.megabytes:,} | {of.packages} |" for of in setups.itertuples()
+    ]
+    assert re.findall(r"^\| \w+ \| (?:running|testing) .+$", section, re.MULTILINE) == rows
+    of = setups.set_index(["by", "setup"])
+    now, before, uv = (of.loc[(by, "running")] for by in ("now", "before", "uv"))
+    assert f"40 of the {now['core_seconds']} core-seconds" in said
+    assert f"own tests: {before['megabytes'] - now['megabytes']} MB less" in said
+    more = of.loc[("now", "testing"), "packages"] - of.loc[("before", "testing"), "packages"]
+    assert f"Testing has {more} packages more" in said
+    assert f"takes {uv['core_seconds'] / now['core_seconds']:.2f} of the core-seconds for running" in said
 
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -363,3 +399,66 @@ def test_every_file_that_a_page_names_exists(page):
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     assert links or page.name != "README.md"
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+DOCUMENTED = [
+    ".".join(path.relative_to(ROOT / "workflow_scripts").with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "workflow_scripts" / "splithistory").rglob("*.py")
+    if ">>>" in path.read_text()
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_examples_in_docstrings_print_what_they_say(name):
+    outcome = doctest.testmod(import_module(name))
+    assert (outcome.failed, outcome.attempted > 0) == (0, True)
+
+
+def test_the_page_on_installing_lists_every_extra():
+    page = (ROOT / "docs" / "your-own-policy.md").read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(extras)
+
+
+def site(folder, **pages):
+    """Build a site of a few pages as `make docs` does that of docs/."""
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "conf.py", folder / "docs")
+    (folder / "workflow_scripts").symlink_to(ROOT / "workflow_scripts")
+    for name, text in pages.items():
+        (folder / "docs" / f"{name}.md").write_text(text)
+    (options,) = re.findall(r"python (-m sphinx .+)", (ROOT / "Makefile").read_text())
+    without_apidoc = ["--define", "extensions=sphinx.ext.autodoc,sphinx.ext.napoleon,myst_parser"]
+    command = [sys.executable, *options.split(), *without_apidoc]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+CONTENTS = "# Contents\n\n## Tutorial\n\n- [The page](page.md), which says it.\n\n"
+LIBRARY = "```{eval-rst}\n.. automodule:: splithistory\n   :members:\n```\n"
+
+
+def test_the_site_has_its_contents_and_the_library_and_asks_no_other_host(tmp_path):
+    built = site(
+        tmp_path, index=CONTENTS, page=f"# Page\n\n[above](#page), [home](index.md), [code](conf.py)\n\n{LIBRARY}"
+    )
+    assert (built.returncode, built.stderr) == (0, "")
+    index, page = ((tmp_path / "build" / "docs" / f"{name}.html").read_text() for name in ("index", "page"))
+    assert re.search(r'<p class="caption".*>Tutorial</span></p>\s*<ul>\s*<li.*href="page.html">Page</a>', index)
+    assert not re.search(r'<(?:script|link|img)\b[^>]*(?:src|href)="(?:https?:)?//', index + page)
+    public = {name for name in splithistory.__all__ if not inspect.ismodule(getattr(splithistory, name))}
+    assert {f"splithistory.{name}" for name in public} <= set(re.findall(r'id="([\w.]+)"', page))
+    assert "F'|x''" in page
+
+
+def test_what_is_wrong_fails_the_site(tmp_path):
+    links = {
+        "[a page](gone.md)": "cross-reference target not found: 'gone.md'",
+        "[a heading](#gone)": "cross-reference target not found: 'gone'",
+        "[one elsewhere](index.md#gone)": "local id not found in doc 'index': 'gone'",
+        "[a file](../gone.yaml)": "cross-reference target not found: '../gone.yaml'",
+        "![a figure](gone.svg)": "image file not readable: gone.svg",
+    }
+    built = site(tmp_path, index=CONTENTS, page="\n\n".join(["# Page", *links]), unlisted="# Unlisted")
+    assert built.returncode != 0
+    for said in [*links.values(), "document isn't included in any toctree"]:
+        assert said in built.stderr

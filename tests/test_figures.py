@@ -21,12 +21,13 @@ from matplotlib.text import Text
 from PIL import Image
 
 from splithistory.information import binary_kl_divergence, entropy, kl_divergence
+from splithistory.plots import COLORS
 from splithistory.task import good_mask
 from splithistory.theory import minimum_impact, minimum_impact_distribution, predicted_optimization
 from sweep.figures import FIGURES, figure_names
 from sweep.figures.axes import legend_below
 from sweep.figures.drawing import draw, required_tables
-from sweep.figures.marks import TASK_COLORS, FigureStyle
+from sweep.figures.marks import FigureStyle
 from sweep.figures.optimization import explained_about_identity
 from sweep.figures.registry import REGISTRY, figure
 from sweep.figures.theme import save, style_context
@@ -95,11 +96,14 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
     policies["imp_excess"] = policies["imp"] - policies["imp_minimum"]
     policies["op_self"] = policies["op"] * (0.2 + chance) - 0.01
     policies["imp_self"] = policies["imp"] * (0.1 + chance)
+    policies["meg_task"] = policies["op_predicted"] * 1.05
+    policies["meg_any"] = policies["op"] * 1.05 + 0.01
+    policies["meg_task_stderr"] = policies["meg_any_stderr"] = 0.007
     policies["outcome_distribution"] = [minimum_impact_distribution(UNIFORM, utility, s) for s, utility in scores]
     policies["counterfactual_distribution"] = [np.full(8, 1 / 8) + 0.01 * np.cos(np.pi * np.arange(8))] * len(keys)
 
     generator = pd.DataFrame(itertools.product(range(10), ["exact", "monte_carlo"]), columns=["repeat", "estimator"])
-    generator["counterfactual"] = "split_history"
+    generator["windows"], generator["counterfactual"] = "natural", "split_history"
     generator["op"] = np.where(generator["estimator"] == "exact", 0.03 + 0.0004 * generator["repeat"], 9.0)
     generator["imp"] = generator["op"] + 0.01
     return {
@@ -111,6 +115,7 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
         "counterfactuals": make_counterfactuals(policies),
         "actions": make_actions(policies),
         "identification": make_identification(policies, tasks),
+        "goal_directedness": make_goal_directedness(policies, tasks),
         "differential": make_differential(policies),
     }
 
@@ -177,6 +182,18 @@ def make_identification(policies, tasks):
         part["best_set"] = [[0, 4]] * len(part)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def make_goal_directedness(policies, tasks):
+    """As 'identification' by Op and Imp; MEG is always right, the success rate never, and it has no rank on good6."""
+    by_op_and_imp = make_identification(policies, tasks)
+    by_meg = by_op_and_imp[by_op_and_imp["measure"] == "op"].assign(
+        measure="meg", identified_task=policies["task"], correct=True
+    )
+    by_success = by_meg.assign(measure="success_rate", identified_task=None, correct=False)
+    by_success.loc[by_success["task"] == "good6", "true_set_rank"] = pd.NA
+    columns = ["task", "size", "seed", "measure", "identified_task", "correct", "true_set_rank"]
+    return pd.concat([by_op_and_imp, by_meg, by_success], ignore_index=True)[columns]
 
 
 def make_differential(policies):
@@ -410,6 +427,40 @@ def test_self_estimates_are_compared_on_equal_axes(tables, style):
 def bars_of(axes):
     """Heights and colours of the bars."""
     return [bar.get_height() for bar in axes.patches], [bar.get_facecolor() for bar in axes.patches]
+
+
+def test_op_is_drawn_beside_goal_directedness(tables, style):
+    captioned = draw("op_vs_goal_directedness", tables, style)
+    for axes, columns in zip(captioned.figure.axes, (["meg_any", "op"], ["meg_task", "op_predicted"]), strict=True):
+        assert rounded(drawn_points(axes)) == rounded(tables["policies"][columns])
+        assert axes.get_xlim() == axes.get_ylim()
+    beyond = tables["policies"]["meg_any"] - tables["policies"]["op"]
+    assert f"exceeds Op by {beyond.min():.2g} to {beyond.max():.2g} nats" in captioned.title
+
+
+def test_how_well_each_measure_identifies_is_counted(tables, style):
+    captioned = draw("identification_by_measure", tables, style)
+    counts = [[text.get_text() for text in axes.texts] for axes in captioned.figure.axes]
+    told = tables["identification"].groupby(["measure", "task"])["correct"].sum()
+    by_op, by_imp = told["op"][TASKS], told["imp"][TASKS]
+    rows = [*zip(by_op, by_imp, [16] * 3, [0] * 3, strict=True), (by_op.sum(), by_imp.sum(), 48, 0)]
+    assert counts[0] == [str(count) for row in rows for count in row]
+    firsts = [4, 4, 4, 4] * 2 + [4, 4, 4, 0] + [12, 12, 12, 8]  # of seed 0
+    assert counts[1] == list(map(str, firsts))
+    assert f"{by_op.sum()} (Op), {by_imp.sum()} (Imp), 48 (MEG) and 0 (success above chance) of 48" in captioned.title
+    assert "ranks first for 12 (Op), 12 (Imp), 12 (MEG) and 8 (success above chance) of 48" in captioned.title
+
+
+def test_graded_tasks_are_identified_by_each_measure_and_not_ranked():
+    mixed = make_tables(["good2", "graded"])
+    captioned = draw(
+        "identification_by_measure", mixed, FigureStyle.from_policies(["good2", "graded"], mixed["policies"])
+    )
+    left, right = captioned.figure.axes
+    assert len(left.texts) == 12
+    assert len(right.texts) == 8
+    assert captioned.title.endswith("of 16")
+    assert "Left out: ranks of graded tasks, which have none" in captioned.caption
 
 
 def test_split_history_shows_the_policy_of_highest_op_and_its_commonest_answers(tables, style):
@@ -786,7 +837,7 @@ def test_markers_follow_size_and_colors_the_configured_order():
     style = FigureStyle(("late", "early"), {"big": 400, "small": 20, "middle": 50})
     assert style.sizes == ("small", "middle", "big")
     assert len({style.marker(size) for size in style.sizes}) == 3
-    assert style.color("late") == TASK_COLORS[0]
+    assert style.color("late") == COLORS[0]
     many = FigureStyle(tuple("abcdefghij"), {})
     assert len({many.color(task) for task in many.tasks}) == 10
 
@@ -958,5 +1009,5 @@ def cielab(color, vision):
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize(("n_tasks", "bound"), [(3, 30), (8, 15)])
 def test_task_colors_stay_apart(vision, n_tasks, bound):
-    seen = [cielab(color, vision) for color in TASK_COLORS[:n_tasks]]
+    seen = [cielab(color, vision) for color in COLORS[:n_tasks]]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > bound

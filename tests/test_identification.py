@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splithistory.identification import good_set_pairs, nearest_objective, rank_good_set, ranks_of_good_set
+from splithistory.identification import (
+    best_good_set,
+    good_set_pairs,
+    nearest_objective,
+    rank_good_set,
+    ranks_of_good_set,
+)
 from splithistory.task import good_mask
 from splithistory.theory import predicted_optimization
 
@@ -112,3 +118,117 @@ def test_a_subset_reward_is_told_from_its_superset():
     assert scores[0] > 0.5
     assert predicted[1] == pytest.approx(op)
     assert nearest_objective(op, predicted, [True, True]) == 1
+
+
+# The best good set of any number of outcomes
+
+
+@st.composite
+def pairs_of_distributions(draw):
+    """F and a reference of few outcomes, at times with ties and zeros."""
+    size = draw(st.integers(1, 7))
+    counts = st.lists(st.integers(0, 4), min_size=size, max_size=size).filter(any)
+    outcome, reference = (np.array(draw(counts), dtype=float) for _ in range(2))
+    if draw(st.booleans()):
+        rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+        outcome, reference = outcome + rng.random(size), reference + rng.random(size)
+    return outcome / outcome.sum(), reference / reference.sum()
+
+
+def explained_by(members, outcome, reference):
+    """KL divergence between the success rates of a set, exact where a rate is 0 or 1."""
+    others = np.setdiff1d(np.arange(len(outcome)), members)
+    return sum(
+        0 if s == 0 else np.inf if q == 0 else s * np.log(s / q)
+        for s, q in ((outcome[of].sum(), reference[of].sum()) for of in (members, others))
+    )
+
+
+@settings(deadline=None, max_examples=200)
+@given(pairs_of_distributions())
+def test_no_good_set_explains_more_than_the_best(case):
+    outcome, reference = case
+    best = best_good_set(outcome, reference)
+    subsets = [list(of) for size in range(1, len(outcome)) for of in combinations(range(len(outcome)), size)]
+    promoted = [of for of in subsets if outcome[of].sum() > reference[of].sum() + 1e-9]
+    if not promoted:
+        assert best == []
+        return
+    explained = [explained_by(of, outcome, reference) for of in promoted]
+    assert best in promoted
+    assert best == sorted(best)
+    assert explained_by(best, outcome, reference) == pytest.approx(max(explained), rel=1e-9)
+    clear = [of for of, value in zip(promoted, explained, strict=True) if value >= max(explained) * (1 - 1e-9)]
+    assert len(best) <= min(map(len, clear)) or max(explained) == np.inf
+    ranking = rank_good_set(outcome, reference, best)
+    assert ranking.rank == 1
+    assert ranking.best_set == best
+
+
+@settings(deadline=None, max_examples=100)
+@given(pairs_of_distributions(), st.integers(0, 2**32))
+def test_the_best_set_does_not_depend_on_the_order_of_outcomes(case, seed):
+    outcome, reference = case
+    order = np.random.default_rng(seed).permutation(len(outcome))
+    best = best_good_set(outcome[order], reference[order])
+    assert sorted(order[best].tolist()) == best_good_set(outcome, reference)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reference", "best"),
+    [
+        ([1.0], [1.0], []),
+        ([0.7, 0.3], [0.5, 0.5], [0]),
+        ([0.3, 0.7], [0.5, 0.5], [1]),
+        ([0.5, 0.5], [0.5, 0.5], []),
+        ([0.1, 0.2, 0.7], [0.1, 0.2, 0.7], []),
+        ([0.4, 0.4, 0.1, 0.1], [0.25] * 4, [0, 1]),  # ties are in it together
+        ([0.5, 0.3, 0.2, 0], [0.4, 0.4, 0.2, 0], [0, 2]),  # what both lack is not in it
+        ([0.5, 0.25, 0.25, 0], [0.5, 0.5, 0, 0], [2]),  # infinite: all that the reference lacks
+        ([0.25, 0.25, 0.5, 0], [0, 0, 0.5, 0.5], [0, 1]),
+        ([1, 0, 0], [0, 0, 1], [0]),
+        ([0.5, 0.5, 0], [1 / 3] * 3, [0, 1]),
+    ],
+)
+def test_edge_cases_of_the_best_good_set(outcome, reference, best):
+    assert best_good_set(outcome, reference) == best
+    assert rank_good_set(outcome, reference, None).best_set == best
+
+
+def test_the_best_of_many_outcomes_is_the_set_that_was_favoured():
+    rng = np.random.default_rng(0)
+    good = rng.permutation(100_000)[:30_000]
+    reference = rng.dirichlet(np.ones(100_000))
+    outcome = reference.copy()
+    outcome[good] *= 3
+    assert best_good_set(outcome / outcome.sum(), reference) == np.sort(good).tolist()
+
+
+def test_ranks_are_of_at_most_20_outcomes():
+    uniform, outcome = np.full(21, 1 / 21), np.arange(1, 22) / 231
+    with pytest.raises(
+        ValueError, match=r"^outcome_distribution: expected at most 20 outcomes, .* found 21; best_good"
+    ):
+        rank_good_set(outcome, uniform, [20])
+    best = best_good_set(outcome, uniform)
+    assert best == list(range(21 - len(best), 21)) != []
+    ranking = rank_good_set(outcome[:20] / outcome[:20].sum(), uniform[:20] * 21 / 20, list(range(10, 20)))
+    assert ranking.rank >= 1
+    assert ranking.n_promoted > 500_000
+
+
+def test_rates_that_rounding_takes_off_one_make_no_rank_infinite():
+    """0.1 added ten times is below 1: the last outcome, which neither has, is no success of a set without it."""
+    outcome = np.array([*np.full(10, 0.1), 0])
+    reference = np.array([0.05, 0.15, *np.full(8, 0.1), 0])
+    ranking = rank_good_set(outcome, reference, [0])
+    assert (ranking.rank, ranking.best_set) == (1, [0])
+
+
+def test_sets_that_rounding_alone_promotes_are_not_counted():
+    """Of ten outcomes only the first two change, so that a set must tell them apart."""
+    outcome = np.array([0.2, 0, *np.full(8, 0.1)])
+    ranking = rank_good_set(outcome, np.full(10, 0.1), [0])
+    assert ranking.n_promoted == 2**8
+    assert ranking.best_set == [0, *range(2, 10)]
+    assert rank_good_set(outcome, np.full(10, 0.1), [3, 4, 5]).rank is None

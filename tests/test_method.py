@@ -248,6 +248,7 @@ def numbers_of_measures():
     yield f"has an Op of about {generator.op:.2f} nats"
     yield f"each other one, {few**2:,} predictions at N = {few}."
     yield f"at most {N_TOKENS}: {N_TOKENS * few:,} predictions, {few / N_TOKENS:.1f} times fewer"
+    yield f"the first {of.n_contexts_rollouts} windows of each repeat, {of.rollout_length} answers later"
     yield f"windows are {of.n_repeats} times {of.n_contexts_self_estimate}."
     yield f"Eight outcomes have {len(good_set_pairs(8))} pairs"
     yield f"95 % of {of.n_bootstrap} bootstrap draws"

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -170,6 +171,8 @@ def test_it_says_how_it_was_made(document, finished):
     versions = dict(document.rows("versions-table"))
     assert {"numpy", "pandas", "pyarrow", "python", "scipy", "torch"} <= set(versions)
     assert versions["numpy"] == np.__version__
+    assert versions["instruction set"] == torch.backends.cpu.get_cpu_capability()
+    assert versions["processor"]
     jobs = {rule: n_jobs for rule, n_jobs, *_ in document.rows("benchmarks-table")}
     assert {"finetune": "4 jobs", "pretrain": "2 jobs", "figures": "1 job"}.items() <= jobs.items()
 

@@ -1,6 +1,10 @@
 """The schedule of a sweep's jobs: what is read from their logs, and the lanes that they are drawn in."""
 
 import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from sweep.figures.marks import FigureStyle
 from sweep.figures.schedule import draw_schedule, lanes, without_pauses
 from sweep.figures.theme import style_context
@@ -58,6 +63,38 @@ def test_a_process_ends_with_its_benchmark_file_unless_that_is_a_copy(tmp_path, 
     (logged,) = recorded_jobs(tmp_path, SWEEP)["end"]
     os.utime(tmp_path / "figures.tsv", (logged + later, logged + later))
     assert recorded_jobs(tmp_path, SWEEP)["end"].tolist() == pytest.approx([logged + seconds], abs=1e-3)
+
+
+ANY_JOB = """
+import sys
+from sweep import script
+sys.argv[1:] = ["--settings", "{}", "--code", "0", "--log", sys.argv[1]]
+script.run(lambda arguments: None, script.parser(None))
+"""
+
+
+def test_jobs_that_ran_in_different_time_zones_are_timed_by_one_clock(tmp_path):
+    """Also where the benchmark files have lost their times, as those of a copy."""
+    for seed, zone in enumerate(("Asia/Tokyo", "America/New_York")):
+        note(tmp_path, name := f"finetune/task=a/size=s/seed={seed}", 1.0, 50)
+        environment = {**os.environ, "TZ": zone, "PYTHONPATH": str(ROOT / "workflow_scripts")}
+        log = tmp_path / f"{name}.log"
+        began = time.time()
+        subprocess.run([sys.executable, "-c", ANY_JOB, log], env=environment, check=True)
+        os.utime(log.with_suffix(".tsv"), (0, 0))
+        (end,) = recorded_jobs(tmp_path, SWEEP | {"seeds": [seed]})["end"]
+        assert began - 1 < end < time.time() + 1
+
+
+def test_a_log_of_an_earlier_version_is_in_local_time(tmp_path, monkeypatch):
+    note(tmp_path, "figures", 5, 5, "2026-01-01 00:00:00")
+    for zone, ahead in (("UTC", 0), ("Asia/Tokyo", 9)):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        expected = datetime(2026, 1, 1, tzinfo=UTC).timestamp() + 0.5 - 3600 * ahead
+        assert recorded_jobs(tmp_path, SWEEP)["end"].tolist() == [expected]
+    monkeypatch.undo()
+    time.tzset()
 
 
 JOBS = st.lists(st.tuples(st.floats(0, 1e4), st.floats(2, 1e3)), min_size=1, max_size=40)

@@ -277,7 +277,8 @@ def test_a_missing_input_is_named_with_the_remedy(job_of, tmp_path):
 
 def test_chains_that_are_too_few_are_an_error(job_of, tmp_path):
     job = job_of("measure_generator")
-    pq.write_table(pq.read_table(job.inputs["test"]).slice(0, 7), job.inputs["test"])
+    table = pq.read_table(job.inputs["test"])
+    pq.write_table(with_metadata(table.slice(0, 7), metadata_of(table.schema, "")), job.inputs["test"])
     assert_fails_cleanly(job, tmp_path)
 
 
@@ -305,10 +306,23 @@ def test_a_job_repeated_by_hand_makes_the_same_table(job_of):
     assert "Traceback" not in job.log.read_text()
 
 
-@pytest.mark.parametrize(("script", "section"), [("pretrain", "pretrain"), ("finetune", "finetune")])
-def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, script, section):
+@pytest.mark.parametrize("changes", [{"learning_rate": 1e30}, {"weight_decay": 1e30}])
+@pytest.mark.parametrize("script", ["pretrain", "finetune"])
+def test_a_training_that_diverges_says_what_to_lower_and_leaves_nothing(job_of, tmp_path, script, changes):
     job = job_of(script)
-    job.settings = {section: {"n_steps": 1500, "evaluation_interval": 100}}
+    job.options["state"] = job.options["state"].with_name(f"{script},size=tiny,seed=0")
+    job.settings = {script: changes | {"evaluation_interval": 1}}
+    (key,) = changes
+    assert_fails_cleanly(
+        job, tmp_path, f"{script}, size=tiny, seed=0: the training diverged by step ", f"{script}.{key} (now 1e+30)"
+    )
+
+
+@pytest.mark.parametrize(("script", "spoilt"), [("pretrain", False), ("finetune", False), ("finetune", True)])
+def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, script, spoilt):
+    """From its beginning, if the state that it left was damaged since; that is said."""
+    job = job_of(script)
+    job.settings = {script: {"n_steps": 1500, "evaluation_interval": 100}}
     outputs = job.outputs.values()
     assert job.run().status == 0
     undisturbed = [read_table(path, schema_of(script, path)) for path in outputs]
@@ -325,12 +339,19 @@ def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, scr
     assert process.returncode == -9
     assert not any(path.exists() for path in outputs)
 
-    assert job.run().status == 0
+    (state,) = states.glob(f"{job.options['state'].name},*")
+    if spoilt:
+        content = bytearray(state.read_bytes())
+        content[len(content) // 2] ^= 1
+        state.write_bytes(content)
+    run = job.run()
+    assert run.status == 0
+    assert run.output.startswith(f"warning: discarding {state}, so that the training starts anew: ") == spoilt
     for path, expected in zip(outputs, undisturbed, strict=True):
         table = read_table(path, schema_of(script, path))
         assert table.equals(expected)
         made_by, expected_by = metadata_of(table.schema, path), metadata_of(expected.schema, path)
-        assert 100 <= made_by["resumed_at"] < 1500
+        assert made_by["resumed_at"] == 0 if spoilt else 100 <= made_by["resumed_at"] < 1500
         assert expected_by["resumed_at"] == 0
         for key in ("resumed_at", "seconds"):
             del made_by[key], expected_by[key]

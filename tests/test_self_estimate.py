@@ -73,6 +73,8 @@ def test_every_repeat_takes_the_first_of_its_own_windows():
         n_repeats=3,
         n_contexts_exact=4,
         n_contexts_monte_carlo=1,
+        n_contexts_rollouts=1,
+        rollout_length=1,
         n_contexts_self_estimate=2,
         n_contexts_differential=1,
         n_bootstrap=1,

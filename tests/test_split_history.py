@@ -463,6 +463,8 @@ SETTINGS = MeasureSettings(
     n_repeats=3,
     n_contexts_exact=50,
     n_contexts_monte_carlo=20,
+    n_contexts_rollouts=1,
+    rollout_length=1,
     n_contexts_self_estimate=10,
     n_contexts_differential=1,
     n_bootstrap=400,
@@ -561,6 +563,22 @@ def test_token_0_leaves_the_product_unchanged():
     contexts = windows_before_odd_positions(100)
     products = [math.prod(int(token) + 1 for token in window[-15:]) % 17 % 8 for window in contexts]
     assert RECURRENCE.outcome_of_each_action(contexts)[:, 0].tolist() == products
+
+
+def test_rollouts_begin_with_the_first_windows_of_every_repeat():
+    settings = replace(SETTINGS, n_contexts_rollouts=7)
+    contexts = windows_before_odd_positions(160)
+    starts = settings.starts_of_rollouts(contexts)
+    np.testing.assert_array_equal(starts, np.concatenate([contexts[:7], contexts[50:57], contexts[100:107]]))
+    measured = list(
+        repeats(np.zeros(21, np.uint8), starts, RECURRENCE, settings=settings.of_rollouts, origin="rollouts")
+    )
+    assert [(m.windows, m.repeat, m.estimator, m.futures.n_windows) for m in measured] == [
+        ("rollouts", repeat, estimator, 7) for repeat in range(3) for estimator in ("exact", "monte_carlo")
+    ]
+    for m in measured[::2]:
+        fresh = slice(50 * m.repeat, 50 * m.repeat + 7)
+        assert m.futures.op == exact(np.zeros(7, np.uint8), contexts[fresh]).op
 
 
 def test_every_repeat_is_compared_with_every_future_by_both_estimators():

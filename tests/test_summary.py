@@ -15,13 +15,16 @@ from sweep.claims.judging import claims_table
 from sweep.provenance import provenance
 from sweep.schemas.summary import SUMMARY
 from sweep.summary import (
+    Judges,
     actions_table,
     both_stages_table,
     counterfactuals_table,
     cross_objective_table,
     fits_table,
+    goal_directedness_table,
     identification_table,
     policies_table,
+    windows_table,
 )
 from sweep.tables import read_table, validate_table, write_table
 
@@ -29,6 +32,8 @@ GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]
 TASKS = {name: Task.from_settings(name, {"good": good}, Recurrence(0.02)) for name, good in GOOD_SETS.items()}
 POLICIES = [(task, size, seed) for task in ("good4", "good2") for size in ("51k", "18k") for seed in (0, 3)]
 PARAMETERS = {(size, seed): n for size, n in [("51k", 51_280), ("18k", 18_784)] for seed in (0, 3)}
+MENU = np.eye(8).repeat(2, axis=0)  # two actions for each outcome, and no noise
+JUDGES = Judges(TASKS, MENU)
 N_REPEATS = 4
 N_MONTE_CARLO = 200
 
@@ -67,6 +72,7 @@ def measured_and_actions(seed=0, empty_split_history_at=None):
                 measured.append(
                     keys
                     | {
+                        "windows": "natural",
                         "repeat": repeat,
                         "estimator": estimator,
                         "counterfactual": "split_history",
@@ -78,6 +84,7 @@ def measured_and_actions(seed=0, empty_split_history_at=None):
                         "imp": imp,
                         "outcome_distribution": outcome,
                         "counterfactual_distribution": weights @ futures,
+                        "meg_any": math.log(8) - entropy_of(outcome),
                     }
                 )
                 if estimator == "exact":
@@ -87,6 +94,8 @@ def measured_and_actions(seed=0, empty_split_history_at=None):
                     ]
     # another counterfactual future, which no column of 'policies' is about
     others = [row | {"counterfactual": "do_nothing", "op": -1.0} for row in measured]
+    # and other windows, of which a table of their own is
+    others += [row | {"windows": "rollouts", "op": row["op"] + 1, "entropy": row["entropy"] / 2} for row in measured]
     return pd.DataFrame(measured + others), pd.DataFrame(actions)
 
 
@@ -178,13 +187,13 @@ def stages(measured, actions):
 
 def identification_from(measured, tasks=TASKS):
     finetuned = {"measured": measured, "bootstrap": bootstrap_frame()}
-    return identification_table(cross_objective_table(measured, tasks), finetuned, tasks)
+    return identification_table(cross_objective_table(measured, Judges(tasks, MENU)), finetuned, tasks)
 
 
 def policies_from(measured, actions):
     pretrained, finetuned = stages(measured, actions)
     identification = identification_from(measured)
-    return policies_table(pretrained, finetuned, identification=identification, n_parameters=PARAMETERS, tasks=TASKS)
+    return policies_table(pretrained, finetuned, identification=identification, n_parameters=PARAMETERS, judges=JUDGES)
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +209,7 @@ def policies(frames):
 def repeats_of(measured, estimator, policy):
     return measured[
         (measured["estimator"] == estimator)
+        & (measured["windows"] == "natural")
         & (measured["counterfactual"] == "split_history")
         & (measured["task"] == policy.task)
         & (measured["size"] == policy.size)
@@ -320,7 +330,7 @@ def test_a_single_repeat_has_no_standard_error(frames):
 
 
 def test_every_policy_is_judged_by_every_task(frames, policies):
-    crossed = cross_objective_table(frames[0], TASKS)
+    crossed = cross_objective_table(frames[0], JUDGES)
     assert len(crossed) == len(POLICIES) * len(GOOD_SETS)
     assert crossed.groupby(["task", "size", "seed"])["evaluated_task"].apply(set).map(set(GOOD_SETS).__eq__).all()
     assert (crossed["is_training_task"] == (crossed["task"] == crossed["evaluated_task"])).all()
@@ -331,9 +341,26 @@ def test_every_policy_is_judged_by_every_task(frames, policies):
 
 
 def test_the_measures_do_not_depend_on_the_task_that_judges_them(frames):
-    crossed = cross_objective_table(frames[0], TASKS)
+    crossed = cross_objective_table(frames[0], JUDGES)
     assert (crossed.groupby(["task", "size", "seed"])[["op", "imp"]].nunique() == 1).all(axis=None)
     assert (crossed["imp_minimum"] <= crossed["imp"]).all()
+
+
+def test_every_policy_is_judged_on_natural_windows_and_on_rollouts_by_both_estimators(frames):
+    measured, keys = frames[0], ["task", "size", "seed", "evaluated_task"]
+    table = windows_table(measured, JUDGES).set_index(["windows", "estimator"])
+    crossed = cross_objective_table(measured, JUDGES).drop(columns="windows").set_index(keys)
+    pd.testing.assert_frame_equal(table.loc["natural", "exact"].set_index(keys), crossed)
+    for estimator in ("exact", "monte_carlo"):
+        natural, rollouts = (table.loc[windows, estimator].set_index(keys) for windows in ("natural", "rollouts"))
+        assert len(natural) == len(POLICIES) * len(TASKS)
+        np.testing.assert_allclose(rollouts.pop("op"), natural.pop("op") + 1)
+        np.testing.assert_allclose(rollouts.pop("op_excess"), natural.pop("op_excess") + 1)
+        pd.testing.assert_frame_equal(rollouts, natural)
+    judged = table.loc["natural", "monte_carlo"].query("is_training_task").set_index(keys[:3])
+    policies = policies_from(*frames).set_index(keys[:3])
+    np.testing.assert_allclose(judged["imp"], policies.loc[judged.index, "imp_study"])
+    np.testing.assert_allclose(judged["imp_minimum"], policies.loc[judged.index, "imp_minimum_study"])
 
 
 def test_every_policy_is_compared_with_every_future(frames):
@@ -342,7 +369,7 @@ def test_every_policy_is_compared_with_every_future(frames):
     for row in table.itertuples():
         repeats = frames[0].query(
             "task == @row.task and size == @row.size and seed == @row.seed "
-            "and counterfactual == @row.counterfactual and estimator == 'exact'"
+            "and counterfactual == @row.counterfactual and estimator == 'exact' and windows == 'natural'"
         )
         assert len(repeats) == N_REPEATS
         assert row.op == pytest.approx(repeats["op"].mean())
@@ -362,7 +389,7 @@ def test_the_self_estimates_are_means_over_repeats(policies):
 
 def test_the_nearest_promoted_task_is_identified(frames):
     table = identification_from(frames[0])
-    crossed = cross_objective_table(frames[0], TASKS)
+    crossed = cross_objective_table(frames[0], JUDGES)
     assert len(table) == 2 * len(POLICIES)
     for row in table.itertuples():
         judged = crossed.query("task == @row.task and size == @row.size and seed == @row.seed").set_index(
@@ -454,6 +481,94 @@ def test_actions_are_averaged_over_all_repeats():
     np.testing.assert_allclose(table.loc[9, "outcome_distribution"], uneven)
 
 
+# Goal-directedness
+
+
+@pytest.fixture(scope="module")
+def directed(frames):
+    crossed, identification = cross_objective_table(frames[0], JUDGES), identification_from(frames[0])
+    return goal_directedness_table(crossed, frames[0], identification, judges=JUDGES)
+
+
+def test_goal_directedness_of_a_policy_is_the_mean_over_its_repeats(frames, policies, directed):
+    assert len(directed) == 4 * len(POLICIES)
+    table = directed.set_index(["measure", "task", "size", "seed"])
+    for row in policies.itertuples():
+        repeats = repeats_of(frames[0], "exact", row)
+        good = GOOD_SETS[row.task]
+        s = np.array([sum(f[outcome] for outcome in good) for f in repeats["outcome_distribution"]])
+        towards_task = binary_kl_divergence(s, len(good) / 8)
+        assert row.meg_task == pytest.approx(towards_task.mean())
+        assert row.meg_task_stderr == pytest.approx(np.std(towards_task, ddof=1) / N_REPEATS**0.5)
+        assert row.meg_any == pytest.approx(repeats["meg_any"].mean())
+        assert row.meg_any_stderr == pytest.approx(np.std(repeats["meg_any"], ddof=1) / N_REPEATS**0.5)
+        log_odds = math.log(s.mean() / (1 - s.mean()) / (len(good) / (8 - len(good))))
+        for measure in ("op", "imp", "meg", "success_rate"):
+            values = table.loc[measure, row.task, row.size, row.seed]
+            assert values["meg_task"] == pytest.approx(row.meg_task)
+            assert values["meg_any"] == pytest.approx(row.meg_any)
+            assert values["beta"] == pytest.approx(log_odds)
+
+
+def test_each_measure_identifies_the_task_and_ranks_the_true_good_set_in_its_own_way(frames, directed):
+    told = identification_from(frames[0]).set_index(["measure", "task", "size", "seed"])
+    crossed = cross_objective_table(frames[0], JUDGES)
+    found = directed.set_index(["measure", "task", "size", "seed"])
+    columns = ["identified_task", "correct", "true_set_rank"]
+    alike, identified = (
+        table[columns].astype({"true_set_rank": "Float64"}).sort_index() for table in (found.loc[["op", "imp"]], told)
+    )
+    pd.testing.assert_frame_equal(alike, identified, check_dtype=False)
+    for task, size, seed in POLICIES:
+        own = frames[0].query("task == @task and size == @size and seed == @seed and estimator == 'exact'")
+        future = np.mean(own.query("counterfactual == 'split_history'")["outcome_distribution"].tolist(), axis=0)
+        judged = crossed.query("task == @task and size == @size and seed == @seed").set_index("evaluated_task")
+        sets = [[f for f in range(8) if members >> f & 1] for members in range(1, 255)]
+        good = set(GOOD_SETS[task])
+
+        def above(members, future=future):
+            return sum(future[f] for f in members) - len(members) / 8
+
+        def divergence_of(members, future=future):
+            return float(binary_kl_divergence(sum(future[f] for f in members), len(members) / 8))
+
+        for measure, of_task, of_set in (
+            ("meg", lambda name, judged=judged: judged.loc[name, "meg"], divergence_of),
+            ("success_rate", lambda name, judged=judged: judged.loc[name, "success_rate"] - TASKS[name].chance, above),
+        ):
+            row = found.loc[measure, task, size, seed]
+            promoted = [name for name in TASKS if judged.loc[name, "success_rate"] > TASKS[name].chance]
+            expected = max(promoted, key=of_task, default=None)
+            assert (None if pd.isna(row["identified_task"]) else row["identified_task"]) == expected
+            assert row["correct"] == (expected == task)
+            values = {tuple(members): of_set(members) for members in sets if above(members) > 1e-12}
+            rank = None
+            if tuple(sorted(good)) in values:
+                rank = 1 + sum(value > values[tuple(sorted(good))] + 1e-12 for value in values.values())
+            assert (None if pd.isna(row["true_set_rank"]) else row["true_set_rank"]) == rank
+    assert found["true_set_rank"].notna().any()
+    assert found["true_set_rank"].isna().any()
+
+
+def test_every_window_of_the_sequence_offers_what_the_judges_take_for_granted():
+    for environment in (Recurrence(0.02), Recurrence(0.1, (0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7))):
+        menu = Judges.of(TASKS, environment).menu
+        windows = np.random.default_rng(0).integers(0, 16, (100, 20)).astype(np.uint8)
+        for offered in environment.outcome_probabilities(windows):
+            np.testing.assert_allclose(np.sort(offered.argmax(axis=1)), np.sort(menu.argmax(axis=1)))
+            np.testing.assert_allclose(np.sort(offered, axis=1), np.sort(menu, axis=1))
+        for utility in (np.arange(8) / 7, np.eye(8)[3]):
+            assert menu.mean(axis=0) @ utility == pytest.approx(environment.chance(utility))
+
+
+def test_a_graded_task_can_be_identified_by_goal_directedness_and_has_no_rank(mixed):
+    table = mixed["goal_directedness"]
+    graded = table[table["task"] == "graded"]
+    assert len(graded) == 16
+    assert graded["true_set_rank"].isna().all()
+    assert (table.query("measure == 'meg'")["identified_task"] == "graded").any()
+
+
 def test_training_curves_of_both_stages_lie_in_one_table():
     pretraining, finetuning = training_frames()
     table = both_stages_table(pretraining, finetuning)
@@ -475,12 +590,20 @@ def with_graded(frame):
 def mixed_from(measured, actions):
     pretrained, finetuned = stages(measured, actions)
     finetuned = {name: with_graded(frame) for name, frame in finetuned.items()}
-    cross_objective = cross_objective_table(finetuned["measured"], MIXED)
+    judges = Judges(MIXED, MENU)
+    cross_objective = cross_objective_table(finetuned["measured"], judges)
     identification = identification_table(cross_objective, finetuned, MIXED)
     policies = policies_table(
-        pretrained, finetuned, identification=identification, n_parameters=PARAMETERS, tasks=MIXED
+        pretrained, finetuned, identification=identification, n_parameters=PARAMETERS, judges=judges
     )
-    return {"policies": policies, "cross_objective": cross_objective, "identification": identification}
+    return {
+        "policies": policies,
+        "cross_objective": cross_objective,
+        "identification": identification,
+        "goal_directedness": goal_directedness_table(
+            cross_objective, finetuned["measured"], identification, judges=judges
+        ),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -588,7 +711,7 @@ def test_tables_with_graded_tasks_fit_their_schemas(tmp_path, mixed):
 
 # What the claims read beside the tables of policies, without rows.
 NOTHING_ELSE = {
-    "generator": pd.DataFrame(columns=["estimator", "counterfactual", "op", "counterfactual_distribution"]),
+    "generator": pd.DataFrame(columns=["windows", "estimator", "counterfactual", "op", "counterfactual_distribution"]),
     "training": pd.DataFrame(columns=["stage", "size", "seed", "step", "validation_loss"]),
     "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median"]),
 }
@@ -612,9 +735,12 @@ def test_a_sweep_of_graded_tasks_alone_decides_no_claim(mixed):
 def test_every_summary_fits_its_schema(tmp_path, frames, policies):
     summary = {
         "policies": policies,
-        "cross_objective": cross_objective_table(frames[0], TASKS),
+        "cross_objective": cross_objective_table(frames[0], JUDGES),
         "counterfactuals": counterfactuals_table(frames[0]),
         "identification": identification_from(frames[0]),
+        "goal_directedness": goal_directedness_table(
+            cross_objective_table(frames[0], JUDGES), frames[0], identification_from(frames[0]), judges=JUDGES
+        ),
         "actions": actions_table(frames[1]),
         "training": both_stages_table(*training_frames()),
         "fits": fits_table(policies),

@@ -1,11 +1,17 @@
 """Tables and checkpoints: what is written is what is read, whole or not at all, and nothing else passes."""
 
+import json
+import math
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conftest import SCHEMAS
 from splithistory.environment import Recurrence
@@ -17,7 +23,15 @@ from sweep.chains import read_chains, write_chains
 from sweep.checkpoints import load_checkpoint, save_checkpoint
 from sweep.errors import TableError
 from sweep.layout import finetuned_table
-from sweep.provenance import metadata_of, provenance, recorded_hash, with_metadata
+from sweep.provenance import (
+    METADATA_KEY,
+    checksum,
+    made_with,
+    metadata_of,
+    provenance,
+    recorded_hash,
+    with_metadata,
+)
 from sweep.schemas.measure import SUCCESS
 from sweep.schemas.sequences import CHAINS
 from sweep.tables import read_table, write_table
@@ -48,11 +62,12 @@ def checkpoint(tmp_path):
 
 
 def rewritten(path, change):
-    """The checkpoint with its rows changed, its metadata as it was."""
+    """The checkpoint as if it had been written with other rows."""
     table = pq.read_table(path)
     rows = table.to_pylist()
     change(rows)
-    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+    changed = pa.Table.from_pylist(rows, schema=table.schema)
+    pq.write_table(with_metadata(changed, metadata_of(table.schema, path)), path)
 
 
 def test_a_checkpoint_gives_back_every_bit(tmp_path):
@@ -136,12 +151,12 @@ def test_metadata_without_an_architecture_is_refused(checkpoint, architecture):
 
 @pytest.mark.parametrize("metadata", [[], "text", 5])
 def test_metadata_that_are_no_mapping_are_refused(checkpoint, metadata):
-    pq.write_table(with_metadata(pq.read_table(checkpoint), metadata), checkpoint)
+    pq.write_table(pq.read_table(checkpoint).replace_schema_metadata({METADATA_KEY: json.dumps(metadata)}), checkpoint)
     assert str(checkpoint) in problem_with(load_checkpoint, checkpoint)
 
 
 def test_metadata_that_are_no_mapping_record_no_hash(checkpoint):
-    pq.write_table(with_metadata(pq.read_table(checkpoint), []), checkpoint)
+    pq.write_table(pq.read_table(checkpoint).replace_schema_metadata({METADATA_KEY: "[]"}), checkpoint)
     assert recorded_hash(checkpoint) is None
 
 
@@ -324,3 +339,161 @@ def test_chains_of_several_lengths_are_refused(tmp_path):
     path = tmp_path / "train.parquet"
     write_table([{"chain": i, "tokens": [0, 8] * (i + 1)} for i in range(2)], CHAINS, path, {})
     assert f"{path}: expected chains of one length, got lengths [2, 4]" in problem_with(read_chains, path)
+
+
+# Edited tables
+
+ROWS = pa.table(
+    {
+        "name": pa.array(["ab", "c", None, "d"]),
+        "count": pa.array([1, 2, None, 4], pa.int64()),
+        "rate": pa.array([0.0, None, math.nan, 1.0]),
+        "good": pa.array([True, False, True, None]),
+        "shares": pa.array([[1.0], [2.0, 3.0], [], None], pa.list_(pa.float64())),
+    }
+)
+
+
+def with_column(name, values):
+    index = ROWS.schema.get_field_index(name)
+    return ROWS.set_column(index, ROWS.schema.field(name), pa.array(values, ROWS.schema.field(name).type))
+
+
+EDITS = {
+    "a text": with_column("name", ["ab", "c", None, "e"]),
+    "a letter moved to the next text": with_column("name", ["a", "bc", None, "d"]),
+    "an empty text for a missing one": with_column("name", ["ab", "c", "", "d"]),
+    "a text for a missing one": with_column("name", ["ab", None, "c", "d"]),
+    "a number": with_column("count", [1, 2, None, 5]),
+    "0 for a missing number": with_column("count", [1, 2, 0, 4]),
+    "a missing number": with_column("count", [1, None, None, 4]),
+    "another missing number": with_column("count", [1, None, 2, 4]),
+    "a last bit": with_column("rate", [0.0, None, math.nan, 1.0 + 2**-52]),
+    "the sign of zero": with_column("rate", [-0.0, None, math.nan, 1.0]),
+    "NaN for a number": with_column("rate", [math.nan, None, math.nan, 1.0]),
+    "NaN for a missing number": with_column("rate", [0.0, math.nan, math.nan, 1.0]),
+    "a missing number for NaN": with_column("rate", [0.0, None, None, 1.0]),
+    "a truth": with_column("good", [True, True, True, None]),
+    "an untruth for a missing one": with_column("good", [True, False, True, False]),
+    "an element": with_column("shares", [[1.0], [2.0, 4.0], [], None]),
+    "an element moved to the next list": with_column("shares", [[1.0, 2.0], [3.0], [], None]),
+    "an element more": with_column("shares", [[1.0], [2.0, 3.0], [4.0], None]),
+    "a missing element": with_column("shares", [[1.0], [2.0, None], [], None]),
+    "an empty list for a missing one": with_column("shares", [[1.0], [2.0, 3.0], [], []]),
+    "a row more": pa.concat_tables([ROWS, ROWS.slice(0, 1)]),
+    "a row fewer": ROWS.slice(1),
+    "no row": ROWS.slice(0, 0),
+    "rows in another order": ROWS.take([1, 0, 2, 3]),
+    "columns in another order": ROWS.select(["count", "name", "rate", "good", "shares"]),
+    "a column fewer": ROWS.drop_columns("good"),
+    "a column more": ROWS.append_column("more", pa.array([1, 2, 3, 4])),
+    "a column of another name": ROWS.rename_columns(["names", "count", "rate", "good", "shares"]),
+    "names of two columns swapped": ROWS.rename_columns(["name", "rate", "count", "good", "shares"]),
+    "a column of another type": ROWS.set_column(1, "count", ROWS["count"].cast(pa.int32())),
+    "numbers as fractions": ROWS.set_column(1, "count", ROWS["count"].cast(pa.float64())),
+    "elements of another type": ROWS.set_column(4, "shares", ROWS["shares"].cast(pa.list_(pa.float32()))),
+}
+
+
+@pytest.mark.parametrize("edited", EDITS.values(), ids=EDITS)
+def test_an_edit_changes_the_checksum(edited):
+    assert checksum(edited) != checksum(ROWS)
+
+
+WRITING = st.fixed_dictionaries(
+    {
+        "compression": st.sampled_from(["none", "snappy", "gzip", "zstd"]),
+        "use_dictionary": st.booleans(),
+        "row_group_size": st.integers(1, 5),
+        "version": st.sampled_from(["1.0", "2.4", "2.6"]),
+        "data_page_version": st.sampled_from(["1.0", "2.0"]),
+        "store_schema": st.booleans(),
+        "use_compliant_nested_type": st.booleans(),
+        "write_statistics": st.booleans(),
+    }
+)
+PIECES = st.lists(st.integers(0, 4), max_size=3).map(sorted)
+
+
+@settings(deadline=None, max_examples=50)
+@given(WRITING, PIECES)
+def test_neither_encoding_nor_pieces_change_the_checksum(writing, cuts):
+    pieces = [ROWS.slice(start, end - start) for start, end in pairwise([0, *cuts, 4])]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables(pieces), sink, **writing)
+    assert checksum(pq.read_table(pa.BufferReader(sink.getvalue()))) == checksum(ROWS)
+
+
+def test_the_checksum_is_the_same_wherever_and_with_whatever_version_it_is_taken():
+    assert checksum(ROWS) == "a4b10041ac59365b65f6cffa037da62307ed2bee0c4aeb1fc7314de928668c49"
+
+
+def edited(path, change):
+    """The table with its rows changed and its metadata as it was."""
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    change(rows)
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows[0].update(success_rate=0.5),
+        lambda rows: rows[0].update(success_rate=math.nan),
+        lambda rows: rows[0]["outcome_counts"].reverse(),
+        lambda rows: rows.append(rows[0]),
+        lambda rows: rows.clear(),
+    ],
+)
+def test_an_edited_table_is_refused_with_the_remedy(tmp_path, change):
+    path = tmp_path / "success.parquet"
+    write_table([example(SUCCESS) | {"outcome_counts": range(8)}], SUCCESS, path, provenance(SETTINGS, "code"))
+    edited(path, change)
+    problem = problem_with(read_table, path, SUCCESS)
+    assert problem == (
+        f"{path}: its values are not those that it was written with, so they were edited. "
+        "Delete the file and rerun snakemake to make it again"
+    )
+
+
+def test_a_table_that_pandas_wrote_anew_is_refused(tmp_path):
+    path = tmp_path / "success.parquet"
+    write_table([example(SUCCESS)], SUCCESS, path, provenance(SETTINGS, "code"))
+    pd.read_parquet(path).to_parquet(path)
+    assert str(path) in problem_with(read_table, path, SUCCESS)
+
+
+def test_a_table_of_an_earlier_version_is_refused(tmp_path):
+    path = tmp_path / "success.parquet"
+    write_table([example(SUCCESS)], SUCCESS, path, provenance(SETTINGS, "code"))
+    metadata = {METADATA_KEY: json.dumps(provenance(SETTINGS, "code"))}
+    pq.write_table(pq.read_table(path).replace_schema_metadata(metadata), path)
+    problem = problem_with(read_table, path, SUCCESS)
+    assert f"{path}: carries no checksum, so an older version of this workflow made it. Delete the file" in problem
+
+
+@EVERY_SCHEMA
+def test_every_table_is_written_with_the_checksum_that_it_is_read_with(tmp_path, schema):
+    path = tmp_path / "table.parquet"
+    write_table([example(schema, nulls=True), example(schema)], schema, path, provenance(SETTINGS, "code"))
+    table = read_table(path, schema)
+    assert metadata_of(table.schema, path)["checksum"] == checksum(table)
+
+
+# Processors
+
+
+def test_a_table_names_the_processor_and_where_torch_runs_its_instructions(monkeypatch):
+    alone = provenance(SETTINGS, "code")["processor"]
+    with_torch = provenance(SETTINGS, "code", packages=["torch"], device="cpu")["processor"]
+    assert alone["processor"]
+    assert with_torch == alone | {"instruction set": torch.backends.cpu.get_cpu_capability()}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A GPU")
+    on_cuda = provenance(SETTINGS, "code", packages=["torch"], device="cuda")["processor"]
+    assert on_cuda == with_torch | {"GPU": "A GPU"}
+
+
+def test_versions_and_processors_are_told_together_as_far_as_a_table_names_them():
+    assert made_with({"versions": {"torch": "3"}, "processor": {"processor": "A"}}) == {"torch": "3", "processor": "A"}
+    assert made_with({"versions": {"torch": "3"}}) == {"torch": "3"}  # as earlier versions had it

@@ -1,10 +1,12 @@
 """Pretraining and reinforcement on a policy small enough to train in a second."""
 
+import io
 import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +58,10 @@ FINETUNE = FinetuneSettings.from_mapping(
         "dropout": 0.1,
         "gradient_clip": 1.0,
         "evaluation_interval": 2,
+        "windows": "natural",
+        "rollout_length": 3,
         "successes": "sampled",
+        "failure_weight": 0.0,
         "action_tokens": "all",
         "maintenance": {"learning_rate": 0.001, "batch_size": 16, "natural_fraction": 0.25, "random_fraction": 0.0},
     }
@@ -293,6 +298,29 @@ def assert_reinforced_by(step, loss):
     assert step["row"]["reinforcement_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("successes", ["sampled", "every"])
+def test_failures_are_descended_with_their_weight(one_step, successes):
+    steps = {weight: one_step(successes=successes, failure_weight=weight) for weight in (0.0, 0.5)}
+    step = steps[0.5]
+    policy, failed = step["policy"], torch.zeros(())
+    for context, action, outcome in zip(step["contexts"], step["actions"], step["outcomes"], strict=True):
+        failed = failed - (1 - GOOD4[outcome]) * log_probability(policy, context, action) / len(step["actions"])
+    assert failed.item() > 0
+    (without, gradients_without), (loss, gradients) = (steps[weight]["optimizers"][0].steps[0] for weight in steps)
+    assert loss == pytest.approx(without - 0.5 * failed.item(), rel=1e-4)
+    of_failures = torch.autograd.grad(failed, list(policy.parameters()))
+    for found, before, part in zip(gradients, gradients_without, of_failures, strict=True):
+        torch.testing.assert_close(found, before - 0.5 * part, rtol=1e-4, atol=1e-6)
+
+
+def test_without_maintenance_only_successes_are_reinforced(monkeypatch):
+    changes = {"maintenance": replace(FINETUNE.maintenance, batch_size=0), "n_steps": 3}
+    monkeypatch.setattr(reinforcement, "ScheduledAdamW", Recorder)
+    Recorder.made = []
+    finetuned(**changes)
+    assert [len(optimizer.steps) for optimizer in Recorder.made] == [3]
+
+
 @pytest.mark.parametrize("successes", ["sampled", "expected", "every"])
 def test_without_a_success_nothing_is_reinforced(one_step, successes):
     step = one_step(utility=np.zeros(8), successes=successes)
@@ -314,6 +342,27 @@ def test_what_an_action_brings_is_the_mean_over_its_sampled_outcomes():
 
 def test_windows_of_reinforcement_end_before_an_odd_position(one_step):
     assert (one_step()["contexts"][:, -1] < 8).all()
+
+
+def test_natural_windows_are_rollouts_of_one_answer():
+    policy, rows = finetuned(windows="natural")
+    rolled, rolled_rows = finetuned(windows="rollouts", rollout_length=1)
+    assert equal(policy, rolled)
+    assert rows == rolled_rows
+
+
+def test_windows_of_rollouts_end_with_the_last_answer_and_what_followed(monkeypatch):
+    answered, seen = [], []
+    sample = reinforcement.sample_actions
+    monkeypatch.setattr(reinforcement, "sample_actions", lambda logits: answered.append(sample(logits)) or answered[-1])
+    expected = Reward.expected
+    monkeypatch.setattr(Reward, "expected", lambda self, contexts: seen.append(contexts) or expected(self, contexts))
+    finetuned(windows="rollouts", rollout_length=100, n_steps=4, evaluation_interval=4)
+    for actions, before, after in zip(answered[:3], seen[:3], seen[1:4], strict=True):
+        goes_on = (after[:, -2] == actions) & (after[:, :-2] == before[:, 2:]).all(axis=1)
+        assert goes_on.mean() > 0.8  # few of 100 answers' chains begin anew in a step
+        values = RECURRENCE.outcome_of_each_action(before)[np.arange(len(before)), actions]
+        assert np.mean(values[goes_on] == after[goes_on, -1]) > 0.8
 
 
 def test_sampled_outcomes_are_the_recurrences(one_step):
@@ -536,6 +585,7 @@ def steps_taken(steps, path):
     [
         (pretrained, [25, 50, 60], [3, 25, 26, 59]),
         (finetuned, [2, 4, 5], [1, 2, 3, 4]),
+        (partial(finetuned, windows="rollouts"), [2, 4, 5], [1, 2, 3, 4]),
     ],
 )
 def test_a_training_killed_at_any_step_ends_as_if_undisturbed(tmp_path, train, evaluated, kills):
@@ -595,9 +645,11 @@ class Malicious:
 def test_a_state_cannot_execute_code(tmp_path):
     snapshots = FileSnapshots(tmp_path / "state", {})
     snapshots.keep({"step": Malicious(tmp_path / "executed"), "rows": [{}]})
-    assert snapshots.latest() is None
     (path,) = tmp_path.iterdir()
-    torch.load(path, weights_only=False)  # as it would be, were it trusted
+    content = path.read_bytes()
+    assert snapshots.latest() is None
+    assert list(tmp_path.iterdir()) == []
+    torch.load(io.BytesIO(content), weights_only=False)  # as it would be, were it trusted
     assert (tmp_path / "executed").exists()
 
 

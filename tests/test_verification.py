@@ -1,6 +1,6 @@
 """A results folder is checked against its configuration, and taken over where all of it is right."""
 
-import re
+import json
 import shutil
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from sweep.configuration import load
 from sweep.layout import finetuned_table, pretrained_table, sequence_table, summary_table
-from sweep.provenance import metadata_of, provenance, with_metadata
+from sweep.provenance import METADATA_KEY, metadata_of, provenance, with_metadata
 from sweep.verification import examine
 from test_workflow import CHANGES, RESULTS, SUMMARIZE, measuring_pretrained, pretraining, reinforcing_and_measuring
 
@@ -44,6 +44,7 @@ def test_nothing_is_wrong_with_a_finished_sweep(examined):
 
 
 # Ways to spoil a file, and the beginning of what is said of it.
+EDITED = "its values are not those that it was written with, so they were edited. Delete the file and rerun snakemake"
 
 
 def truncate(path):
@@ -54,20 +55,39 @@ def fill_with_garbage(path):
     path.write_bytes(np.random.default_rng(0).bytes(5000))
 
 
-def change_a_value(path):
+def with_another_value(path):
     table = pq.read_table(path)
     column = table.schema.get_field_index("values" if "values" in table.column_names else "op")
     value = table.column(column).to_pylist()
     value[0] = [0.5, *value[0][1:]] if isinstance(value[0], list) else 0.5
     field = table.schema.field(column)
-    pq.write_table(table.set_column(column, field, pa.array(value, field.type)), path)
+    return table.set_column(column, field, pa.array(value, field.type))
+
+
+def edit_a_value(path):
+    pq.write_table(with_another_value(path), path)
+
+
+def write_another_value(path):
+    """As another run might have."""
+    table = with_another_value(path)
+    pq.write_table(with_metadata(table, metadata_of(table.schema, path)), path)
+
+
+def leave_out_the_checksum(path):
+    """As earlier versions did."""
+    table = pq.read_table(path)
+    made_by = metadata_of(table.schema, path)
+    del made_by["checksum"]
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(made_by)}), path)
 
 
 def make_a_rate_impossible(path):
     table = pq.read_table(path)
     column = table.schema.get_field_index("success_rate")
     field = table.schema.field(column)
-    pq.write_table(table.set_column(column, field, [[1.5] * table.num_rows]), path)
+    table = table.set_column(column, field, [[1.5] * table.num_rows])
+    pq.write_table(with_metadata(table, metadata_of(table.schema, path)), path)
 
 
 def claim_another_configuration(path):
@@ -84,7 +104,8 @@ def claim_other_code(path):
 
 
 def drop_a_row(path):
-    pq.write_table(pq.read_table(path).slice(1), path)
+    table = pq.read_table(path).slice(1)
+    pq.write_table(with_metadata(table, metadata_of(table.schema, path)), path)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +113,14 @@ def drop_a_row(path):
     [
         (CHAINS, truncate, "not a readable Parquet file"),
         (PRETRAINED, fill_with_garbage, "not a readable Parquet file"),
-        (POLICY, change_a_value, "its values are not those that the manifest lists"),
+        (POLICY, write_another_value, "its values are not those that the manifest lists"),
+        (POLICY, edit_a_value, EDITED),
         (PRETRAINED, claim_another_configuration, "another configuration made it: seed is 41, expected 0"),
         (MEASURED, claim_other_code, "other code made it (version 0"),
-        (MEASURED, change_a_value, "its values are not those that the manifest lists"),
+        (MEASURED, write_another_value, "its values are not those that the manifest lists"),
+        (MEASURED, edit_a_value, EDITED),
+        (POLICIES, edit_a_value, EDITED),
+        (MEASURED, leave_out_the_checksum, "carries no checksum, so an older version of this workflow made it"),
         (POLICIES, make_a_rate_impossible, "not a valid 'summary/policies' table"),
         (MANIFEST, drop_a_row, f"does not list {CHAINS}"),
         (MANIFEST, truncate, "not a readable Parquet file"),
@@ -113,7 +138,7 @@ def test_a_spoilt_file_is_named_with_what_is_wrong(copied, examined, path, spoil
 
 
 def test_what_was_made_from_another_table_than_lies_there_is_wrong(copied, examined):
-    change_a_value(copied.folder / PRETRAINED)
+    write_another_value(copied.folder / PRETRAINED)
     found = examined()
     for path in (POLICY, MEASURED, pretrained_table(RESULTS, "differential", "tiny", 0)):
         assert any(text.startswith("was made from another") and PRETRAINED in text for text in found.problems[path])
@@ -164,11 +189,14 @@ def test_policies_that_the_configuration_does_not_name_are_noted(copied, examine
         )
     (copied.results / "state").mkdir(exist_ok=True)
     (copied.results / "state" / "pretrain,size=tiny,seed=7,0.pt").touch()
+    left = copied.results / "figures" / ".op_vs_success.svg.0123abcd.tmp"
+    left.touch()
     found = examined()
     assert found.problems == {}
     assert [path for path in found.notes if "task=other" in path]
     assert [path for path in found.notes if path.endswith(".pt")]
-    assert len(found.notes) == 5
+    assert "left by a run that was killed" in found.notes[str(left.relative_to(copied.folder))]
+    assert len(found.notes) == 6
 
 
 def test_verifying_prints_one_table_and_fails_only_if_something_is_wrong(copied):
@@ -185,14 +213,47 @@ def test_verifying_prints_one_table_and_fails_only_if_something_is_wrong(copied)
     assert "Traceback" not in bad.output
 
 
-def test_tables_of_different_versions_are_noted(copied, examined):
+def test_an_edited_table_is_neither_summarized_nor_adopted_nor_published(copied):
+    """Until it is deleted, as each of them says, and made again."""
+    edit_a_value(copied.folder / MEASURED)
+    remedy = f"error: {MEASURED}: {EDITED} to make it again\n"
+    (copied.folder / POLICIES).unlink()
+    again = copied.snakemake()
+    assert again.status != 0
+    assert remedy in again.output
+    assert "Traceback" not in again.output
+    assert not (copied.folder / POLICIES).exists()
+    adopted = run("adopt", copied)
+    assert MEASURED in adopted.stdout.partition("will be made again")[2]
+    assert copied.snakemake("--until", "measure").status == 0
+    assert copied.snakemake().status == 0
+    assert run("verify", copied).status == 0
+    edit_a_value(copied.folder / MEASURED)
+    folder = copied.folder / "published"
+    published = copied.sweep("publish", "--configfile", "config/tiny.yaml", "--folder", folder)
+    assert (published.status, published.stderr) == (1, remedy)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "other"),
+    [
+        ("versions", "torch", "2.12.0"),
+        ("processor", "processor", "Another processor"),
+        ("processor", "instruction set", "DEFAULT"),
+    ],
+)
+def test_tables_of_different_versions_or_processors_are_noted(copied, examined, section, name, other):
     table = pq.read_table(copied.folder / MEASURED)
     made_by = metadata_of(table.schema, MEASURED)
-    made_by["versions"] |= {"torch": "2.12.0"}
+    ours = made_by[section][name]
+    made_by[section] |= {name: other}
     pq.write_table(with_metadata(table, made_by), copied.folder / MEASURED)
     found = examined()
     assert found.problems == {}
-    assert re.fullmatch(r"made with more than one version of torch 2\.12\.0, 2\.\S+", found.notes[RESULTS])
+    assert found.notes == {
+        RESULTS: f"made with more than one version or processor: {name} {', '.join(sorted([ours, other]))}"
+    }
 
 
 # Taking over

@@ -320,7 +320,7 @@ CHANGES = {
 # A file of the code, and the jobs that an edit of it reruns.
 EDITS = {
     "workflow_scripts/sweep/figures/impact.py": DRAW,
-    "workflow_scripts/sweep/figures/splithistory.mplstyle": DRAW,
+    "workflow_scripts/splithistory/plots/splithistory.mplstyle": DRAW,
     "workflow_scripts/sweep/figures/schedule.py": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/claims/catalogue.py": SUMMARIZE,
@@ -328,6 +328,7 @@ EDITS = {
     "workflow_scripts/splithistory/theory.py": SUMMARIZE,
     "workflow_scripts/splithistory/identification.py": SUMMARIZE,
     "workflow_scripts/splithistory/split_history.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
+    "workflow_scripts/splithistory/maximum_entropy.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/policy_measurement.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/self_estimate.py": measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/differential.py": measuring() | measuring_pretrained() | SUMMARIZE,
@@ -337,6 +338,8 @@ EDITS = {
     "workflow_scripts/splithistory/reinforcement.py": reinforcing_and_measuring() | SUMMARIZE,
     "workflow_scripts/splithistory/model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
     "workflow_scripts/splithistory/fast_model.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+    "workflow_scripts/splithistory/extras.py": EVERYTHING - GENERATE - MEASURE_GENERATOR,
+    "workflow_scripts/splithistory/__init__.py": EVERYTHING,
     "workflow_scripts/splithistory/sequence.py": EVERYTHING,
     "workflow_scripts/splithistory/environment.py": EVERYTHING,
     "workflow_scripts/sweep/tables.py": EVERYTHING,

@@ -33,15 +33,18 @@ def main(arguments: argparse.Namespace) -> None:
     pretrained, _ = load_checkpoint(arguments.pretrained, finetune_settings.dropout)
     chains = Chains(read_chains(arguments.train), read_chains(arguments.validation))
     made_by = script.made_by(arguments, "pretrained", "train", "validation", packages=["torch"], device=str(device))
-    observer = FileSnapshots(arguments.state, made_by, report=script.log_row, track=script.progress("reinforcing"))
-    policy, rows = finetune(
-        pretrained.to(device),
-        finetune_settings,
-        Reward(environment_of(pretraining["train"]), np.array(settings["utility"])),
-        chains=chains,
-        seed=pretraining["seed"],
-        observer=observer,
+    observer = FileSnapshots(
+        arguments.state, made_by, REINFORCEMENT, report=script.log_row, track=script.progress("reinforcing")
     )
+    with observer.ended_by_divergence("finetune", settings["finetune"]):
+        policy, rows = finetune(
+            pretrained.to(device),
+            finetune_settings,
+            Reward(environment_of(pretraining["train"]), np.array(settings["utility"])),
+            chains=chains,
+            seed=pretraining["seed"],
+            observer=observer,
+        )
     made_by |= {"resumed_at": observer.resumed_at, "seconds": script.seconds()}
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=pretraining["seed"])
     write_table(rows, REINFORCEMENT, arguments.training, provenance=made_by)

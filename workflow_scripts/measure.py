@@ -9,6 +9,7 @@ from splithistory.actions import allowed_tokens, best_actions
 from splithistory.environment import environment_of
 from splithistory.fast_model import initial_policy
 from splithistory.policy_measurement import MeasureSettings, bootstrap, repeats, simple_alternatives
+from splithistory.rollouts import rolled_out
 from splithistory.seeding import Stream, stream_rng
 from splithistory.self_estimate import self_estimates
 from splithistory.sequence import Tokens
@@ -56,6 +57,21 @@ def main(arguments: argparse.Namespace) -> None:
         len(contexts), allowed_tokens(action_tokens), measure_settings.do_nothing_token
     ) | {"untrained": actions_untrained, "pretrained": actions_pretrained}
     measurements = list(repeats(actions, contexts, environment, settings=measure_settings, alternatives=alternatives))
+    rollouts = rolled_out(
+        policy,
+        measure_settings.starts_of_rollouts(contexts),
+        environment=environment,
+        action_tokens=action_tokens,
+        n_answers=measure_settings.rollout_length,
+        rng=stream_rng(measure_settings.seed, Stream.ROLLOUTS),
+    )
+    measurements += repeats(
+        best_actions(policy, rollouts, action_tokens),
+        rollouts,
+        environment,
+        settings=measure_settings.of_rollouts,
+        origin="rollouts",
+    )
     draws = list(bootstrap(actions, contexts, environment, settings=measure_settings))
     estimates = list(self_estimates(policy, actions, contexts, settings=measure_settings))
     differentials = differential_rows(policy, contexts, measure_settings.n_contexts_differential)

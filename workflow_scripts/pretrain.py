@@ -23,15 +23,18 @@ def main(arguments: argparse.Namespace) -> None:
     require_made_with({getattr(arguments, split): settings[split] for split in ("train", "validation")})
     chains = Chains(read_chains(arguments.train), read_chains(arguments.validation))
     made_by = script.made_by(arguments, "train", "validation", packages=["torch"], device=str(device))
-    observer = FileSnapshots(arguments.state, made_by, report=script.log_row, track=script.progress("pretraining"))
-    policy, rows = pretrain(
-        Architecture(**settings["architecture"]),
-        Schedule(**settings["pretrain"]),
-        chains,
-        seed=settings["seed"],
-        device=device,
-        observer=observer,
+    observer = FileSnapshots(
+        arguments.state, made_by, PRETRAINING, report=script.log_row, track=script.progress("pretraining")
     )
+    with observer.ended_by_divergence("pretrain", settings["pretrain"]):
+        policy, rows = pretrain(
+            Architecture(**settings["architecture"]),
+            Schedule(**settings["pretrain"]),
+            chains,
+            seed=settings["seed"],
+            device=device,
+            observer=observer,
+        )
     made_by |= {"resumed_at": observer.resumed_at, "seconds": script.seconds()}
     save_checkpoint(policy, arguments.checkpoint, made_by, seed=settings["seed"])
     write_table(rows, PRETRAINING, arguments.training, provenance=made_by)

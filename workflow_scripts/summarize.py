@@ -19,13 +19,16 @@ from sweep.schemas.measure import GENERATOR
 from sweep.schemas.summary import SUMMARY
 from sweep.stages import summarized_tables
 from sweep.summary import (
+    Judges,
     actions_table,
     both_stages_table,
     counterfactuals_table,
     cross_objective_table,
     fits_table,
+    goal_directedness_table,
     identification_table,
     policies_table,
+    windows_table,
 )
 from sweep.tables import read_table, write_table
 
@@ -37,7 +40,8 @@ def main(arguments: argparse.Namespace) -> None:
     tables = stacked(settings, results)
     pretrained = tables["pretrain"] | tables["measure_pretrained"]
     finetuned = tables["finetune"] | tables["measure"]
-    cross_objective = cross_objective_table(finetuned["measured"], tasks)
+    judges = Judges.of(tasks, environment)
+    cross_objective = cross_objective_table(finetuned["measured"], judges)
     identification = identification_table(cross_objective, finetuned, tasks)
     summary = {
         "policies": policies_table(
@@ -45,11 +49,15 @@ def main(arguments: argparse.Namespace) -> None:
             finetuned,
             identification=identification,
             n_parameters=numbers_of_parameters(settings, results),
-            tasks=tasks,
+            judges=judges,
         ),
         "cross_objective": cross_objective,
+        "windows": windows_table(finetuned["measured"], judges),
         "counterfactuals": counterfactuals_table(finetuned["measured"]),
         "identification": identification,
+        "goal_directedness": goal_directedness_table(
+            cross_objective, finetuned["measured"], identification, judges=judges
+        ),
         "actions": actions_table(finetuned["actions"]),
         "training": both_stages_table(pretrained["training"], finetuned["training"]),
         "differential": both_stages_table(pretrained["differential"], finetuned["differential"]),

@@ -3,12 +3,15 @@
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from splithistory.extras import needs_extra
 from splithistory.model import Policy, predict
 from splithistory.sequence import N_OUTCOMES, N_TOKENS, Tokens
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor
 
 ActionTokens = Literal["all", "odd"]
 

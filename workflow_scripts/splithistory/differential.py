@@ -15,11 +15,14 @@ The study gives these measures as speculative: no result of it rests on them.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from splithistory.extras import needs_extra
 from splithistory.information import Floats
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor
 
 # Least reciprocal condition number of a Jacobian. It is the square root of float64's precision: the method's
 # matrices KKᵀ and JJᵀ have its square, so below it they could not be told from singular ones.

@@ -11,12 +11,14 @@ Parameters, their names and the predictions are the plain model's, the latter up
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
+from splithistory.extras import needs_extra
 from splithistory.model import Architecture, Block, Policy, as_tensor, evaluating
 from splithistory.sequence import N_TOKENS, Tokens
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
 
 
 class FastDropout(nn.Module):

@@ -13,8 +13,20 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import rel_entr
 
+from splithistory.arguments import as_good_set, as_probabilities
 from splithistory.information import Floats, binary_kl_divergence
+
+# Ranks compare all pairs of a good set and its complement: half a million of 20 outcomes.
+MOST_RANKED_OUTCOMES = 20
+# Rounding makes mean utilities that are equal differ by some 1e-16; so do ratios of probabilities, relatively.
+_ROUNDING = 1e-12
+
+
+def is_promoted(mean_utility: ArrayLike, reference_utility: ArrayLike) -> NDArray[np.bool_]:
+    """Whether F has more of a utility than the reference, beyond rounding."""
+    return np.asarray(mean_utility) - np.asarray(reference_utility) > _ROUNDING
 
 
 def nearest_objective(measured: float, predicted: ArrayLike, promoted: Sequence[bool]) -> int | None:
@@ -28,8 +40,62 @@ def nearest_objective(measured: float, predicted: ArrayLike, promoted: Sequence[
     Returns:
         Its position, or None if no objective is promoted.
     """
-    distances = np.where(promoted, np.abs(measured - np.asarray(predicted, dtype=float)), np.nan)
-    return None if np.isnan(distances).all() else int(np.nanargmin(distances))
+    (nearest,) = nearest_objectives([measured], [predicted], [promoted])
+    return None if nearest < 0 else int(nearest)
+
+
+def nearest_objectives(measured: ArrayLike, predicted: ArrayLike, promoted: ArrayLike) -> NDArray[np.intp]:
+    """`nearest_objective` of R measurements at once.
+
+    Args:
+        measured: (R,) Op or Imp, nats.
+        predicted: (R, T) Op_pred or Imp_min under each objective; NaN where undefined.
+        promoted: (R, T) whether the policy's mean utility exceeds the reference's.
+
+    Returns:
+        (R,) positions, the first of several that are equally near; -1 where no promoted objective is at a finite
+        distance.
+    """
+    measured, predicted = np.asarray(measured, dtype=float), np.asarray(predicted, dtype=float)
+    with np.errstate(invalid="ignore"):
+        distances = np.abs(measured[:, None] - predicted)
+    distances = np.where(np.asarray(promoted) & np.isfinite(distances), distances, np.inf)
+    return np.where(np.isfinite(distances).any(axis=1), distances.argmin(axis=1), -1)
+
+
+def best_good_set(distribution: ArrayLike, reference: ArrayLike) -> list[int]:
+    """The good set that explains most of a future: no other has success rates of a larger KL divergence (section 14).
+
+    By Neyman and Pearson it is a head of the outcomes in the order of their likelihood ratios F/reference, largest
+    first: K - 1 sets to compare instead of 2^(K-1) - 1.
+
+    Args:
+        distribution: (K,) F, of any number of outcomes.
+        reference: (K,) the uniform distribution for Op, the mean of F'|x'' for Imp.
+
+    Returns:
+        Its outcomes in ascending order; a promoted set, that is one of which F has more than the reference. Outcomes of
+        equal likelihood ratio are all in it or all out of it, and so are those that the reference lacks (which make
+        the divergence infinite); an outcome that both lack is not. Of sets that explain equally much it is the
+        smallest. Empty if the two distributions are equal, as they are for a single outcome.
+
+    Raises:
+        ValueError: if they are no probabilities of equally many outcomes.
+    """
+    f, p = _distributions(distribution, reference)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where((f == 0) & (p == 0), -1.0, f / p)
+    order = np.argsort(-ratios, kind="stable")
+    # Sums from either end, so that what is exactly 0 or 1 stays so.
+    s, q = f[order].cumsum()[:-1], p[order].cumsum()[:-1]
+    s_rest, q_rest = (values[order][::-1].cumsum()[::-1][1:] for values in (f, p))
+    differ = ratios[order][:-1] > ratios[order][1:] * (1 + _ROUNDING)
+    explained = np.where(differ & is_promoted(s, q), rel_entr(s, q) + rel_entr(s_rest, q_rest), 0.0)  # (K - 1,)
+    most = explained.max(initial=0.0)
+    if most == 0:
+        return []
+    best = int((explained >= most * (1 - _ROUNDING)).argmax())
+    return np.sort(order[: best + 1]).tolist()
 
 
 @dataclass(frozen=True)
@@ -56,25 +122,25 @@ def rank_good_set(
     A set and its complement explain equally much, so of each pair only the promoted one counts.
 
     Args:
-        outcome_distribution: (K,) F.
+        outcome_distribution: (K,) F, of at most 20 outcomes.
         reference: (K,) the uniform distribution for Op, the mean of F'|x'' for Imp.
-        good: (K,) booleans, the set asked about; None for a graded task, of which there is no rank.
+        good: the set asked about, (K,) booleans or a list of outcomes; None for a graded task, of which there is no
+            rank.
+
+    Raises:
+        ValueError: if there are more outcomes (see `best_good_set`), or the arguments don't fit each other.
     """
-    outcomes, reference = np.asarray(outcome_distribution), np.asarray(reference)
+    outcomes, reference = _distributions(outcome_distribution, reference, "outcome_distribution")
     sets = good_set_pairs(len(outcomes))  # (P, K)
     success_rates, reference_rates = sets @ outcomes, sets @ reference  # (P,)
-    explained = _explained(success_rates, reference_rates)
-    best = int(explained.argmax())
     rank = None
-    if good is not None and outcomes @ good > reference @ good:
-        rank = 1 + int(_n_better(explained, _explained(outcomes @ good, reference @ good)))
-    return GoodSetRanking(
-        rank=rank,
-        n_promoted=int((success_rates != reference_rates).sum()),
-        best_set=np.flatnonzero(sets[best] == (success_rates[best] > reference_rates[best])).tolist()
-        if explained[best] > 0
-        else [],
-    )
+    if good is not None:
+        good = as_good_set("good", good, len(outcomes))
+        if is_promoted(outcomes @ good, reference @ good):
+            explained = _explained(success_rates, reference_rates)
+            rank = 1 + int(n_better(explained, _explained(outcomes @ good, reference @ good)))
+    either_promoted = is_promoted(success_rates, reference_rates) | is_promoted(reference_rates, success_rates)
+    return GoodSetRanking(rank=rank, n_promoted=int(either_promoted.sum()), best_set=best_good_set(outcomes, reference))
 
 
 def ranks_of_good_set(
@@ -101,21 +167,44 @@ def ranks_of_good_set(
     near = ~(bound <= own)
     explained = np.zeros_like(bound)
     explained[near] = _explained(success_rates[near], reference_rates[near])
-    return np.where(outcomes @ good > references @ good, 1.0 + _n_better(explained, own), 1.0 + len(sets))
+    return np.where(is_promoted(outcomes @ good, references @ good), 1.0 + n_better(explained, own), 1.0 + len(sets))
 
 
-def _n_better(explained: Floats, own: Floats) -> NDArray[np.int64]:
+def n_better(explained: Floats, own: Floats) -> NDArray[np.int64]:
     """(..., P) what sets explain -> (...) number of those that explain more than the own set."""
     # Rounding differs between a set and its complement, by some 1e-16 nats; a tie is no better rank.
     return (explained > own * (1 + 1e-12) + 1e-15).sum(axis=-1)
 
 
 def _explained(success_rates: Floats, reference_rates: Floats) -> Floats:
-    return binary_kl_divergence(np.clip(success_rates, 0, 1), np.clip(reference_rates, 0, 1))
+    """(...) nats; rates that rounding takes off 0 or 1 would make them infinite."""
+    return binary_kl_divergence(_snapped(success_rates), _snapped(reference_rates))
+
+
+def _snapped(rates: Floats) -> Floats:
+    return np.where(rates < _ROUNDING, 0.0, np.where(rates > 1 - _ROUNDING, 1.0, rates))
+
+
+def _distributions(distribution: ArrayLike, reference: ArrayLike, name: str = "distribution") -> tuple[Floats, Floats]:
+    """Both as (K,) float64."""
+    f = as_probabilities(name, distribution, "(K,)")
+    p = as_probabilities("reference", reference, "(K,)")
+    if f.shape != p.shape:
+        raise ValueError(f"reference: expected shape {f.shape} to match {name}, got {p.shape}")
+    return f, p
 
 
 @cache
 def good_set_pairs(n_outcomes: int) -> NDArray[np.bool_]:
-    """(2^(K-1) - 1, K) booleans: one set of each pair of a good set and its complement, the one without the last."""
+    """(2^(K-1) - 1, K) booleans: one set of each pair of a good set and its complement, the one without the last.
+
+    Raises:
+        ValueError: if there are too many.
+    """
+    if n_outcomes > MOST_RANKED_OUTCOMES:
+        raise ValueError(
+            f"outcome_distribution: expected at most {MOST_RANKED_OUTCOMES} outcomes, as ranks compare all 2^(K-1) - 1 "
+            f"pairs of a good set and its complement, found {n_outcomes}; best_good_set takes any number"
+        )
     members = np.arange(1, 2 ** (n_outcomes - 1))[:, None] >> np.arange(n_outcomes)  # (P, K) binary digits
     return (members & 1).astype(bool)

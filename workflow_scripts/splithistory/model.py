@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
-
+from splithistory.extras import needs_extra
 from splithistory.sequence import N_TOKENS, Tokens
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,17 @@ from itertools import product
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from splithistory.differential import Differential, measure_differential
+from splithistory.extras import needs_extra
 from splithistory.fast_model import FastPolicy
 from splithistory.information import Floats
 from splithistory.model import as_tensor
 from splithistory.sequence import Tokens
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor, nn
 
 Component = Literal["attention", "mlp"]
 Future = Literal["block", "end"]

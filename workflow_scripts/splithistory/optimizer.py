@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.optim.adamw import adamw
+from splithistory.extras import needs_extra
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor, nn
+    from torch.optim.adamw import adamw
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Schedule:
     dropout: float
     gradient_clip: float
     evaluation_interval: int
+
+    def is_evaluated(self, step: int) -> bool:
+        """Whether the policy is evaluated after a step, which is counted from 1; it always is after the last one."""
+        return step % self.evaluation_interval == 0 or step == self.n_steps
 
 
 class ScheduledAdamW:

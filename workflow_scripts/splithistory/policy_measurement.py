@@ -1,25 +1,28 @@
 """Op and Imp of policies in an environment, by both estimators, against every counterfactual (sections 4 to 6)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splithistory.batches import Batch
+from splithistory.bootstrap import Bootstrap
 from splithistory.environment import Environment, SequenceEnvironment
 from splithistory.information import Floats
+from splithistory.maximum_entropy import Menus, directedness
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Tokens
 from splithistory.split_history import Futures, compare_futures
 
 Answers = Tokens | Floats  # (n,) actions of a deterministic policy, or (n, A) probabilities
 Estimator = Literal["exact", "monte_carlo"]
+Origin = Literal["natural", "rollouts"]  # of windows
 Counterfactual = Literal["split_history", "do_nothing", "random_token", "untrained", "pretrained"]
 # Added to every count of sampled outcomes for Imp and success rates, which empty cells would make infinite.
 PSEUDOCOUNT = 0.5
-_DRAWS_AT_ONCE = 50  # of the bootstrap; 8 MB at 20,000 windows
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class MeasureSettings:
         n_repeats: measurements, each on fresh windows.
         n_contexts_exact: windows a repeat of the exact estimator.
         n_contexts_monte_carlo: windows a repeat of the Monte Carlo estimator.
+        n_contexts_rollouts: windows a repeat that the policy's own rollouts come to.
+        rollout_length: answers before such a window.
         n_contexts_self_estimate: windows a repeat of the policies' self-estimates.
         n_contexts_differential: windows of the differential measures, which are taken once.
         n_bootstrap: times that the windows are drawn anew.
@@ -41,6 +46,8 @@ class MeasureSettings:
     n_repeats: int
     n_contexts_exact: int
     n_contexts_monte_carlo: int
+    n_contexts_rollouts: int
+    rollout_length: int
     n_contexts_self_estimate: int
     n_contexts_differential: int
     n_bootstrap: int
@@ -49,12 +56,28 @@ class MeasureSettings:
     @property
     def n_contexts_a_repeat(self) -> int:
         """Fresh windows a repeat, which all estimates share."""
-        return max(self.n_contexts_exact, self.n_contexts_monte_carlo, self.n_contexts_self_estimate)
+        estimates = (self.n_contexts_exact, self.n_contexts_monte_carlo, self.n_contexts_self_estimate)
+        return max(*estimates, self.n_contexts_rollouts)
 
     @property
     def n_contexts(self) -> int:
         """Windows in all."""
         return self.n_repeats * self.n_contexts_a_repeat
+
+    @property
+    def of_rollouts(self) -> "MeasureSettings":
+        """The same for windows that rollouts come to, `starts_of_rollouts` later."""
+        n = self.n_contexts_rollouts
+        return replace(
+            self,
+            n_contexts_exact=n,
+            n_contexts_monte_carlo=min(n, self.n_contexts_monte_carlo),
+            n_contexts_self_estimate=min(n, self.n_contexts_self_estimate),
+        )
+
+    def starts_of_rollouts(self, contexts: Tokens) -> Tokens:
+        """The windows that rollouts begin with, the first of every repeat: (n, T) -> (n_repeats * n_rollouts, T)."""
+        return np.concatenate([contexts[fresh][: self.n_contexts_rollouts] for _, fresh in self.windows_of_repeats()])
 
     def windows_of_repeats(self) -> Iterator[tuple[int, slice]]:
         """Number of each repeat and its place among the windows; an estimate takes the first that it needs of them."""
@@ -64,12 +87,23 @@ class MeasureSettings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One repeat by one estimator, against one counterfactual future."""
+    """One repeat by one estimator, against one counterfactual future.
 
+    Attributes:
+        repeat: its number.
+        estimator: how outcomes were had.
+        counterfactual: the future compared with.
+        futures: with Op and Imp.
+        meg_any: maximum-entropy goal-directedness towards some utility of the outcome, in nats, in [0, ln A], which no
+            counterfactual future enters (method, section 13).
+    """
+
+    windows: Origin
     repeat: int
     estimator: Estimator
     counterfactual: Counterfactual
     futures: Futures
+    meg_any: float
 
 
 def repeats(
@@ -78,6 +112,7 @@ def repeats(
     environment: Environment,
     settings: MeasureSettings,
     alternatives: Mapping[Counterfactual, Answers] = MappingProxyType({}),
+    origin: Origin = "natural",
 ) -> Iterator[Measurement]:
     """Measure a policy in an environment, by both estimators, repeat by repeat.
 
@@ -89,6 +124,7 @@ def repeats(
         environment: what follows.
         settings: how often, and on how many windows.
         alternatives: the same of each other policy to compare with, beside the split history.
+        origin: of the contexts.
 
     Yields:
         A measurement for each repeat, estimator and counterfactual future.
@@ -110,14 +146,20 @@ def repeats(
         }
         for estimator, (outcome, pseudocount) in outcomes.items():
             first = slice(fresh.start, fresh.start + len(outcome))
-            for counterfactual, alternative in compared.items():
-                futures = compare_futures(
+            futures = {
+                counterfactual: compare_futures(
                     policy[first],
                     outcome,
                     pseudocount=pseudocount,
                     alternative=None if alternative is None else alternative[first],
                 )
-                yield Measurement(repeat=repeat, estimator=estimator, counterfactual=counterfactual, futures=futures)
+                for counterfactual, alternative in compared.items()
+            }
+            meg_any = directedness(futures["split_history"].outcome_distribution, Menus.of(outcome)).value
+            for counterfactual, compared_futures in futures.items():
+                yield Measurement(
+                    origin, repeat, estimator, counterfactual=counterfactual, futures=compared_futures, meg_any=meg_any
+                )
 
 
 def bootstrap(
@@ -125,40 +167,19 @@ def bootstrap(
 ) -> Iterator[Futures]:
     """Measure a policy at temperature 0 again and again, exactly, on windows drawn anew from all of its windows.
 
-    A mean over windows drawn with replacement is a mean weighted by how often each was drawn, so that what
-    the policy did in each window is looked up once.
-
     Args:
         actions: (n,) the policy's answers.
         contexts: (n, context_length) windows before odd positions.
         environment: what follows.
         settings: seed and number of draws.
 
-    Yields:
+    Returns:
         ``settings.n_bootstrap`` measurements under the split history, each on n windows.
     """
-    n, n_outcomes = len(contexts), environment.n_outcomes
-    outcome = environment.outcome_probabilities(contexts)  # (n, A, K)
-    distinct, which = np.unique(actions, return_inverse=True)  # (m,), (n,)
-    one_hot = np.eye(len(distinct))[which]
-    given = outcome[:, distinct].reshape(n, -1)  # (n, m * K)
-    of_windows = np.concatenate([outcome[np.arange(n), actions], one_hot, given], axis=1)  # (n, K + m + m * K)
     rng = stream_rng(settings.seed, Stream.BOOTSTRAP)
-    for start in range(0, settings.n_bootstrap, _DRAWS_AT_ONCE):
-        n_draws = min(_DRAWS_AT_ONCE, settings.n_bootstrap - start)
-        # As floats, so that all draws are one matrix product.
-        times_drawn = np.array(
-            [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(n_draws)], dtype=float
-        )  # (draws, n)
-        for means in times_drawn @ of_windows / n:
-            future, weights, counterfactuals = np.split(means, [n_outcomes, n_outcomes + len(distinct)])
-            yield Futures(
-                outcome_distribution=future,
-                answers=np.eye(environment.n_actions)[distinct],
-                weights=weights,
-                counterfactuals=counterfactuals.reshape(-1, n_outcomes),
-                n_windows=n,
-            )
+    draws = Bootstrap(len(contexts), settings.n_bootstrap, rng)
+    draws.add(Batch.checked(actions, environment.outcome_probabilities(contexts)))
+    return draws.measurements()
 
 
 def simple_alternatives(

@@ -1,15 +1,18 @@
 """Pretraining: next-token prediction on the sequence (method, section 2)."""
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
+from splithistory.extras import needs_extra
 from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture, Policy, as_tensor, predict
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Chains, Windows, draw_windows, one_window_a_chain
 from splithistory.training_state import UNOBSERVED, Observer, TrainingState
+
+with needs_extra("torch"):
+    import torch
+    from torch.nn import functional as F
 
 
 def pretrain(
@@ -33,20 +36,23 @@ def pretrain(
     Returns:
         The trained policy, in evaluation mode, and one row per evaluation: ``step``, ``train_loss`` (mean since
         the last evaluation, nats), ``validation_loss`` (nats), ``validation_accuracy``, ``learning_rate``.
+
+    Raises:
+        DivergedError: at the first evaluation that shows an infinite or NaN loss or parameter.
     """
     policy = initial_policy(architecture, seed, schedule.dropout).to(device).train()
     rng = stream_rng(seed, Stream.PRETRAINING)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
     optimizer = ScheduledAdamW(policy.parameters(), schedule)
     held_out = one_window_a_chain(chains.validation, architecture.context_length, np.random.default_rng(0))
-    state = TrainingState(policy, [optimizer], rng=rng, observer=observer)
+    state = TrainingState(policy, [optimizer], schedule, rng=rng, observer=observer)
     losses: list[torch.Tensor] = []  # since the last evaluation
-    for step in state.steps_left(schedule.n_steps):
+    for step in state.steps_left():
         windows = draw_windows(chains.train, schedule.batch_size, architecture.context_length, rng=rng)
         loss = F.cross_entropy(policy(as_tensor(windows.contexts, policy)), as_tensor(windows.targets, policy))
         optimizer.step(loss)
         losses.append(loss.detach())
-        if step % schedule.evaluation_interval == 0 or step == schedule.n_steps:
+        if schedule.is_evaluated(step):
             validation_loss, accuracy = evaluate(policy, held_out)
             state.record(
                 step,

@@ -1,22 +1,26 @@
 """Reinforcement of successes, with maintenance of the predictions (method, section 3)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from splithistory.actions import ActionTokens, allowed_tokens, likeliest, mask_logits
 from splithistory.environment import Environment
+from splithistory.extras import needs_extra
 from splithistory.model import Policy, as_tensor, predict
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.pretraining import evaluate
+from splithistory.rollouts import Rollouts
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Chains, Tokens, Windows, draw_windows, one_window_a_chain, shifted
-from splithistory.successes import WAYS, Answers
+from splithistory.successes import WAYS, Answers, failures
 from splithistory.training_state import UNOBSERVED, Observer, TrainingState
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor
+    from torch.nn import functional as F
 
 OUTCOME_PARITY = 0  # outcomes stand at even positions, actions at odd ones
 ACTION_PARITY = 1
@@ -61,12 +65,18 @@ class FinetuneSettings(Schedule):
     """Settings of reinforcement; `config.yaml` explains each.
 
     Attributes:
+        windows: that are answered, ``natural`` ones or those of ``rollouts``.
+        rollout_length: answers after which a rollout begins anew with a natural window.
         successes: how successes are reinforced, one of `successes.WAYS`.
+        failure_weight: of the failures' log-probability in what is descended, against 1 for the successes'; at least 0.
         action_tokens: tokens the policy may answer with.
         maintenance: settings of maintenance.
     """
 
+    windows: Literal["natural", "rollouts"]
+    rollout_length: int
     successes: str
+    failure_weight: float
     action_tokens: ActionTokens
     maintenance: MaintenanceSettings
 
@@ -102,10 +112,11 @@ def finetune(
 ) -> tuple[Policy, list[dict[str, float]]]:
     """Reinforce a pretrained policy on a task, in place.
 
-    Each step draws windows that end just before an odd position, samples an action a for each at temperature 1 and an
+    Each step takes windows that end just before an odd position, samples an action a for each at temperature 1 and an
     outcome f from the environment, and takes two optimizer steps. One reinforces successes, in one of `successes.WAYS`.
     The other maintains the predictions: it descends the cross-entropy of outcomes f given the window shifted by a, for
-    the policy's own answers and for random ones, and that of even positions of untouched windows.
+    the policy's own answers and for random ones, and that of even positions of untouched windows; it is left out where
+    its batch is empty. The windows are natural ones, or those that the answers and outcomes so far have led to.
 
     Args:
         policy: pretrained, with the dropout of the settings.
@@ -118,6 +129,9 @@ def finetune(
     Returns:
         The policy, in evaluation mode, and one row per evaluation: ``step``, ``sampled_success_rate`` and
         ``reinforcement_loss`` (means since the last evaluation), and the entries of `Evaluation`.
+
+    Raises:
+        DivergedError: at the first step that shows an infinite or NaN loss, or evaluation that shows such a parameter.
     """
     rng = stream_rng(seed, Stream.REINFORCEMENT)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout and sampled actions
@@ -126,6 +140,7 @@ def finetune(
     maintenance = settings.maintenance
     reinforcer = ScheduledAdamW(policy.parameters(), settings)
     maintainer = ScheduledAdamW(policy.parameters(), replace(settings, learning_rate=maintenance.learning_rate))
+    optimizers = [reinforcer, maintainer] if maintenance.batch_size else [reinforcer]
     loss_of = WAYS[settings.successes]
     evaluation = Evaluation(
         reward, chains.validation, policy.architecture.context_length, action_tokens=settings.action_tokens
@@ -136,10 +151,16 @@ def finetune(
         length = policy.architecture.context_length
         return draw_windows(chains.train, n_windows, length, rng=rng, target_parity=target_parity)
 
-    state = TrainingState(policy, [reinforcer, maintainer], rng=rng, observer=observer)
+    rollouts = Rollouts(
+        lambda n: draw(n, ACTION_PARITY).contexts,
+        settings.batch_size,
+        length=settings.rollout_length if settings.windows == "rollouts" else 1,
+        rng=rng,
+    )
+    state = TrainingState(policy, optimizers, settings, rng=rng, observer=observer, rollouts=rollouts)
     since_evaluation: list[tuple[float, float]] = []
-    for step in state.steps_left(settings.n_steps):
-        contexts = draw(settings.batch_size, ACTION_PARITY).contexts  # (B, T)
+    for step in state.steps_left():
+        contexts = rollouts.contexts  # (B, T)
         logits = mask_logits(policy(as_tensor(contexts, policy)), settings.action_tokens)  # (B, 16)
         actions = sample_actions(logits)  # (B,)
         outcomes = environment.sample(contexts, rng, actions)  # (B,)
@@ -150,22 +171,26 @@ def finetune(
             sampled_action=as_tensor(actions, policy),
             sampled_utility=_like(logits, sampled_utility),
         )
-        reinforcement_loss = loss_of(answers)
+        reinforcement_loss = loss_of(answers) - settings.failure_weight * failures(answers)
         reinforcer.step(reinforcement_loss)
 
-        own = slice(maintenance.n_own)
-        before_chance = draw(maintenance.n_random, ACTION_PARITY).contexts
-        by_chance = rng.choice(allowed, maintenance.n_random)
-        practised = [
-            Windows(shifted(contexts[own], actions[own]), outcomes[own]),
-            Windows(shifted(before_chance, by_chance), environment.sample(before_chance, rng, by_chance)),
-            draw(maintenance.n_natural, OUTCOME_PARITY),
-        ]
-        examples, targets = (np.concatenate(parts) for parts in zip(*practised, strict=True))
-        maintainer.step(F.cross_entropy(policy(as_tensor(examples, policy)), as_tensor(targets, policy)))
+        if maintenance.batch_size:
+            own = slice(maintenance.n_own)
+            before_chance = draw(maintenance.n_random, ACTION_PARITY).contexts
+            by_chance = rng.choice(allowed, maintenance.n_random)
+            practised = [
+                Windows(shifted(contexts[own], actions[own]), outcomes[own]),
+                Windows(shifted(before_chance, by_chance), environment.sample(before_chance, rng, by_chance)),
+                draw(maintenance.n_natural, OUTCOME_PARITY),
+            ]
+            examples, targets = (np.concatenate(parts) for parts in zip(*practised, strict=True))
+            maintainer.step(F.cross_entropy(policy(as_tensor(examples, policy)), as_tensor(targets, policy)))
+        rollouts.answered(actions, outcomes)
 
-        since_evaluation.append((sampled_utility.mean(), reinforcement_loss.item()))
-        if step % settings.evaluation_interval == 0 or step == settings.n_steps:
+        loss = reinforcement_loss.item()
+        state.require_finite(step, reinforcement_loss=loss)
+        since_evaluation.append((sampled_utility.mean(), loss))
+        if settings.is_evaluated(step):
             sampled_success_rate, mean_loss = np.mean(since_evaluation, axis=0).tolist()
             state.record(
                 step,
@@ -227,5 +252,10 @@ class Evaluation:
 
 
 def sample_actions(logits: Tensor) -> Tokens:
-    """Sample a token from each row of (n, 16) logits at temperature 1, with torch's random state -> (n,)."""
-    return torch.multinomial(logits.detach().softmax(dim=1), 1)[:, 0].cpu().numpy().astype(np.uint8)
+    """Sample a token from each row of (n, 16) logits at temperature 1, with torch's random state -> (n,).
+
+    Rows of NaN, as a training that diverges has them, are sampled as if all tokens were equally likely.
+    """
+    # Their loss is NaN as well, which is looked at anyway. Torch fails on them, and on a GPU takes the process with it.
+    probabilities = logits.detach().softmax(dim=1).nan_to_num(nan=1.0)
+    return torch.multinomial(probabilities, 1)[:, 0].cpu().numpy().astype(np.uint8)

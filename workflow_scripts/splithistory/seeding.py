@@ -14,6 +14,7 @@ class Stream(IntEnum):
     TEST_OUTCOMES = 3
     MEASURED_OUTCOMES = 4
     BOOTSTRAP = 5
+    ROLLOUTS = 6
 
 
 SPLITS = ("train", "validation", "test")

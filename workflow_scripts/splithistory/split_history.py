@@ -7,25 +7,35 @@ With π(a|x) the policy and p(f|x, a) the environment, over n windows x::
     Op  = mean over x'' of H(F'|x'') - H(F)
     Imp = mean over x'' of KL(F ‖ F'|x'')
 
-F'|x'' depends on x'' only through the policy's answer, so it is computed once for each distinct answer.
+F'|x'' depends on x'' only through the policy's answer, so it is computed once for each distinct answer. Windows are
+summed over batch by batch (`splithistory.batches`), so that memory does not grow with n·A·K.
 
 Any other policy can make the future to compare with, in place of the split history (section 6). F' is then one
 distribution: Op = H(F') - H(F) and Imp = KL(F ‖ F').
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from splithistory.arguments import as_policy, as_probabilities
+from splithistory.arguments import as_number
+from splithistory.batches import Answers, Batch, Batches, sum_of_answers
 from splithistory.information import Floats, entropy, kl_divergence
 
+_MOST_NAMED = 20  # outcomes in a warning
 
-@dataclass(frozen=True)
+
+class InfiniteImpactWarning(UserWarning):
+    """Imp is infinite, or would be without the pseudocount, as F has outcomes that F' lacks."""
+
+
+@dataclass(frozen=True, repr=False)
 class Futures:
     """The future under the policy, and the futures that it is compared with.
 
@@ -66,7 +76,13 @@ class Futures:
     def imp(self) -> float:
         """Imp in nats, in [0, ∞]."""
         divergences = kl_divergence(self.smooth(self.outcome_distribution), self.smooth(self.counterfactuals))
-        return float(self.weights @ divergences)
+        return float(self.weights @ np.where(self.weights > 0, divergences, 0.0))
+
+    @property
+    def missing_outcomes(self) -> list[int]:
+        """Outcomes of F that some F'|x'' lacks. With any, Imp is infinite, or finite by the pseudocount alone."""
+        reached = (self.counterfactuals > 0)[self.weights > 0].all(axis=0)
+        return np.flatnonzero((self.outcome_distribution > 0) & ~reached).tolist()
 
     @property
     def n_distinct_actions(self) -> int:
@@ -81,6 +97,26 @@ class Futures:
     def smooth(self, distribution: ArrayLike) -> Floats:
         """Add the pseudocount to every count of distributions made from ``n_windows`` outcomes each."""
         return smooth(distribution, self.n_windows, self.pseudocount)
+
+    def __repr__(self) -> str:
+        return (
+            f"Futures(Op {rounded(self.op)}, Imp {rounded(self.imp)} nats; {counted(self.n_windows, 'window')}, "
+            f"{counted(len(self.outcome_distribution), 'outcome')})"
+        )
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        return html_table(
+            ["", "nats"],
+            [
+                ["Op", rounded(self.op)],
+                ["Imp", rounded(self.imp)],
+                ["H(F)", rounded(self.entropy)],
+                ["mean H(F′|x″)", rounded(self.entropy_counterfactual)],
+            ],
+            caption=f"Futures of {counted(self.n_windows, 'window')}, "
+            f"{counted(len(self.outcome_distribution), 'outcome')}",
+        )
 
 
 def smooth(distribution: ArrayLike, n_counts: int, pseudocount: float) -> Floats:
@@ -99,20 +135,26 @@ def smooth(distribution: ArrayLike, n_counts: int, pseudocount: float) -> Floats
 
 
 def measure(
-    policy: Callable[[Any], ArrayLike],
-    environment: Callable[[Any], ArrayLike],
+    policy: Callable[[Any], ArrayLike] | ArrayLike,
+    environment: Callable[[Any], ArrayLike] | ArrayLike,
     windows: Any,
     pseudocount: float = 0.0,
-    alternative: Callable[[Any], ArrayLike] | None = None,
+    alternative: Callable[[Any], ArrayLike] | ArrayLike | None = None,
 ) -> Futures:
     """Measure the Op and Imp of any policy in any environment with finitely many actions and outcomes.
 
+    Each callable is asked for the windows batch by batch, so that their number is limited by time alone: what is held
+    are the policy's distinct answers, their futures and some batches of 32 MB. Answers may be NumPy arrays, data
+    frames, nested lists, or torch tensors on any device, of any precision, with or without gradients.
+
     Args:
-        policy: takes the windows, gives (n, A) probabilities π(a|x), or (n,) actions, whole numbers, where it is
-            deterministic.
-        environment: takes the windows, gives (n, A, K) probabilities p(f|x, a). For a Monte Carlo
-            estimate, one-hot rows: one sampled outcome for each window and action.
-        windows: n situations x, in whatever form the two callables take.
+        policy: takes windows, gives (n, A) probabilities π(a|x), or (n,) actions, whole numbers, where it is
+            deterministic. Or these answers themselves.
+        environment: takes windows, gives (n, A, K) probabilities p(f|x, a), or (A, K) if they are the same in every
+            window, and is then asked once. For a Monte Carlo estimate, one-hot rows: one sampled outcome for each
+            window and action. Or these probabilities themselves.
+        windows: n situations x, in whatever form the callables take. What has a length and can be sliced (a list, an
+            array, a data frame, a tensor) is given to them in slices; anything else whole.
         pseudocount: see `Futures`; ½ for a Monte Carlo estimate, else 0.
         alternative: another policy, whose future is the one to compare with; the split history where left out.
 
@@ -122,13 +164,14 @@ def measure(
     Raises:
         ValueError: if there are no windows, shapes do not fit each other, or probabilities are negative, not
             finite or do not sum to one, or actions are none of the environment's; the message names the argument.
+
+    Warns:
+        InfiniteImpactWarning: if Imp is infinite, or the pseudocount hides that it would be; it names the outcomes.
     """
-    return compare_futures(
-        policy(windows),
-        environment(windows),
-        pseudocount=pseudocount,
-        alternative=None if alternative is None else alternative(windows),
-    )
+    pseudocount = as_number("pseudocount", pseudocount, 0)
+    futures = futures_of(Batches(policy, environment, windows, alternative=alternative).all(), pseudocount)
+    warn_of_missing_outcomes([futures], stacklevel=3)
+    return futures
 
 
 def compare_futures(
@@ -137,11 +180,11 @@ def compare_futures(
     pseudocount: float = 0.0,
     alternative: ArrayLike | None = None,
 ) -> Futures:
-    """`measure` on what the policy answers and the environment makes of it.
+    """`measure` on what the policy answers and the environment makes of it, without its warnings.
 
     Args:
         policy: (n, A) π(a|x), or (n,) actions of a deterministic policy.
-        outcome_probabilities: (n, A, K) p(f|x, a).
+        outcome_probabilities: (n, A, K) p(f|x, a), or (A, K) if they are the same in every window.
         pseudocount: see `Futures`.
         alternative: the same of another policy to compare with; the split history of the policy itself where left out.
 
@@ -151,21 +194,40 @@ def compare_futures(
     Raises:
         ValueError: as `measure`.
     """
-    outcome = as_probabilities("outcome_probabilities (environment)", outcome_probabilities, "(n, A, K)")
-    n_windows, n_actions, _ = outcome.shape
-    policy = as_policy("policy", policy, n_windows=n_windows, n_actions=n_actions)
-    if not (np.isfinite(pseudocount) and pseudocount >= 0):
-        raise ValueError(f"pseudocount: expected a finite number of at least 0, got {pseudocount}")
-    if alternative is None:
-        answers, counts = _distinct(policy, n_actions)  # (m, A), (m,)
-        counterfactuals = answers @ outcome.mean(axis=0)  # (m, K)
+    pseudocount = as_number("pseudocount", pseudocount, 0)
+    return futures_of([Batch.checked(policy, outcome_probabilities, alternative)], pseudocount)
+
+
+def futures_of(batches: Iterable[Batch], pseudocount: float) -> Futures:
+    """The futures of windows that come batch by batch.
+
+    Args:
+        batches: at least one.
+        pseudocount: see `Futures`.
+    """
+    n_windows, answers = 0, None
+    future = outcomes = alternative_future = alternative_answer = 0.0  # sums over the windows
+    for batch in batches:
+        n_actions = batch.outcome.shape[-2]
+        n_windows += batch.n_windows
+        future = future + batch.sum_of_futures(batch.policy)
+        if batch.alternative is None:
+            outcomes = outcomes + batch.sum_of_outcomes()  # (A, K)
+            answers = answers or Answers(n_actions)
+            answers.add(batch.policy)
+        else:
+            alternative_future = alternative_future + batch.sum_of_futures(batch.alternative)
+            alternative_answer = alternative_answer + sum_of_answers(batch.alternative, n_actions)
+    if answers is None:
+        distinct, counts = alternative_answer[None] / n_windows, np.array([n_windows])
+        counterfactuals = alternative_future[None] / n_windows  # (1, K)
     else:
-        alternative = as_policy("alternative", alternative, n_windows=n_windows, n_actions=n_actions)
-        answers, counts = _mean_answer(alternative, n_actions)[None], np.array([n_windows])
-        counterfactuals = _future(alternative, outcome)[None]  # (1, K)
+        distinct, which = answers.distinct()  # (m, A), (n,)
+        counts = np.bincount(which, minlength=len(distinct))
+        counterfactuals = distinct @ (outcomes / n_windows)  # (m, K)
     return Futures(
-        outcome_distribution=_future(policy, outcome),
-        answers=answers,
+        outcome_distribution=future / n_windows,
+        answers=distinct,
         weights=counts / n_windows,
         counterfactuals=counterfactuals,
         n_windows=n_windows,
@@ -173,24 +235,53 @@ def compare_futures(
     )
 
 
-def _future(policy: NDArray[Any], outcome: Floats) -> Floats:
-    """(K,) F: the mean over windows of what the policy's answers bring."""
-    if policy.ndim == 1:
-        return outcome[np.arange(len(policy)), policy].mean(axis=0)
-    return np.einsum("xa,xaf->f", policy, outcome) / len(policy)
+def warn_of_missing_outcomes(measured: Sequence[Futures], stacklevel: int) -> None:
+    """Warn if Imp is infinite, or would be without a pseudocount.
+
+    Args:
+        measured: of one policy, at least one.
+        stacklevel: as of `warnings.warn`, of the caller of the public function.
+    """
+    missing = [futures.missing_outcomes for futures in measured]
+    outcomes = sorted(set().union(*missing))
+    if not outcomes:
+        return
+    named = ", ".join(map(str, outcomes[:_MOST_NAMED]))
+    if len(outcomes) > _MOST_NAMED:
+        named += f" and {len(outcomes) - _MOST_NAMED} more"
+    where = f" in {sum(map(bool, missing))} of {len(missing)} repeats" if len(missing) > 1 else ""
+    lacks = f"the policy's future has outcomes that its counterfactual future lacks{where}: {named}"
+    pseudocount = measured[0].pseudocount
+    message = (
+        f"Imp is infinite, as {lacks}. If outcomes are sampled, pass pseudocount=0.5 and more windows; else compare "
+        "with another policy (alternative) that reaches them, or merge outcomes."
+        if pseudocount == 0
+        else f"Imp would be infinite without the pseudocount of {pseudocount:g}, as {lacks}. If the counterfactual "
+        "future can reach them, take more windows; if not, Imp is infinite, and what it reads here depends on the "
+        "number of windows."
+    )
+    warnings.warn(message, InfiniteImpactWarning, stacklevel=stacklevel)
 
 
-def _distinct(policy: NDArray[Any], n_actions: int) -> tuple[Floats, NDArray[np.int64]]:
-    """(m, A) the distinct answers of a policy as distributions over actions, and (m,) how many windows get each."""
-    if policy.ndim == 1:
-        actions, counts = np.unique(policy, return_counts=True)
-        return np.eye(n_actions)[actions], counts
-    # Rows are compared as bytes, ten times as fast as number by number.
-    rows = np.ascontiguousarray(policy).view(np.dtype((np.void, policy[0].nbytes)))[:, 0]
-    _, first, counts = np.unique(rows, return_index=True, return_counts=True)
-    return policy[first], counts
+def counted(n: int, noun: str) -> str:
+    """A number of things, such as "1 window" or "2,000 windows"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _mean_answer(policy: NDArray[Any], n_actions: int) -> Floats:
-    """(A,) the mean of a policy's answers over the windows."""
-    return np.bincount(policy, minlength=n_actions) / len(policy) if policy.ndim == 1 else policy.mean(axis=0)
+def rounded(number: float) -> str:
+    """Three decimals, zero without a sign."""
+    return f"{round(number, 3) + 0.0:.3f}"
+
+
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
+    """A small HTML table, the first column left-aligned; texts are escaped."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        styles = ["left", *["right"] * (len(cells) - 1)]
+        return "".join(
+            f'<{tag} style="text-align: {style}">{escape(cell)}</{tag}>'
+            for cell, style in zip(cells, styles, strict=True)
+        )
+
+    body = "".join(f"<tr>{row(cells, 'td')}</tr>" for cells in rows)
+    return f"<table><caption>{escape(caption)}</caption><tr>{row(head, 'th')}</tr>{body}</table>"

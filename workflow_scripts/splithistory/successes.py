@@ -1,4 +1,4 @@
-"""Ways to reinforce successes and nothing else (method, section 3).
+"""Ways to reinforce successes and nothing else, and failures apart from them (method, section 3).
 
 A way is a function of what one batch of windows x was answered and what the answers bring. With π(a|x) the policy and
 r(x, a) the expected utility of answering a, which for a good set is the chance that a succeeds, they are::
@@ -14,7 +14,10 @@ that brings nothing has weight 0.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch import Tensor
+from splithistory.extras import needs_extra
+
+with needs_extra("torch"):
+    from torch import Tensor
 
 
 class Answers(NamedTuple):
@@ -50,8 +53,7 @@ def sampled(answers: Answers) -> Tensor:
     Returns:
         The mean over windows of -u(f) ln π(a|x), nats, at least 0.
     """
-    chosen = answers.log_probabilities.gather(1, answers.sampled_action[:, None])[:, 0]  # (B,)
-    return -(answers.sampled_utility * chosen).mean()
+    return -(answers.sampled_utility * _of_sampled(answers)).mean()
 
 
 @way
@@ -80,7 +82,22 @@ def every(answers: Answers) -> Tensor:
     """
     successes = _successes(answers)  # (B, A)
     rate = successes.sum(dim=1, keepdim=True)  # (B, 1) of success
-    return _cross_entropy((successes / rate).where(rate > 0, 0), answers.log_probabilities)
+    # NaN stays NaN, so that a training that diverges shows it.
+    return _cross_entropy((successes / rate).where(rate != 0, 0), answers.log_probabilities)
+
+
+def failures(answers: Answers) -> Tensor:
+    """The cross-entropy of sampled failures, to be ascended where failures are to teach as well.
+
+    Returns:
+        The mean over windows of -(1 - u(f)) ln π(a|x), nats, at least 0.
+    """
+    return -((1 - answers.sampled_utility) * _of_sampled(answers)).mean()
+
+
+def _of_sampled(answers: Answers) -> Tensor:
+    """(B,) ln π of the sampled actions."""
+    return answers.log_probabilities.gather(1, answers.sampled_action[:, None])[:, 0]
 
 
 def _successes(answers: Answers) -> Tensor:

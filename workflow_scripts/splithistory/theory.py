@@ -1,4 +1,4 @@
-"""What theory says of measured futures, for any utility of the outcomes (method, sections 4, 5, 8 and 12).
+"""What theory says of measured futures, for any utility of the outcomes (method, sections 4, 5, 8, 12 and 13).
 
 All of it rests on one number, the least KL divergence from a reference that gives a mean utility (`rate_function`). For
 a good set, whose utilities are 0 and 1, that is the divergence between two success rates.
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import elementwise
 from scipy.special import logsumexp
 
+from splithistory.arguments import as_array, as_probabilities
 from splithistory.information import Floats, binary_kl_divergence, kl_divergence
 from splithistory.task import Task
 
@@ -27,8 +28,12 @@ def mean_utility(distribution: ArrayLike, utility: ArrayLike) -> Floats:
 
     Returns:
         (...) means, within the range of the utilities.
+
+    Raises:
+        ValueError: if they are no probabilities and numbers of equally many outcomes.
     """
-    return np.asarray(distribution, dtype=float) @ np.asarray(utility, dtype=float)
+    p, u = _checked("distribution", distribution, utility)
+    return p @ u
 
 
 def rate_function(mean_utility: ArrayLike, utility: ArrayLike, reference: ArrayLike) -> Floats:
@@ -47,8 +52,19 @@ def rate_function(mean_utility: ArrayLike, utility: ArrayLike, reference: ArrayL
         Nats in [0, ∞]: 0 where s is the mean utility of P; -ln P(u = max u) where s is the largest utility among the
         outcomes that P has, likewise for the smallest; infinite beyond, where no distribution over those outcomes has
         that mean; NaN where s is.
+
+    Raises:
+        ValueError: if the arguments are no such numbers and probabilities, or don't fit each other.
     """
-    s, u, p = (np.asarray(values, dtype=float) for values in (mean_utility, utility, reference))
+    p, u = _checked("reference", reference, utility)
+    s = as_array("mean_utility", mean_utility, "numbers").astype(float)
+    try:
+        np.broadcast_shapes(s.shape, p.shape[:-1])
+    except ValueError as error:
+        raise ValueError(
+            f"mean_utility: expected a shape that broadcasts with {p.shape[:-1]}, of the reference without its last "
+            f"axis, found {s.shape}"
+        ) from error
     levels = np.unique(u)
     if len(levels) == 2:
         low, high = levels
@@ -81,8 +97,9 @@ def predicted_optimization(mean_utility: ArrayLike, utility: ArrayLike) -> Float
     Returns:
         Nats in [0, ∞]; 0 at the mean of the utilities, infinite outside of their range.
     """
-    size = len(np.asarray(utility))
-    return rate_function(mean_utility, utility, np.full(size, 1 / size))
+    u = as_array("utility", utility, "(K,) finite numbers")
+    size = max(u.size, 1)
+    return rate_function(mean_utility, u, np.full(size, 1 / size))
 
 
 def minimum_impact(mean_utility: ArrayLike, utility: ArrayLike, counterfactual: ArrayLike) -> Floats:
@@ -98,7 +115,26 @@ def minimum_impact(mean_utility: ArrayLike, utility: ArrayLike, counterfactual: 
     Returns:
         Nats in [0, ∞]; infinite where F' lacks the outcomes that s takes.
     """
+    counterfactual, utility = _checked("counterfactual", counterfactual, utility)
     return rate_function(mean_utility, utility, counterfactual)
+
+
+def directedness_by_score(mean_utility: ArrayLike, utility: ArrayLike, menu: ArrayLike) -> Floats:
+    """MEG towards a utility where all windows offer the same, from the mean utility alone (method, sections 13 and 15).
+
+    With r the expected utilities of the actions it is R(s; r, uniform), the `rate_function`. In the sequence, whose
+    noise is in s and in r alike, it is Op_pred of the mean utility without noise.
+
+    Args:
+        mean_utility: s, any shape, the mean utility of each of many policies' futures.
+        utility: (K,) of each outcome.
+        menu: (A, K) outcome probabilities of the actions, in any order.
+
+    Returns:
+        Nats in [0, ln A]; infinite where actions cannot bring s.
+    """
+    gains = np.round(np.asarray(menu) @ np.asarray(utility, dtype=float), 12)  # equal ones in spite of rounding
+    return rate_function(mean_utility, gains, np.full(len(gains), 1 / len(gains)))
 
 
 def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mean_utility: float) -> Floats:
@@ -118,9 +154,13 @@ def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mea
     Raises:
         ValueError: if no distribution over the outcomes of P has that mean utility.
     """
-    p, u = np.asarray(distribution, dtype=float), np.asarray(utility, dtype=float)
+    p, u = _checked("distribution", distribution, utility)
+    if p.ndim != 1:
+        raise ValueError(f"distribution: expected shape (K,), got {p.shape}")
     low, high = u[p > 0].min(), u[p > 0].max()
-    s, possible = _clipped(np.asarray(mean_utility, dtype=float), low, high)
+    s, possible = _clipped(as_array("mean_utility", mean_utility, "a number").astype(float), low, high)
+    if s.ndim:
+        raise ValueError(f"mean_utility: expected a number, found shape {s.shape}")
     if not possible or np.isnan(s):
         raise ValueError(
             f"mean_utility: the outcomes of the distribution allow {low:g} to {high:g}, got {mean_utility}"
@@ -131,6 +171,17 @@ def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mea
         exponents = _tilts(s[None], u, p[None]) * (u - s)  # (K,)
         weights = p * np.exp(exponents - exponents.max(where=p > 0, initial=-np.inf))
     return weights / weights.sum()
+
+
+def _checked(name: str, distribution: ArrayLike, utility: ArrayLike) -> tuple[Floats, Floats]:
+    """(..., K) probabilities, under that name, and (K,) utilities."""
+    u = as_array("utility", utility, "(K,) finite numbers").astype(float)
+    if u.ndim != 1 or u.size == 0 or not np.isfinite(u).all():
+        raise ValueError(f"utility: expected finite numbers of shape (K,), found {u if u.ndim == 1 else u.shape}")
+    p = as_probabilities(name, distribution, "(..., K)")
+    if p.shape[-1] != len(u):
+        raise ValueError(f"utility: expected {p.shape[-1]} numbers, one for each outcome of {name}, found {len(u)}")
+    return p, u
 
 
 def _clipped(s: Floats, low: ArrayLike, high: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:

@@ -1,13 +1,25 @@
 """Everything that a training step changes, to be put away and taken up again: bit for bit the same training."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
+from splithistory.extras import needs_extra
 from splithistory.model import Policy
-from splithistory.optimizer import ScheduledAdamW
+from splithistory.optimizer import Schedule, ScheduledAdamW
+from splithistory.rollouts import Rollouts
+
+State = dict[str, Any]
+
+
+class DivergedError(ArithmeticError):
+    """A training whose losses or parameters are no longer finite numbers."""
+
+
+with needs_extra("torch"):
+    import torch
 
 
 class Observer:
@@ -17,11 +29,11 @@ class Observer:
         """The steps to take, one by one."""
         return steps
 
-    def latest(self) -> dict[str, Any] | None:
-        """The last state kept, if there is one."""
+    def latest(self, check: Callable[[State], None]) -> State | None:
+        """The last state kept, if there is one and ``check``, which raises an error otherwise, accepts it."""
         return None
 
-    def keep(self, state: dict[str, Any]) -> None:
+    def keep(self, state: State) -> None:
         """Put a state away, in place of the last one."""
 
 
@@ -34,50 +46,139 @@ class TrainingState:
     Args:
         policy: being trained.
         optimizers: of its parameters.
+        schedule: says how many steps there are, and after which the policy is evaluated.
         rng: draws the windows and outcomes; torch's own random state belongs to the training as well.
         observer: keeps the states.
+        rollouts: that the policy is trained on, if it is.
 
     Attributes:
-        step: the last step done.
+        step: the last step after which the policy was evaluated; 0 before the first.
         rows: the evaluations so far.
     """
 
     def __init__(
-        self, policy: Policy, optimizers: Sequence[ScheduledAdamW], rng: np.random.Generator, observer: Observer
+        self,
+        policy: Policy,
+        optimizers: Sequence[ScheduledAdamW],
+        schedule: Schedule,
+        *,
+        rng: np.random.Generator,
+        observer: Observer,
+        rollouts: Rollouts | None = None,
     ) -> None:
-        self._policy, self._optimizers, self._rng, self._observer = policy, optimizers, rng, observer
+        self._policy, self._optimizers, self._schedule = policy, optimizers, schedule
+        self._rng, self._observer, self._rollouts = rng, observer, rollouts
         self._on_cuda = next(policy.parameters()).is_cuda
         self.step = 0
         self.rows: list[dict[str, float]] = []
-        if (state := observer.latest()) is not None:
+        if (state := observer.latest(self._check)) is not None:
             self._restore(state)
 
-    def steps_left(self, n_steps: int) -> Iterator[int]:
-        """Numbers of the steps from the next one to the last of a training of ``n_steps``."""
-        return iter(self._observer.steps(range(self.step + 1, n_steps + 1)))
+    def steps_left(self) -> Iterator[int]:
+        """Numbers of the steps from the next one to the last."""
+        return iter(self._observer.steps(range(self.step + 1, self._schedule.n_steps + 1)))
 
-    def record(self, step: int, row: dict[str, float]) -> None:
-        """Note the evaluation after a step and put the state away."""
+    def require_finite(self, step: int, **losses: float) -> None:
+        """Stop a training that diverges.
+
+        Args:
+            step: after which the losses were found.
+            losses: by their names.
+
+        Raises:
+            DivergedError: if a loss is infinite or NaN.
+        """
+        if diverged := [f"{name} is {loss}" for name, loss in losses.items() if not math.isfinite(loss)]:
+            raise DivergedError(f"the training diverged by step {step}: {', '.join(diverged)}")
+
+    def record(self, step: int, row: Mapping[str, float]) -> None:
+        """Note the evaluation after a step and put the state away.
+
+        Raises:
+            DivergedError: if a loss or a parameter is infinite or NaN; nothing is put away then.
+        """
+        self.require_finite(step, **row)
+        if not _all_finite(self._policy.parameters()):
+            raise DivergedError(f"the training diverged by step {step}: a parameter is infinite or NaN")
         self.step = step
         self.rows.append({"step": step, **row})
-        self._observer.keep(
-            {
-                "step": self.step,
-                "rows": self.rows,
-                "policy": self._policy.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
-                "rng": self._rng.bit_generator.state,
-                "torch_rng": torch.get_rng_state(),
-                "cuda_rng": torch.cuda.get_rng_state() if self._on_cuda else None,
-            }
-        )
+        self._observer.keep(self._state())
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _state(self) -> State:
+        return {
+            "step": self.step,
+            "rows": self.rows,
+            "policy": self._policy.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "rollouts": self._rollouts.state_dict() if self._rollouts else None,
+            "rng": self._rng.bit_generator.state,
+            "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state() if self._on_cuda else None,
+        }
+
+    def _check(self, state: State) -> None:
+        """Check that a state is one of this training: all there, of the same shapes, and after an evaluation.
+
+        Raises:
+            ValueError: says what it is not.
+        """
+        if not isinstance(state, dict):
+            raise ValueError(f"it is a {type(state).__name__}, expected a dict")
+        _require_alike(state, self._state() | {"rows": state.get("rows")}, "it")
+        step, n_steps = state["step"], self._schedule.n_steps
+        if not (1 <= step <= n_steps and self._schedule.is_evaluated(step)):
+            raise ValueError(f"its step is {step}, after which a training of {n_steps} steps is not evaluated")
+        evaluated = [earlier for earlier in range(1, step + 1) if self._schedule.is_evaluated(earlier)]
+        if [row["step"] for row in state["rows"]] != evaluated:
+            raise ValueError(f"its rows are not those of the evaluations up to step {step}")
+        if not all(math.isfinite(value) for row in state["rows"] for value in row.values()):
+            raise ValueError("its rows are not all finite numbers")
+        if any(optimizer["n_steps"] != step for optimizer in state["optimizers"]):
+            raise ValueError(f"its optimizers have not taken {step} steps")
+        if not _all_finite(state["policy"].values()):
+            raise ValueError("its parameters are not all finite numbers")
+        # Each of the generators refuses what is none of its states.
+        type(self._rng.bit_generator)().state = state["rng"]
+        torch.Generator().set_state(state["torch_rng"])
+
+    def _restore(self, state: State) -> None:
         self.step, self.rows = state["step"], state["rows"]
         self._policy.load_state_dict(state["policy"])
         for optimizer, optimizer_state in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(optimizer_state)
+        if self._rollouts:
+            self._rollouts.load_state_dict(state["rollouts"])
         self._rng.bit_generator.state = state["rng"]
         torch.set_rng_state(state["torch_rng"])
         if self._on_cuda:
             torch.cuda.set_rng_state(state["cuda_rng"])
+
+
+def _all_finite(tensors: Iterable[torch.Tensor]) -> bool:
+    return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+
+
+def _require_alike(found: Any, expected: Any, name: str) -> None:
+    """Check that two nested values have the same keys, lengths, types and shapes, whatever their numbers are.
+
+    Raises:
+        ValueError: with the first place where they differ.
+    """
+    if type(found) is not type(expected):
+        raise ValueError(f"{name} is a {type(found).__name__}, expected a {type(expected).__name__}")
+    if isinstance(expected, Mapping):
+        if found.keys() != expected.keys():
+            raise ValueError(f"{name} has {sorted(map(str, found))}, expected {sorted(expected)}")
+        for key, value in expected.items():
+            _require_alike(found[key], value, f"{name}: {key}")
+    elif isinstance(expected, list):
+        if len(found) != len(expected):
+            raise ValueError(f"{name} has {len(found)} entries, expected {len(expected)}")
+        for i, value in enumerate(expected):
+            _require_alike(found[i], value, f"{name}[{i}]")
+    elif isinstance(expected, torch.Tensor):
+        shapes = [f"{tensor.dtype} {list(tensor.shape)}" for tensor in (found, expected)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name} is {shapes[0]}, expected {shapes[1]}")
+    elif isinstance(expected, str) and found != expected:
+        raise ValueError(f"{name} is {found!r}, expected {expected!r}")

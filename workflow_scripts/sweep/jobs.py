@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# The last line of a job's log.
-_DONE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) INFO done in ", re.MULTILINE)
+# The last line of a job's log. Z is for UTC; earlier versions wrote local time, without it.
+_DONE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}Z?) INFO done in ", re.MULTILINE)
 _LONGEST_DELAY = 60.0  # seconds between a job's last line and its benchmark file
 
 
@@ -43,8 +43,7 @@ def _end(benchmark: Path) -> float:
     found = _DONE.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
     if not found:
         return np.nan
-    second, milliseconds = found[-1]
-    logged = datetime.fromisoformat(second).timestamp() + int(milliseconds) / 1000
+    logged = datetime.fromisoformat(found[-1]).timestamp()
     # Snakemake writes the benchmark once the process has ended, a second or so after its last line; a copy of the
     # folder may have lost that time.
     written = benchmark.stat().st_mtime

@@ -17,11 +17,13 @@ def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any
     for measurement in measurements:
         futures = measurement.futures
         yield {
+            "windows": measurement.windows,
             "repeat": measurement.repeat,
             "estimator": measurement.estimator,
             "counterfactual": measurement.counterfactual,
             "n_contexts": futures.n_windows,
             **columns_of(futures, ("n_distinct_actions", *MEASURES, *DISTRIBUTIONS)),
+            "meg_any": measurement.meg_any,
         }
 
 
@@ -48,9 +50,10 @@ def self_estimate_rows(estimates: Iterable[Futures]) -> Iterator[dict[str, Any]]
 
 
 def action_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
-    """Rows of an 'actions' table: the exact F'|x'' of every distinct action of a policy at temperature 0."""
+    """Rows of an 'actions' table: the exact F'|x'' of every distinct action at temperature 0, on natural windows."""
     for measurement in measurements:
-        if (measurement.estimator, measurement.counterfactual) != ("exact", "split_history"):
+        kind = measurement.windows, measurement.estimator, measurement.counterfactual
+        if kind != ("natural", "exact", "split_history"):
             continue
         futures = measurement.futures
         for answer, weight, distribution in zip(futures.answers, futures.weights, futures.counterfactuals, strict=True):

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sweep.canonical_json import canonical_json, configuration_hash
@@ -38,19 +40,86 @@ def provenance(
         "settings": settings,
         "configuration_hash": configuration_hash(settings),
         "code": code,
-        "inputs": {name: checksum(pq.ParquetFile(path).read()) for name, path in (inputs or {}).items()},
+        "inputs": {name: read_metadata(path).get("checksum") for name, path in (inputs or {}).items()},
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("numpy", "pyarrow", *packages)},
+        "processor": _processor(torch_runs="torch" in packages, on_cuda=more.get("device") == "cuda"),
     } | more
 
 
+def _processor(torch_runs: bool, on_cuda: bool) -> dict[str, str]:
+    """What a job computes on: numbers made with other instructions differ in their last digits."""
+    processor = {"processor": _model()}
+    if torch_runs:
+        import torch  # takes a second, which what reads metadata alone does without
+
+        processor["instruction set"] = torch.backends.cpu.get_cpu_capability()
+        if on_cuda:
+            processor["GPU"] = torch.cuda.get_device_name()
+    return processor
+
+
+def _model() -> str:
+    """The model of the processor, as well as the system tells it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def made_with(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What results may differ with that no configuration says: versions by library, and the processor."""
+    return {**metadata.get("versions", {}), **metadata.get("processor", {})}
+
+
 def checksum(table: pa.Table) -> str:
-    """Hexadecimal sha256 of a table's schema and values; its metadata, times and hosts among it, has no part."""
-    bare = table.replace_schema_metadata(None).combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, bare.schema) as stream:
-        stream.write_table(bare)
-    return hashlib.sha256(sink.getvalue()).hexdigest()
+    """Hexadecimal SHA-256 of a table's values and of the names, types and order of its columns.
+
+    How a file encodes them plays no part, nor does metadata, with its times and hosts. Values are compared bit by bit:
+    NaN differs from a missing value, and -0 from 0.
+    """
+    digest = hashlib.sha256()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        # The name that a list gives to its elements depends on who wrote it.
+        kind = f"list<{column.type.value_type}>" if pa.types.is_list(column.type) else column.type
+        digest.update(f"{name}: {kind}\n".encode())
+        for part in _parts(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()):
+            digest.update(b"%d: " % len(part))
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _parts(array: pa.Array) -> Iterator[bytes | np.ndarray]:
+    """What makes up an array: which values are missing if any are, the lengths of texts and lists, the values."""
+    yield array.is_null().to_numpy(zero_copy_only=False) if array.null_count else b""
+    if array.null_count:
+        array = array.drop_null()  # what lies below a missing value is undefined
+    if pa.types.is_list(array.type):
+        yield array.value_lengths().to_numpy()
+        yield from _parts(array.flatten())
+    elif pa.types.is_string(array.type):
+        yield pc.binary_length(array).to_numpy()
+        yield "".join(array.to_pylist()).encode()
+    else:
+        yield array.to_numpy(zero_copy_only=False)
+
+
+def require_unchanged(table: pa.Table, path: Path | str) -> None:
+    """Check a table against the checksum that it was written with.
+
+    Args:
+        table: as read, with its metadata.
+        path: the file that the message names.
+
+    Raises:
+        TableError: if it carries none, or its values or columns have been changed since.
+    """
+    written_with = metadata_of(table.schema, path).get("checksum")
+    if written_with is None:
+        raise TableError(f"{path}: carries no checksum, so an older version of this workflow made it. {REMEDY}")
+    if written_with != checksum(table):
+        raise TableError(f"{path}: its values are not those that it was written with, so they were edited. {REMEDY}")
 
 
 def require_made_with(settings: Mapping[Path, Mapping[str, Any]]) -> None:
@@ -100,8 +169,9 @@ def differences(found: Any, expected: Any, key: str = "") -> list[str]:
 
 
 def with_metadata(table: pa.Table, metadata: Mapping[str, Any]) -> pa.Table:
-    """The table with the metadata in place of any that it had."""
-    return table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    """The table with the metadata, and the checksum of its values among them, in place of any that it had."""
+    sealed = {**metadata, "checksum": checksum(table)}
+    return table.replace_schema_metadata({METADATA_KEY: json.dumps(sealed, sort_keys=True)})
 
 
 def metadata_of(schema: pa.Schema, path: Path | str) -> dict[str, Any]:

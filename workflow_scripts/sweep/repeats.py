@@ -3,11 +3,13 @@
 import pandas as pd
 
 
-def split_history_repeats(measured: pd.DataFrame, estimator: str = "exact") -> pd.DataFrame:
+def split_history_repeats(measured: pd.DataFrame, estimator: str = "exact", windows: str = "natural") -> pd.DataFrame:
     """Rows in which the split history is the counterfactual future.
 
     Args:
         measured: rows of 'measured' tables, or of the generator's.
         estimator: 'exact' or 'monte_carlo'.
+        windows: 'natural', or the policies' own 'rollouts'.
     """
-    return measured[(measured["estimator"] == estimator) & (measured["counterfactual"] == "split_history")]
+    kept = {"counterfactual": "split_history", "estimator": estimator, "windows": windows}
+    return measured[(measured[list(kept)] == list(kept.values())).all(axis=1)]

@@ -52,7 +52,10 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
 def _run_logged(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
     logging.raiseExceptions = False  # where the disk is full, the message below says so
     with arguments.log.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        # In UTC, so that logs of runs in different time zones fit together.
+        logging.Formatter.converter = time.gmtime
+        logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)sZ %(levelname)s %(message)s")
+        log.addHandler(_warnings_on_screen())
         try:
             main(arguments)
         except Stopped:
@@ -76,6 +79,14 @@ def _said_of(error: OSError, path: Path) -> str:
 
 def _wait_for_another(path: Path) -> None:
     print(f"another process is making the same files; waiting for its end before {path} begins", file=sys.stderr)
+
+
+def _warnings_on_screen() -> logging.Handler:
+    """Shows warnings besides logging them, but no errors, which have a message of their own."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.addFilter(lambda record: record.levelno == logging.WARNING)
+    return handler
 
 
 def progress(description: str) -> Callable[[Sequence[Any]], Iterator[Any]]:

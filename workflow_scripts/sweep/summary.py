@@ -4,21 +4,33 @@ Whole columns are computed at once and grouped by policy afterwards, so that ten
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from scipy import stats
 
-from splithistory.identification import nearest_objective, rank_good_set, ranks_of_good_set
+from splithistory.environment import SequenceEnvironment
+from splithistory.identification import (
+    good_set_pairs,
+    is_promoted,
+    n_better,
+    nearest_objective,
+    rank_good_set,
+    ranks_of_good_set,
+)
+from splithistory.information import Floats
+from splithistory.maximum_entropy import Menus, directedness
 from splithistory.policy_measurement import PSEUDOCOUNT
 from splithistory.sequence import N_OUTCOMES
 from splithistory.split_history import smooth
 from splithistory.task import Task
-from splithistory.theory import jensen_gaps, theory_of
+from splithistory.theory import directedness_by_score, jensen_gaps, theory_of
 from sweep.repeats import split_history_repeats
 from sweep.schemas.measure import MEASURES
 
@@ -34,13 +46,32 @@ _GRADED = "graded task: ranks are among good sets"
 _NOT_PROMOTED = "not promoted: it succeeds no more often than the reference"
 
 
+@dataclass(frozen=True)
+class Judges:
+    """What policies are judged by.
+
+    Attributes:
+        tasks: what is rewarded, by task.
+        menu: (A, K) outcome probabilities of the actions, in any order, in whatever window.
+    """
+
+    tasks: Mapping[str, Task]
+    menu: Floats
+
+    @classmethod
+    def of(cls, tasks: Mapping[str, Task], environment: SequenceEnvironment) -> "Judges":
+        """The tasks in an environment whose windows all offer the same, as `SequenceEnvironment.chance` has it."""
+        some_window = np.zeros((1, environment.n_actions), dtype=np.uint8)
+        return cls(tasks, environment.outcome_probabilities(some_window)[0])
+
+
 def policies_table(
     pretrained: Stage,
     finetuned: Stage,
     *,
     identification: pd.DataFrame,
     n_parameters: Mapping[tuple[str, int], int],
-    tasks: Mapping[str, Task],
+    judges: Judges,
 ) -> pd.DataFrame:
     """One row per policy: what it is, what was measured of it, and what theory says.
 
@@ -49,7 +80,7 @@ def policies_table(
         finetuned: 'measured', 'actions', 'success', 'training' and 'self_estimate'.
         identification: the table of that name.
         n_parameters: by size and seed.
-        tasks: what is rewarded, by task.
+        judges: the tasks, and what every window offers.
 
     Returns:
         The 'policies' table; `config.yaml`'s order of tasks, sizes and seeds.
@@ -57,15 +88,16 @@ def policies_table(
     measured, actions = finetuned["measured"], finetuned["actions"]
     exact = split_history_repeats(measured)
     sampled = _smoothed(split_history_repeats(measured, "monte_carlo"))
-    judged = exact.join(_theory_by_own_task(exact, tasks))
+    judged = exact.join(_theory_by_own_task(exact, judges))
     means = judged.groupby(KEYS, sort=False).mean(numeric_only=True)
-    study = sampled.join(_theory_by_own_task(sampled, tasks)).groupby(KEYS).mean(numeric_only=True).loc[means.index]
-    stderr = judged.groupby(KEYS, sort=False)[list(MEASURES)].sem().add_suffix("_stderr")
+    study = sampled.join(_theory_by_own_task(sampled, judges)).groupby(KEYS).mean(numeric_only=True).loc[means.index]
+    with_errors = [*MEASURES, "meg_task", "meg_any"]
+    stderr = judged.rename(columns={"meg": "meg_task"}).groupby(KEYS, sort=False)[with_errors].sem()
     models = means.index.droplevel("task")
     pretraining = pretrained["training"].sort_values("step").groupby(MODEL).last().loc[models]
     finetuning = finetuned["training"].sort_values("step").groupby(KEYS).last().loc[means.index]
     success = finetuned["success"].set_index(KEYS).loc[means.index]
-    own = [tasks[task] for task in means.index.get_level_values("task")]  # (P,)
+    own = [judges.tasks[task] for task in means.index.get_level_values("task")]  # (P,)
     good_sets = [np.flatnonzero(task.good) if task.is_good_set else [] for task in own]
     utility = np.array([task.utility for task in own])  # (P, 8)
     self_estimated = finetuned["self_estimate"].groupby(KEYS)[["op", "imp"]].mean().loc[means.index]
@@ -76,7 +108,10 @@ def policies_table(
         _judged(means)
         .assign(
             **means[list(MEASURES)],
-            **stderr,
+            windows="natural",
+            meg_task=means["meg"],
+            meg_any=means["meg_any"],
+            **stderr.add_suffix("_stderr"),
             n_good=pd.array([len(good_set) or pd.NA for good_set in good_sets], dtype="Int64"),
             utility=list(utility),
             chance=[task.chance for task in own],
@@ -91,7 +126,7 @@ def policies_table(
             op_within_bad=means["op_within_bad"],
             op_nonuniformity=means["op_nonuniformity"],
             imp_minimum_reason=reasons.where(~np.isfinite(means["imp_minimum"])),
-            imp_excess_jensen=_mean_jensen_gaps(judged, actions, tasks),
+            imp_excess_jensen=_mean_jensen_gaps(judged, actions, judges.tasks),
             op_study=study["op"],
             op_predicted_study=study["op_predicted"],
             imp_study=study["imp"],
@@ -107,18 +142,41 @@ def policies_table(
     )
 
 
-def cross_objective_table(measured: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+def cross_objective_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFrame:
     """Every policy judged by every task.
 
     Args:
         measured: all 'measured' tables with their keys.
-        tasks: what is rewarded, by task.
+        judges: the tasks, and what every window offers.
     """
-    exact = split_history_repeats(measured)
+    return _judged_by_all(split_history_repeats(measured), judges).assign(windows="natural")
+
+
+def windows_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFrame:
+    """Every policy judged by every task on natural windows and on those of its own rollouts, by both estimators.
+
+    Args:
+        measured: all 'measured' tables with their keys.
+        judges: the tasks, and what every window offers.
+    """
+    kinds = product(("natural", "rollouts"), ("exact", "monte_carlo"))
+    return pd.concat(
+        _judged_by_all(split_history_repeats(measured, estimator, windows), judges).assign(
+            windows=windows, estimator=estimator
+        )
+        for windows, estimator in kinds
+    )
+
+
+def _judged_by_all(repeats: pd.DataFrame, judges: Judges) -> pd.DataFrame:
+    """Means over each policy's repeats, judged by every task; Monte Carlo ones with the pseudocount of their Imp."""
+    if (repeats["estimator"] == "monte_carlo").all():
+        repeats = _smoothed(repeats)
     by_task = []
-    for name, task in tasks.items():
-        means = exact.join(_theory(exact, task)).groupby(KEYS, sort=False).mean(numeric_only=True)
-        judged = _judged(means).reset_index()
+    for name, task in judges.tasks.items():
+        policies = repeats.join(_theory(repeats, task, judges.menu)).groupby(KEYS, sort=False)
+        means, stderr = policies.mean(numeric_only=True), policies[["op", "imp"]].sem().add_suffix("_stderr")
+        judged = _judged(means).assign(meg=means["meg"], **stderr).reset_index()
         by_task.append(judged.assign(evaluated_task=name, is_training_task=judged["task"] == name))
     # Each policy with all tasks, in their order.
     return pd.concat(by_task).sort_index(kind="stable").reset_index(drop=True)
@@ -130,8 +188,9 @@ def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
     Args:
         measured: all 'measured' tables with their keys.
     """
-    exact = measured[measured["estimator"] == "exact"].groupby([*KEYS, "counterfactual"], sort=False)[["op", "imp"]]
-    return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index()
+    exact = measured[(measured["estimator"] == "exact") & (measured["windows"] == "natural")]
+    exact = exact.groupby([*KEYS, "counterfactual"], sort=False)[["op", "imp"]]
+    return exact.mean().join(exact.sem().add_suffix("_stderr")).reset_index().assign(windows="natural")
 
 
 def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -167,7 +226,7 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
             nearest = nearest_objective(
                 judged[measure][judges[0]],
                 judged[predicted][judges],
-                judged["success_rate"][judges] > judged[reference_rate][judges],
+                is_promoted(judged["success_rate"][judges], judged[reference_rate][judges]),
             )
             identified = None if nearest is None else judged["evaluated_task"][judges[nearest]]
             ranking = rank_good_set(outcome, reference, good)
@@ -180,6 +239,7 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
             rows.append(
                 {
                     **dict(zip(KEYS, keys, strict=True)),
+                    "windows": "natural",
                     "measure": measure,
                     "identified_task": identified,
                     "correct": identified == keys[0],
@@ -192,6 +252,81 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def goal_directedness_table(
+    cross_objective: pd.DataFrame, measured: pd.DataFrame, identification: pd.DataFrame, judges: Judges
+) -> pd.DataFrame:
+    """Goal-directedness beside Op and Imp: how well each tells the objective of a policy (method, section 13).
+
+    Args:
+        cross_objective: the table of that name.
+        measured: all 'measured' tables with their keys.
+        identification: the table of that name.
+        judges: the tasks, and what every window offers.
+
+    Returns:
+        A row per policy and measure. By MEG and by the success rate, less chance, the objective is the promoted task of
+        the largest value, and the true good set is ranked among all promoted sets; Op and Imp are as in
+        'identification'.
+    """
+    exact = split_history_repeats(measured)
+    means = exact.groupby(KEYS, sort=False)["meg_any"].mean()
+    futures = pd.DataFrame(_mean_distributions(exact, "outcome_distribution", KEYS), means.index)
+    chance = cross_objective["evaluated_task"].map({name: task.chance for name, task in judges.tasks.items()})
+    promoted = is_promoted(cross_objective["success_rate"].to_numpy(), chance.to_numpy())
+    crossed = cross_objective.assign(success_rate=cross_objective["success_rate"] - chance)
+    own = crossed[crossed["is_training_task"]].set_index(KEYS)
+    every = [identification[[*KEYS, "measure", "identified_task", "correct", "true_set_rank"]]]
+    ranks = _ranks_by_value(futures, judges)
+    for measure in ("meg", "success_rate"):
+        identified = (
+            crossed[promoted]
+            .sort_values(measure, kind="stable")
+            .groupby(KEYS)["evaluated_task"]
+            .last()
+            .reindex(means.index)
+        )
+        rows = pd.DataFrame({"measure": measure, "identified_task": identified, "true_set_rank": ranks[measure]})
+        rows["correct"] = (identified == identified.index.get_level_values("task")).to_numpy(dtype=bool)
+        every.append(rows.reset_index())
+    table = pd.concat(every).set_index(KEYS).loc[means.index]
+    beta = [
+        directedness(future, Menus(judges.menu[None], np.ones(1)), np.array(judges.tasks[task].utility)).beta
+        for (task, *_), future in zip(means.index, futures.to_numpy(), strict=True)
+    ]
+    of_policies = pd.DataFrame({"meg_task": own["meg"], "beta": pd.Series(beta, means.index), "meg_any": means})
+    return table.join(of_policies).reset_index()
+
+
+def _ranks_by_value(futures: pd.DataFrame, judges: Judges) -> pd.DataFrame:
+    """Rank of each policy's good set among all promoted ones, by MEG and by the success rate less chance.
+
+    Args:
+        futures: (P, K) F of each policy, with its keys.
+        judges: the tasks, and what every window offers.
+    """
+    outcomes = futures.to_numpy()
+    chances = judges.menu.mean(axis=0)  # (K,) what answering at random brings
+
+    def values(sets: NDArray[np.bool_]) -> dict[str, Floats]:
+        """(P, T) by each measure, the same of a set and its complement, of which one is promoted."""
+        return {
+            "meg": np.stack([directedness_by_score(outcomes @ good, good, judges.menu) for good in sets], axis=1),
+            "success_rate": np.abs(outcomes @ sets.T - chances @ sets.T),
+        }
+
+    every = values(good_set_pairs(outcomes.shape[1]))
+    ranks = pd.DataFrame(index=futures.index, columns=["meg", "success_rate"], dtype="Int64")
+    for name, task in judges.tasks.items():
+        if not task.is_good_set:
+            continue
+        promoted = (futures.index.get_level_values("task") == name) & is_promoted(
+            outcomes @ task.good, chances @ task.good
+        )
+        for measure, own in values(task.good[None]).items():
+            ranks.loc[promoted, measure] = 1 + n_better(every[measure], own)[promoted]
+    return ranks
 
 
 def actions_table(actions: pd.DataFrame) -> pd.DataFrame:
@@ -233,15 +368,16 @@ def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _theory(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """`Theory` of each row, judged by one task, as columns."""
+def _theory(rows: pd.DataFrame, task: Task, menu: Floats) -> pd.DataFrame:
+    """`Theory` of each row, judged by one task, as columns, and the goal-directedness towards that task."""
     theory = theory_of(*_distributions(rows), entropy_counterfactual=rows["entropy_counterfactual"], task=task)
-    return pd.DataFrame(asdict(theory), index=rows.index)
+    meg = directedness_by_score(theory.success_rate, task.utility, menu)
+    return pd.DataFrame(asdict(theory) | {"meg": meg}, index=rows.index)
 
 
-def _theory_by_own_task(rows: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
-    """`Theory` of each row, judged by the policy's own task."""
-    return pd.concat(_theory(own, tasks[task]) for task, own in rows.groupby("task"))
+def _theory_by_own_task(rows: pd.DataFrame, judges: Judges) -> pd.DataFrame:
+    """`_theory` of each row, judged by the policy's own task."""
+    return pd.concat(_theory(own, judges.tasks[task], judges.menu) for task, own in rows.groupby("task"))
 
 
 def _array(rows: pd.Series) -> np.ndarray:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from sweep.errors import REMEDY, TableError
 from sweep.files import replacing
-from sweep.provenance import with_metadata
+from sweep.provenance import require_unchanged, with_metadata
 from sweep.schemas.columns import Column, Schema
 
 
@@ -90,6 +90,14 @@ def validate_table(table: pa.Table, schema: Schema, path: Path | str) -> None:
     validated(as_in_schema(table, schema), schema, path)
 
 
+def frame_of(rows: pd.DataFrame | Iterable[Mapping[str, Any]], schema: Schema, path: Path | str) -> pd.DataFrame:
+    """Rows as a frame that fits their schema; see `write_table`."""
+    if not isinstance(rows, pd.DataFrame):
+        rows = list(rows)
+    frame = pd.DataFrame(rows) if len(rows) else pd.DataFrame(columns=schema.arrow.names)
+    return validated(_cast(frame, schema, path), schema, path)
+
+
 def write_table(
     rows: pd.DataFrame | Iterable[Mapping[str, Any]], schema: Schema, path: Path | str, provenance: Mapping[str, Any]
 ) -> None:
@@ -104,24 +112,21 @@ def write_table(
     Raises:
         TableError: if the rows do not fit the schema.
     """
-    if not isinstance(rows, pd.DataFrame):
-        rows = list(rows)
-    frame = pd.DataFrame(rows) if len(rows) else pd.DataFrame(columns=schema.arrow.names)
-    frame = validated(_cast(frame, schema, path), schema, path)
+    frame = frame_of(rows, schema, path)
     table = pa.Table.from_pandas(frame, schema=schema.arrow, preserve_index=False)
     with replacing(path) as temporary:
         pq.write_table(with_metadata(table, provenance), temporary, write_page_checksum=True)
 
 
 def read_table(path: Path | str, schema: Schema) -> pa.Table:
-    """Read a table and check that it has the columns of its schema.
+    """Read a table and check that it has the columns of its schema and the values that it was written with.
 
     Args:
         path: the Parquet file.
         schema: of the table.
 
     Raises:
-        TableError: if the file is missing, truncated, not Parquet or another table.
+        TableError: if the file is missing, truncated, not Parquet, another table, or edited since it was written.
     """
     name = schema.name
     try:
@@ -144,6 +149,7 @@ def read_table(path: Path | str, schema: Schema) -> pa.Table:
         raise TableError(
             f"{path}: not a '{name}' table: no value is missing in one, but some are in {', '.join(holes)}. {REMEDY}"
         )
+    require_unchanged(table, path)
     return table
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 from sweep.code import code_version
 from sweep.errors import REMEDY, TableError
 from sweep.figures.svg_metadata import DUBLIN_CORE
+from sweep.files import temporaries
 from sweep.layout import Job, policy_folders
-from sweep.provenance import checksum, made_otherwise, metadata_of
+from sweep.provenance import made_otherwise, made_with, metadata_of
 from sweep.stages import SUMMARIZE
 from sweep.tables import read_table, validate_table
 from sweep.workflow import MANIFEST, all_jobs
@@ -69,11 +70,11 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
                     content = read_table(path, schemas[path])
                     validate_table(content, schemas[path], path)
                     made_by = metadata_of(content.schema, path)
-                    for library, version in made_by.get("versions", {}).items():
-                        versions[library].add(version)
+                    for name, version in made_with(made_by).items():
+                        versions[name].add(version)
                     if job.stage is MANIFEST:
                         _compare_with_manifest(found, path, content, results=results, values=values)
-                    values[path] = checksum(content), content.num_rows
+                    values[path] = made_by["checksum"], content.num_rows
                 else:
                     made_by = _source(path)
             except TableError as error:
@@ -152,11 +153,13 @@ def _current(found: Examination, jobs: Iterable[Job]) -> list[str]:
 
 
 def _notes(results: str, expected: Container[str], versions: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
-    mixed = [f"{library} {', '.join(sorted(found))}" for library, found in versions.items() if len(found) > 1]
+    mixed = [f"{name} {', '.join(sorted(found))}" for name, found in versions.items() if len(found) > 1]
     if mixed:
-        yield results, f"made with more than one version of {'; '.join(mixed)}"
+        yield results, f"made with more than one version or processor: {'; '.join(mixed)}"
     for folder in policy_folders(results):
         if f"{folder}/part-0.parquet" not in expected:
             yield str(folder), "not of this configuration; neither read nor deleted"
     for state in sorted(Path(results, "state").glob("*.pt")):
         yield str(state), "a training that was stopped here; the next run goes on from it"
+    for temporary in temporaries(results):
+        yield str(temporary), "being written, or left by a run that was killed; delete it if no run is going on"

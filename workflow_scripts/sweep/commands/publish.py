@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = [path.removeprefix("./") for path in files]
     if missing := [path for path in files if not (results / path).exists()]:
         raise UserError(f"{results} is not finished: {len(missing)} files are missing, such as {missing[0]}")
+    contents = {table.path: read_table(results / table.path, table.schema) for table in tables}  # or none is published
     for old in ("figures", "summary", "finetuned"):
         shutil.rmtree(folder / old, ignore_errors=True)
     for path in files:
@@ -37,8 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         shutil.copyfile(results / path, folder / path)
     for table in tables:
         if not table.job.keys:
-            frame = read_table(folder / table.path, table.schema).to_pandas()
-            frame.to_csv((folder / table.path).with_suffix(".csv"), index=False)
+            contents[table.path].to_pandas().to_csv((folder / table.path).with_suffix(".csv"), index=False)
     recorded_jobs(results / "logs", sweep).to_csv(folder / "jobs.csv", index=False)
     (folder / "configuration.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     print(f"{len(files)} files of {results} are in {folder}.")

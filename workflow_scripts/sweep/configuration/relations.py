@@ -141,7 +141,7 @@ def _short_chains(sound: _Sound) -> Iterator[Problem]:
 
 def _few_test_chains(sound: _Sound) -> Iterator[Problem]:
     n_test, n_repeats = sound("sequence", "n_test"), sound("measure", "n_repeats")
-    counts = ("n_contexts_exact", "n_contexts_monte_carlo", "n_contexts_self_estimate")
+    counts = ("n_contexts_exact", "n_contexts_monte_carlo", "n_contexts_self_estimate", "n_contexts_rollouts")
     n_contexts, key = max((sound("measure", key) or 0, key) for key in counts)
     if n_test and n_repeats and n_test < n_repeats * n_contexts:
         yield Problem(

@@ -20,6 +20,8 @@ FIGURES = (
     "cross_op_vs_success_{task}",
     "cross_op_vs_predicted_{task}",
     "identification",
+    "op_vs_goal_directedness",
+    "identification_by_measure",
     "impact_kinds",
     "imp_vs_parameters",
     "imp_vs_minimum",

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from splithistory.plots import NEUTRAL
 from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.marks import (
-    NEUTRAL,
     FigureStyle,
     finite_rows,
     parameter_axis,

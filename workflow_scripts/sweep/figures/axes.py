@@ -1,4 +1,4 @@
-"""Axes that figures have in common, and the legend below them."""
+"""Axes of categories, readable log axes, and the legend below the axes."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,30 +10,10 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.legend_handler import HandlerTuple
-from matplotlib.lines import Line2D
 from matplotlib.offsetbox import VPacker
 from matplotlib.ticker import LogLocator, NullLocator
 
 from sweep.figures.theme import LETTER_WIDTH
-
-
-def equal_limits(axes: Axes) -> None:
-    """One range for both axes, wide enough for all points, so that y = x is a diagonal."""
-    low = min(axes.dataLim.x0, axes.dataLim.y0)
-    high = max(axes.dataLim.x1, axes.dataLim.y1)
-    if low <= high:  # there is data
-        axes.update_datalim([(low, low), (high, high)])
-        axes.autoscale_view()
-    ends = (*axes.get_xlim(), *axes.get_ylim())
-    axes.set(xlim=(min(ends), max(ends)), ylim=(min(ends), max(ends)))
-
-
-def identity_line(axes: Axes) -> Line2D:
-    """The line y = x across the axes, whose limits stay what the points made them; returns its legend handle."""
-    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    label = "y = x" if axes.get_xlim() == axes.get_ylim() else "y = x (unequal axes)"
-    axes.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=0.8, zorder=1)
-    return Line2D([], [], color="black", linestyle="--", linewidth=0.8, label=label)
 
 
 def category_axis(axes: Axes, names: Sequence[str], start: float = 0.0) -> float:

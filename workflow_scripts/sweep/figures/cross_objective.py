@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from splithistory.plots import identity_line
 from splithistory.task import Task
 from sweep.figures import registry
-from sweep.figures.axes import identity_line, legend_below, readable_log_axis
+from sweep.figures.axes import legend_below, readable_log_axis
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points
 from sweep.figures.optimization import theory_curves
 from sweep.figures.scores import (

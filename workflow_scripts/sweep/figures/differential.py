@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from splithistory.plots import NEUTRAL
 from sweep.figures import registry
 from sweep.figures.axes import legend_below, readable_log_axis
 from sweep.figures.marks import (
-    NEUTRAL,
     FigureStyle,
     Strips,
     finite_rows,

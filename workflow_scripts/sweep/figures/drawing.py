@@ -11,6 +11,7 @@ from sweep.figures import (  # noqa: F401
     cross_objective,
     differential,
     figures_of,
+    goal_directedness,
     identification,
     impact,
     optimization,

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from splithistory.plots import NEUTRAL
 from splithistory.sequence import N_OUTCOMES
 from sweep.confusion import NONE, confusion_matrix
 from sweep.figures import registry
 from sweep.figures.axes import category_axis, legend_below, readable_log_axis
-from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, size_handles, task_handles
+from sweep.figures.marks import FigureStyle, finite_rows, size_handles, task_handles
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
 from sweep.figures.wording import count_text, left_out_text
 
@@ -97,17 +98,27 @@ def _rank_axis(axes: Axes, shown: pd.DataFrame) -> None:
 
 def _confusion(axes: Axes, matrix: pd.DataFrame) -> float:
     """Counts of trained against identified task; returns the height of the columns' names."""
-    counts = matrix.to_numpy()
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
-    for (row, column), count in np.ndenumerate(counts):
-        color = "white" if shares[row, column] > 0.6 else "black"
-        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=color)
-    axes.set_yticks(np.arange(len(matrix)) + 0.5, matrix.index)
-    axes.set_ylim(len(matrix), 0)
-    axes.tick_params(axis="y", length=0)
     axes.set_xlabel("identified task")
-    return category_axis(axes, list(matrix.columns), start=0.5)
+    return shaded_counts(axes, matrix, matrix.to_numpy() / np.maximum(matrix.sum(axis=1), 1).to_numpy()[:, None])
+
+
+def shaded_counts(axes: Axes, counts: pd.DataFrame, shares: np.ndarray) -> float:
+    """Draw a table of counts, the darker the larger a share; returns the height of the columns' names.
+
+    Args:
+        axes: where to draw.
+        counts: a row and a column per row and column of the table; missing ones stay empty.
+        shares: of each count, from 0 to 1.
+    """
+    axes.pcolormesh(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
+    for (row, column), count in np.ndenumerate(counts.to_numpy()):
+        if not np.isnan(count):
+            color = "white" if shares[row, column] > 0.6 else "black"
+            axes.text(column + 0.5, row + 0.5, f"{count:.0f}", ha="center", va="center", color=color)
+    axes.set_yticks(np.arange(len(counts)) + 0.5, counts.index)
+    axes.set_ylim(len(counts), 0)
+    axes.tick_params(axis="y", length=0)
+    return category_axis(axes, list(counts.columns), start=0.5)
 
 
 def _ranks(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle) -> float:

@@ -16,16 +16,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
+from splithistory.plots import COLORS, NEUTRAL
 from sweep.figures.axes import category_axis
 
-# Derived from Okabe and Ito's palette: each pair stays apart for normal vision and for the three kinds of colour
-# blindness, the first three best (tests/test_figures.py measures it), and all are dark enough to be read on white.
-TASK_COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9", "#332288", "#CC4A00", "#D58FB8", "#5C3300")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", *(f"${letter}$" for letter in string.ascii_uppercase))
 # Factors at which markers cover about as much as a circle does; 1 for the others.
 MARKER_SCALES = {"s": 0.9, "D": 0.9, **dict.fromkeys("^v<>", 1.15)}
-# What belongs to no task: the pretrained model, the sequence's own generator, a fit of all policies.
-NEUTRAL = "#707070"
 
 
 @dataclass(frozen=True)
@@ -59,8 +55,8 @@ class FigureStyle:
     def color(self, task: str) -> Any:
         """Colour of a task. Beyond eight tasks the colours come from a map whose lightness rises steadily."""
         index = self.tasks.index(task)
-        if len(self.tasks) <= len(TASK_COLORS):
-            return TASK_COLORS[index]
+        if len(self.tasks) <= len(COLORS):
+            return COLORS[index]
         return mpl.colormaps["viridis"](index / (len(self.tasks) - 1))
 
     def marker(self, size: str) -> str:

@@ -7,10 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from splithistory.plots import equal_limits, identity_line
 from splithistory.task import Task
 from splithistory.theory import predicted_optimization
 from sweep.figures import registry
-from sweep.figures.axes import equal_limits, identity_line, legend_below
+from sweep.figures.axes import legend_below
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points, task_lines
 from sweep.figures.scores import predicted_op_text, score, tasks_of, theory_text
 from sweep.figures.theme import CaptionedFigure, captioned, folded

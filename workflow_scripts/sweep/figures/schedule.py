@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from splithistory.plots import NEUTRAL
 from sweep.figures.axes import legend_below
-from sweep.figures.marks import NEUTRAL, FigureStyle, task_handles
+from sweep.figures.marks import FigureStyle, task_handles
 from sweep.figures.theme import COLUMN_WIDTH, CaptionedFigure, captioned
 from sweep.formatting import counted, duration, percent
 

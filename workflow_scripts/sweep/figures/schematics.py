@@ -6,25 +6,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.optimize import brentq
 
 from splithistory.information import Floats, entropy, kl_divergence
+from splithistory.plots import LIGHT, NEUTRAL, even_handle, mark_handle, outcome_bars, outcome_marks, shade
 from splithistory.sequence import N_OUTCOMES
 from splithistory.task import Task, good_mask
 from splithistory.training_outcomes import training_outcomes as computed_outcomes
 from sweep.figures import registry
 from sweep.figures.axes import legend_below
-from sweep.figures.marks import NEUTRAL, FigureStyle
+from sweep.figures.marks import FigureStyle
 from sweep.figures.scores import tasks_of
 from sweep.figures.theme import COLUMN_WIDTH, PAGE_WIDTH, CaptionedFigure, captioned
 from sweep.figures.wording import count_text
-
-_LIGHT = "#D0D0D0"
 
 # What `training_outcomes` shows.
 _GOOD_SET, _SUCCESS_RATE = (0, 2, 4, 6), 0.75
@@ -49,13 +45,13 @@ def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     panels = figure.subplots(1, len(futures), sharex=True, sharey=True)
     for axes, (name, distribution) in zip(panels, futures, strict=True):
         distribution = np.asarray(distribution)
-        _outcome_bars(axes, distribution, task.utility, color=color)
+        outcome_bars(axes, distribution, task.utility, color=color)
         axes.set_title(f"{name}\nentropy {entropy(distribution):.3f} nats")
         axes.set_xlabel("outcome")
     axes = panels[0]
-    _marks(axes, policy["counterfactual_distribution"])
+    outcome_marks(axes, policy["counterfactual_distribution"])
     axes.set_ylabel("probability")
-    legend_below(figure, [*_kinds(color, task), _mark("mean of all F'|x''"), _even_line()])
+    legend_below(figure, [*_kinds(color, task), mark_handle("mean of all F'|x''"), even_handle()])
 
     change = "lowers" if policy["op"] > 0 else "raises"
     title = (
@@ -84,10 +80,10 @@ def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) ->
     figure = Figure(figsize=(COLUMN_WIDTH, 3.6))
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for axes, outcome in zip(panels.flat, outcomes, strict=True):
-        _outcome_bars(axes, outcome.futures.outcome_distribution, good, color=NEUTRAL)
+        outcome_bars(axes, outcome.futures.outcome_distribution, good, color=NEUTRAL)
         axes.set_title(f"{outcome.name}\nOp {outcome.futures.op:.2f}, excess {abs(outcome.op_excess):.2f} nats")
     _label_outer(panels)
-    legend_below(figure, _kinds(NEUTRAL, Task("good", tuple(good))), [_even_line()])
+    legend_below(figure, _kinds(NEUTRAL, Task("good", tuple(good))), [even_handle()])
 
     measured = [outcome.futures.op for outcome in outcomes]
     title = f"One score, four distributions of outcomes: Op from {min(measured):.2f} to {max(measured):.2f} nats"
@@ -113,17 +109,17 @@ def impact_kinds(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
         op, imp = entropy(_ORIGINAL) - entropy(future), kl_divergence(future, _ORIGINAL)
         titles.append(f"{name}\nOp {op:+.3f}, Imp {imp:.3f} nats".replace("-", "−"))
     for axes, title, future in zip(panels, titles, (_ORIGINAL, optimizing, flattening), strict=True):
-        axes.bar(range(N_OUTCOMES), future, color=NEUTRAL if future is not _ORIGINAL else _LIGHT)
+        axes.bar(range(N_OUTCOMES), future, color=NEUTRAL if future is not _ORIGINAL else LIGHT)
         axes.set_title(title)
     for axes in panels[1:]:
-        _marks(axes, _ORIGINAL)
+        outcome_marks(axes, _ORIGINAL)
     _label_outer(panels[None])
     legend_below(
         figure,
         [
-            Patch(color=_LIGHT, label="F', the original"),
+            Patch(color=LIGHT, label="F', the original"),
             Patch(color=NEUTRAL, label="F, after the impact"),
-            _mark("the original again"),
+            mark_handle("the original again"),
         ],
     )
 
@@ -148,23 +144,6 @@ def exponent_of(distribution: Floats, impact: float, end: float) -> float:
     return brentq(lambda exponent: kl_divergence(tempered(distribution, exponent), distribution) - impact, 1.0, end)
 
 
-def _outcome_bars(axes: Axes, distribution: Floats, utility: Sequence[float], color: Any) -> None:
-    """A bar an outcome, the better the nearer to a colour, with a line where all are alike."""
-    axes.bar(range(len(distribution)), distribution, color=[_shade(color, value) for value in utility])
-    axes.axhline(1 / len(distribution), color="black", linestyle="--", linewidth=0.8)
-    axes.set_xticks(range(len(distribution)))
-
-
-def _marks(axes: Axes, distribution: Floats) -> None:
-    """A second distribution, as crosses over the bars of the first."""
-    axes.scatter(range(len(distribution)), distribution, s=16, marker="x", color="black", linewidth=1, zorder=3)
-
-
-def _mark(label: str) -> Artist:
-    """Legend handle of `_marks`."""
-    return Line2D([], [], color="black", marker="x", markersize=4, markeredgewidth=1, linestyle="none", label=label)
-
-
 def _label_outer(panels: np.ndarray) -> None:
     """Labels of a grid of panels at its outer edge."""
     for axes in panels.flat:
@@ -172,18 +151,8 @@ def _label_outer(panels: np.ndarray) -> None:
         axes.label_outer()
 
 
-def _shade(color: Any, utility: float) -> Any:
-    """The colour of an outcome's bar: light grey of utility 0, ``color`` of utility 1."""
-    return tuple((1 - utility) * np.array(to_rgb(_LIGHT)) + utility * np.array(to_rgb(color)))
-
-
 def _kinds(color: Any, task: Task) -> Sequence[Artist]:
     """Legend handles of good and other outcomes, or of the best and the worst."""
     labels = ("good outcome", "other outcome") if task.is_good_set else ("utility {:g}", "utility {:g}")
     ends = (max(task.utility), min(task.utility))
-    return [Patch(color=_shade(color, end), label=label.format(end)) for end, label in zip(ends, labels, strict=True)]
-
-
-def _even_line() -> Artist:
-    """Legend handle of the line where all outcomes are alike."""
-    return Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="all outcomes alike")
+    return [Patch(color=shade(color, end), label=label.format(end)) for end, label in zip(ends, labels, strict=True)]

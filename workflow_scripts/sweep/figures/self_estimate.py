@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from splithistory.plots import NEUTRAL, equal_limits, identity_line
 from sweep.figures import registry
-from sweep.figures.axes import equal_limits, identity_line, legend_below
-from sweep.figures.marks import NEUTRAL, FigureStyle, finite_rows, policy_points
+from sweep.figures.axes import legend_below
+from sweep.figures.marks import FigureStyle, finite_rows, policy_points
 from sweep.figures.optimization import explained_about_identity
 from sweep.figures.theme import CaptionedFigure, captioned
 from sweep.figures.wording import MARKERS_TEXT, count_text, left_out_text

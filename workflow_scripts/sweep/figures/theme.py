@@ -1,19 +1,18 @@
-"""The style sheet and the sizes of figures; a figure with its title and caption, and how it is written to disk."""
+"""The sizes of figures; a figure with its title and caption, and how it is written to disk."""
 
 import json
 import textwrap
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from splithistory.plots import style_context
 from sweep.files import replacing
 
 COLUMN_WIDTH = 3.5  # inches
@@ -28,11 +27,6 @@ class CaptionedFigure:
     figure: Figure
     title: str
     caption: str
-
-
-def style_context() -> AbstractContextManager[None]:
-    """Matplotlib's defaults and the style sheet, whatever the user's own settings are."""
-    return matplotlib.style.context(Path(__file__).with_name("splithistory.mplstyle"), after_reset=True)
 
 
 def captioned(figure: Figure, title: str, caption: str) -> CaptionedFigure:

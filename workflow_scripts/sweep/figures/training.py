@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from splithistory.plots import NEUTRAL
 from splithistory.task import Task
 from sweep.figures import registry
 from sweep.figures.axes import legend_below, readable_log_axis
-from sweep.figures.marks import NEUTRAL, FigureStyle
+from sweep.figures.marks import FigureStyle
 from sweep.figures.scores import score, short_score, tasks_of
 from sweep.figures.theme import COLUMN_WIDTH, PAGE_WIDTH, CaptionedFigure, captioned
 from sweep.figures.wording import TREND_TEXT, count_text, trend_text

@@ -8,7 +8,7 @@ import yaml
 
 from sweep.canonical_json import configuration_hash
 from sweep.formatting import MISSING, counted, duration, number
-from sweep.provenance import read_metadata
+from sweep.provenance import made_with, read_metadata
 
 
 class _Dumper(yaml.SafeDumper):
@@ -34,18 +34,18 @@ def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mappin
     return {
         "configuration": yaml.dump(configuration, Dumper=_Dumper, default_flow_style=False),
         "hash": configuration_hash(configuration),
-        "versions": _versions(tables),
+        "made_with": _made_with(tables),
         "benchmarks": [_benchmark(rule, rows) for rule, rows in jobs.groupby("rule", sort=False)],
     }
 
 
-def _versions(tables: Iterable[str]) -> list[dict[str, str]]:
-    """Every library that a table names; more than one version if the tables were not all made with the same."""
+def _made_with(tables: Iterable[str]) -> dict[str, str]:
+    """Every library and processor that a table names; more than one where the tables were not all made alike."""
     found: dict[str, set[str]] = {}
     for path in tables:
-        for library, version in read_metadata(path)["versions"].items():
-            found.setdefault(library, set()).add(version)
-    return [{"library": library, "version": ", ".join(sorted(found[library]))} for library in sorted(found)]
+        for name, value in made_with(read_metadata(path)).items():
+            found.setdefault(name, set()).add(value)
+    return {name: ", ".join(sorted(found[name])) for name in sorted(found)}
 
 
 def _benchmark(rule: str, jobs: pd.DataFrame) -> dict[str, str]:

@@ -20,11 +20,14 @@ def measures(most: float) -> dict[str, Column]:
 
 
 MEASURES = measures(LOG_8)
+# Goal-directedness, nats; the most is that of a policy that is certain among 16 actions.
+MEG = number(0, LOG_16)
 DISTRIBUTIONS = {"outcome_distribution": DISTRIBUTION, "counterfactual_distribution": DISTRIBUTION}
 
 MEASURED = Schema(
     "finetuned/measured",
     {
+        "windows": text("natural", "rollouts"),
         "repeat": COUNT,
         "estimator": text("exact", "monte_carlo"),
         "counterfactual": text("split_history", "do_nothing", "random_token", "untrained", "pretrained"),
@@ -32,6 +35,7 @@ MEASURED = Schema(
         "n_distinct_actions": integer(1),
         **MEASURES,
         **DISTRIBUTIONS,
+        "meg_any": MEG,
     },
 )
 GENERATOR = Schema("summary/generator", MEASURED.columns)

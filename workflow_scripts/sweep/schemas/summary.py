@@ -7,7 +7,7 @@ import pyarrow as pa
 from sweep.schemas.columns import COUNT, DISTRIBUTION, LOG_8, LOG_16, RATE, TRUTH, Schema, integer, lists, number, text
 from sweep.schemas.differential import DIFFERENTIAL
 from sweep.schemas.finetune import REINFORCEMENT
-from sweep.schemas.measure import MEASURED, MEASURES
+from sweep.schemas.measure import MEASURED, MEASURES, MEG
 from sweep.schemas.pretrain import PRETRAINING
 
 _POLICY = {"task": text(), "size": text(), "seed": COUNT}
@@ -15,6 +15,23 @@ _STAGE = {"stage": text("pretrain", "finetune"), "task": text(nullable=True), "s
 _LEARNING = PRETRAINING.columns | REINFORCEMENT.columns
 _OP, _STDERR = number(-LOG_8, LOG_8), number(0, nullable=True)
 
+_WINDOWS = MEASURED.columns["windows"]
+_JUDGED = {
+    "evaluated_task": text(),
+    "is_training_task": TRUTH,
+    "success_rate": RATE,
+    "success_rate_counterfactual": RATE,
+    "op": _OP,
+    "op_predicted": number(0),
+    "op_excess": number(),
+    "imp": number(-1e-9),
+    "imp_minimum": number(-1e-9, nullable=True),
+    "imp_ratio": number(0, nullable=True),
+    "imp_excess": number(nullable=True),
+    "op_stderr": _STDERR,
+    "imp_stderr": _STDERR,
+    "meg": MEG,
+}
 _VERDICT = text("replicated", "not replicated", "inconclusive")
 _COLUMNS = {
     "policies": {
@@ -25,6 +42,7 @@ _COLUMNS = {
         "size": text(),
         "n_parameters": integer(1),
         "seed": COUNT,
+        "windows": _WINDOWS,
         "pretraining_loss": number(0),
         "maintenance_loss": number(0),
         "natural_loss": number(0),
@@ -34,6 +52,10 @@ _COLUMNS = {
         "success_rate_counterfactual": RATE,
         **MEASURES,
         **{f"{name}_stderr": _STDERR for name in MEASURES},
+        "meg_task": MEG,
+        "meg_task_stderr": _STDERR,
+        "meg_any": MEG,
+        "meg_any_stderr": _STDERR,
         "op_predicted": number(0),
         "op_excess": number(),
         "op_favouritism": number(-1e-9),
@@ -56,22 +78,11 @@ _COLUMNS = {
         "outcome_distribution": DISTRIBUTION,
         "counterfactual_distribution": DISTRIBUTION,
     },
-    "cross_objective": {
-        **_POLICY,
-        "evaluated_task": text(),
-        "is_training_task": TRUTH,
-        "success_rate": RATE,
-        "success_rate_counterfactual": RATE,
-        "op": _OP,
-        "op_predicted": number(0),
-        "op_excess": number(),
-        "imp": number(-1e-9),
-        "imp_minimum": number(-1e-9, nullable=True),
-        "imp_ratio": number(0, nullable=True),
-        "imp_excess": number(nullable=True),
-    },
+    "cross_objective": _POLICY | {"windows": _WINDOWS} | _JUDGED,
+    "windows": _POLICY | {"windows": _WINDOWS, "estimator": MEASURED.columns["estimator"]} | _JUDGED,
     "counterfactuals": {
         **_POLICY,
+        "windows": _WINDOWS,
         "counterfactual": MEASURED.columns["counterfactual"],
         "op": _OP,
         "op_stderr": _STDERR,
@@ -80,6 +91,7 @@ _COLUMNS = {
     },
     "identification": {
         **_POLICY,
+        "windows": _WINDOWS,
         "measure": text("op", "imp"),
         "identified_task": text(nullable=True),
         "correct": TRUTH,
@@ -89,6 +101,16 @@ _COLUMNS = {
         "true_set_rank_reason": text(nullable=True),
         "n_promoted": COUNT,
         "best_set": lists(pa.int8()),
+    },
+    "goal_directedness": {
+        **_POLICY,
+        "measure": text("op", "imp", "meg", "success_rate"),
+        "meg_task": MEG,
+        "beta": number(),
+        "meg_any": MEG,
+        "identified_task": text(nullable=True),
+        "correct": TRUTH,
+        "true_set_rank": integer(1, nullable=True),
     },
     "actions": {**_POLICY, "action": integer(0, 15), "weight": RATE, "outcome_distribution": DISTRIBUTION},
     "training": {

@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from sweep.errors import TableError
 from sweep.layout import Job
 from sweep.runs import Run, latest_run
+from sweep.schemas.columns import Schema
 from sweep.stages import TRAINING, n_weights
+from sweep.tables import read_table
 from sweep.workflow import all_jobs
 
 T = TypeVar("T")
@@ -191,11 +192,13 @@ def _curve(job: Job, folder: Path) -> pd.DataFrame:
     if job.stage not in TRAINING:
         return nothing
     _, training = job.outputs
-    return _cached(_table, folder / training, default=nothing)
+    return _cached(_reader(job.stage.tables["training"]), folder / training, default=nothing)
 
 
-def _table(path: Path) -> pd.DataFrame:
-    return pq.ParquetFile(path).read().to_pandas()
+@cache
+def _reader(schema: Schema) -> Callable[[Path], pd.DataFrame]:
+    """What reads a table of that schema; one function each, which `_read` remembers tables by."""
+    return lambda path: read_table(path, schema).to_pandas()
 
 
 def _benchmark(path: Path) -> float:
@@ -208,7 +211,7 @@ def _cached(read: Callable[[Path], T], path: Path, default: T) -> T:
     written = _written(path)
     try:
         return default if written is None else _read(read, path, written)
-    except (OSError, pa.ArrowException, ValueError, KeyError, IndexError):
+    except (OSError, TableError, ValueError, KeyError, IndexError):
         return default
 
 

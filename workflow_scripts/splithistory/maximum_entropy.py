@@ -1,0 +1,210 @@
+"""Maximum-entropy goal-directedness (MEG) of a policy, beside Op and Imp (method, section 13).
+
+MacDermott, Fox, Belardinelli & Everitt (2024) ask how well a policy's answers are predicted by assuming that it pursues
+a utility u of the outcomes. With A actions, r(x, a) = Σ_f p(f|x, a) u(f), and the softly optimal policy π_β(a|x) ∝
+exp(β r(x, a)), in which a negative β pursues the opposite::
+
+    MEG_u(π)  = max over β of  mean over x of Σ_a π(a|x) ln π_β(a|x)  +  ln A          in [0, ln A]
+    MEG(π)    = max over u of  MEG_u(π)
+
+A policy enters only by its future F, as the first term is β Σ_f F(f) u(f) less the mean of ln Σ_a exp(β r(x, a)); and
+a window only by what it offers, the outcome probabilities of its actions, whichever of them is called which. Windows
+that offer the same are therefore one `Menu`.
+
+Both maxima are of concave functions, and the second makes π_β reach the same F as the policy: it is maximum-entropy
+inverse reinforcement learning.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq, minimize
+
+from splithistory.arguments import as_utility
+from splithistory.batches import Batches
+from splithistory.information import Floats
+
+# How near to the best that is on offer a policy counts as always taking it, relative to what is at stake.
+_ROUNDING = 1e-12
+# Probability of an outcome below which the search for the utility takes it for one that the policy avoids.
+_LEAST = 1e-10
+# Difference of two actions' β r(x, a) from which on the worse one counts as never taken: odds of 1 to 70 million.
+_NEVER = 18.0
+
+
+@dataclass(frozen=True)
+class GoalDirectedness:
+    """How well the pursuit of a utility predicts a policy's answers.
+
+    Attributes:
+        value: MEG in nats, in [0, ln A]; 0 for a policy that answers at random, or to which no action makes a
+            difference.
+        beta: the β that predicts best; negative where the policy avoids what has utility. It is infinite where the
+            maximum is a limit: for a utility that was given, where the policy always takes the best action (or,
+            negative, the worst); else, where it never takes some action.
+        utility: (K,) the utility; where none was given the one that predicts best, from 0 to 1, in which an outcome
+            that nothing leads to has 0.
+    """
+
+    value: float
+    beta: float
+    utility: Floats
+
+
+@dataclass(frozen=True)
+class Menus:
+    """What windows offer.
+
+    Attributes:
+        outcome_probabilities: (M, A, K) p(f|x, a) in each distinct kind of window, with actions in any order.
+        weights: (M,) share of the windows that are of each kind; sums to 1.
+    """
+
+    outcome_probabilities: Floats
+    weights: Floats
+
+    @classmethod
+    def of(cls, outcome_probabilities: Floats, weights: Floats | None = None) -> "Menus":
+        """The distinct menus among those of n windows, (n, A, K), of equal or the given weights (n,)."""
+        _, n_actions, n_outcomes = outcome_probabilities.shape
+        # Actions and windows are compared as bytes; adding 0 turns -0 into 0.
+        lotteries = np.sort(_as_bytes(outcome_probabilities + 0.0), axis=1)  # (n, A)
+        menus, which = np.unique(_as_bytes(lotteries), return_inverse=True)
+        weights = np.bincount(which, weights, minlength=len(menus))
+        return cls(menus.view(float).reshape(len(menus), n_actions, n_outcomes), weights / weights.sum())
+
+
+def goal_directedness(
+    policy: Callable[[Any], ArrayLike] | ArrayLike,
+    environment: Callable[[Any], ArrayLike] | ArrayLike,
+    windows: Any,
+    utility: ArrayLike | None = None,
+) -> GoalDirectedness:
+    """Measure the maximum-entropy goal-directedness (MEG) of any policy in any environment.
+
+    Windows are taken batch by batch, as `measure` does. What is held is, for a known utility, the A expected utilities
+    of each distinct window; for an unknown one, its A·K probabilities.
+
+    Args:
+        policy: as that of `measure`: takes windows, gives (n, A) probabilities π(a|x), or (n,) actions; or these.
+        environment: takes windows, gives (n, A, K) probabilities p(f|x, a), or (A, K) if they are the same in every
+            window; or these.
+        windows: n situations x, in whatever form the callables take.
+        utility: (K,) of each outcome, from 0 to 1; left out, the utility that the policy pursues most.
+
+    Returns:
+        MEG towards that utility in nats, with the β that attains it.
+
+    Raises:
+        ValueError: as `measure`, and if the utility is not K such numbers.
+    """
+    future = np.zeros(())
+    offered: list[Menus] = []
+    counts: list[int] = []
+    for batch in Batches(policy, environment, windows).all():
+        outcome = batch.outcome.reshape(-1, *batch.outcome.shape[-2:])  # (n, A, K), or (1, A, K) for all windows
+        if utility is not None:
+            utility = as_utility("utility", utility, outcome.shape[-1])
+            outcome = outcome @ utility[:, None]  # (n, A, 1)
+        future = future + batch.sum_of_futures(batch.policy)
+        offered.append(Menus.of(outcome))
+        counts.append(batch.n_windows)
+    menus = Menus.of(
+        np.concatenate([menus.outcome_probabilities for menus in offered]),
+        np.concatenate([count * menus.weights for count, menus in zip(counts, offered, strict=True)]),
+    )
+    future = future / sum(counts)
+    if utility is None:
+        return directedness(future, menus)
+    value, beta = _towards(future @ utility, menus.outcome_probabilities[..., 0], menus.weights)
+    return GoalDirectedness(value, beta, utility)
+
+
+def directedness(future: Floats, menus: Menus, utility: Floats | None = None) -> GoalDirectedness:
+    """`goal_directedness` of a policy that is known by its future.
+
+    Args:
+        future: (K,) F, the mean over windows of what the policy's answers bring.
+        menus: what these windows offer.
+        utility: (K,) of each outcome, any finite numbers; left out, the utility that the policy pursues most.
+    """
+    if utility is None:
+        return _towards_any(future, menus)
+    value, beta = _towards(future @ utility, menus.outcome_probabilities @ utility, menus.weights)
+    return GoalDirectedness(value, beta, utility)
+
+
+def _towards(gain: float, gains: Floats, weights: Floats) -> tuple[float, float]:
+    """MEG for a known utility, and its β.
+
+    The derivative by β falls from what the best answers would gain beyond the policy's, to what the worst would.
+
+    Args:
+        gain: s, the mean utility of the policy's future.
+        gains: (M, A) r, the expected utility of each action in each kind of window.
+        weights: (M,) share of the windows that are of each kind.
+    """
+    log_n_actions = np.log(gains.shape[1])
+    best, worst = gains.max(axis=1, keepdims=True), gains.min(axis=1, keepdims=True)
+    scale = float((best - worst).max())
+    if scale <= _ROUNDING * np.abs(gains).max():
+        return 0.0, 0.0
+    for sign, end in ((1, best), (-1, worst)):
+        if sign * (weights @ end[:, 0] - gain) <= _ROUNDING * scale:
+            n_optimal = (np.abs(gains - end) <= _ROUNDING * scale).sum(axis=1)  # (M,)
+            return float(log_n_actions - weights @ np.log(n_optimal)), sign * np.inf
+    relative = gains - gain  # so that no large numbers cancel
+
+    def slope(beta: float) -> float:
+        return -float(weights @ (_soft(beta * relative)[0] * relative).sum(axis=1))
+
+    end = np.sign(slope(0.0)) / scale
+    while slope(end) * end > 0:
+        end *= 2
+    beta = float(brentq(slope, *sorted((0.0, end)), xtol=1e-14 / scale, rtol=1e-14)) if end else 0.0
+    return max(float(log_n_actions - weights @ _soft(beta * relative)[1]), 0.0), beta
+
+
+def _towards_any(future: Floats, menus: Menus) -> GoalDirectedness:
+    """MEG for the utility that predicts best: its gradient by the K numbers βu is F less the soft policy's future."""
+    outcome, weights = menus.outcome_probabilities, menus.weights
+
+    def loss(pursued: Floats) -> tuple[float, Floats]:
+        soft, normalizer = _soft(outcome @ pursued)
+        soft_future = np.tensordot(weights[:, None] * soft, outcome, axes=2)  # (K,)
+        return weights @ normalizer - future @ pursued, soft_future - future
+
+    # Where each action has one outcome and all windows offer the same, this is the maximum already.
+    at_random = np.tensordot(weights, outcome.mean(axis=1), axes=1)  # (K,)
+    start = np.log((future + _LEAST) / (at_random + _LEAST))
+    found = minimize(
+        loss,
+        start - start.mean(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 10_000, "maxfun": 100_000, "maxcor": 30, "ftol": 0, "gtol": 1e-10},
+    )
+    value = max(float(np.log(outcome.shape[1]) - found.fun), 0.0)
+    possible = outcome.any(axis=(0, 1))
+    low, high = found.x[possible].min(), found.x[possible].max()
+    utility = np.where(possible, (found.x - low) / (high - low or 1.0), 0.0)
+    # Where no finite β attains the maximum, the optimizer stops on the way to it.
+    attained = np.ptp(outcome @ found.x, axis=1).max() < _NEVER
+    return GoalDirectedness(value, float(high - low) if attained else np.inf, utility)
+
+
+def _soft(scores: Floats) -> tuple[Floats, Floats]:
+    """(M, A) scores -> (M, A) their softmax and (M,) the logarithm of what it divides by."""
+    most = scores.max(axis=1, keepdims=True)
+    weights = np.exp(scores - most)
+    sums = weights.sum(axis=1, keepdims=True)
+    return weights / sums, (most + np.log(sums))[:, 0]
+
+
+def _as_bytes(rows: NDArray[Any]) -> NDArray[np.void]:
+    """(..., K) -> (...) items that hold a row each."""
+    rows = np.ascontiguousarray(rows)
+    return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[-1])))[..., 0]

@@ -1,0 +1,183 @@
+"""Op and Imp with standard errors: over repeats on fresh windows, and by a bootstrap over all of them (section 4)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from splithistory.arguments import as_number, as_whole_number, described
+from splithistory.batches import Batch, Batches
+from splithistory.bootstrap import Bootstrap
+from splithistory.information import Floats
+from splithistory.split_history import Futures, counted, futures_of, html_table, rounded, warn_of_missing_outcomes
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """R measurements in brief, of repeats or of a bootstrap's draws.
+
+    Attributes:
+        op: (R,) nats.
+        imp: (R,) nats.
+        outcome_distribution: (R, K) F, with the pseudocount if there is one.
+        counterfactual_distribution: (R, K) the mean of F'|x'', likewise.
+    """
+
+    op: Floats
+    imp: Floats
+    outcome_distribution: Floats
+    counterfactual_distribution: Floats
+
+    @classmethod
+    def of(cls, futures: Iterable[Futures]) -> "Measurements":
+        """Keep what identification needs of each; every F'|x'' of every draw would be too much."""
+        rows = [
+            (each.op, each.imp, each.smooth(each.outcome_distribution), each.smooth(each.counterfactual_distribution))
+            for each in futures
+        ]
+        return cls(*map(np.array, zip(*rows, strict=True)))
+
+
+@dataclass(frozen=True, repr=False)
+class RepeatedMeasurement:
+    """A policy measured again and again.
+
+    Attributes:
+        futures: of each repeat.
+        draws: the bootstrap: each draw is of as many windows as there are in all repeats, drawn from them with
+            replacement. None if it was left out.
+    """
+
+    futures: tuple[Futures, ...]
+    draws: Measurements | None
+
+    @property
+    def op(self) -> float:
+        """Mean Op of the repeats, nats."""
+        return float(self._repeats("op").mean())
+
+    @property
+    def imp(self) -> float:
+        """Mean Imp of the repeats, nats; infinite if that of a repeat is."""
+        return float(self._repeats("imp").mean())
+
+    @property
+    def op_stderr(self) -> float:
+        """Standard error of ``op`` by the scatter of the repeats, nats."""
+        return _deviation(self._repeats("op")) / len(self.futures) ** 0.5
+
+    @property
+    def imp_stderr(self) -> float:
+        """Standard error of ``imp`` by the scatter of the repeats, nats; NaN if Imp is infinite."""
+        return _deviation(self._repeats("imp")) / len(self.futures) ** 0.5
+
+    @property
+    def op_stderr_bootstrap(self) -> float:
+        """Standard error of the Op of all windows by the bootstrap, nats; NaN without one."""
+        return np.nan if self.draws is None else _deviation(self.draws.op)
+
+    @property
+    def imp_stderr_bootstrap(self) -> float:
+        """Standard error of the Imp of all windows by the bootstrap, nats; NaN without one, or if Imp is infinite."""
+        return np.nan if self.draws is None else _deviation(self.draws.imp)
+
+    def _repeats(self, measure: str) -> Floats:
+        return np.array([getattr(futures, measure) for futures in self.futures])
+
+    def __repr__(self) -> str:
+        return (
+            f"RepeatedMeasurement(Op {rounded(self.op)} ± {rounded(self.op_stderr)}, "
+            f"Imp {rounded(self.imp)} ± {rounded(self.imp_stderr)} nats; {self._size})"
+        )
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        rows = [
+            [name, *(rounded(getattr(self, name.lower() + part)) for part in ("", "_stderr", "_stderr_bootstrap"))]
+            for name in ("Op", "Imp")
+        ]
+        head = ["nats", "mean", "standard error", "by bootstrap"]
+        return html_table(head, rows, caption=f"Measurement of {self._size}")
+
+    @property
+    def _size(self) -> str:
+        n_windows = sum(futures.n_windows for futures in self.futures)
+        return (
+            f"{len(self.futures)} repeats of {counted(round(n_windows / len(self.futures)), 'window')}, "
+            f"{counted(len(self.futures[0].outcome_distribution), 'outcome')}"
+        )
+
+
+def measure_repeatedly(
+    policy: Callable[[Any], ArrayLike] | ArrayLike,
+    environment: Callable[[Any], ArrayLike] | ArrayLike,
+    windows: Any,
+    n_repeats: int = 10,
+    *,
+    pseudocount: float = 0.0,
+    n_bootstrap: int = 200,
+) -> RepeatedMeasurement:
+    """`measure` with standard errors.
+
+    The windows are divided, in their order, into ``n_repeats`` parts of equal size (but for one window), each measured
+    on its own: they should be independent draws, or else be shuffled first. Every window is asked for once. The
+    bootstrap, always of the same seed, draws from all windows; it takes memory and time for ``n_bootstrap``·A·K
+    numbers.
+
+    With n windows in a repeat Imp comes out about (K - 1)/n too high, so that few large repeats are less biased than
+    many small ones.
+
+    Args:
+        policy: as in `measure`.
+        environment: as in `measure`.
+        windows: n situations, at least ``n_repeats``, of a length and to be sliced: a list, an array, a data frame, a
+            tensor.
+        n_repeats: at least 2.
+        pseudocount: as in `measure`.
+        n_bootstrap: draws of the bootstrap, at least 2; 0 for none.
+
+    Returns:
+        Means over the repeats with their standard errors, the futures of each repeat, and the bootstrap's draws.
+
+    Raises:
+        ValueError: as `measure`, and if there are too few windows or they can't be divided.
+
+    Warns:
+        InfiniteImpactWarning: as `measure`, once for all repeats.
+    """
+    pseudocount = as_number("pseudocount", pseudocount, 0)
+    n_repeats = as_whole_number("n_repeats", n_repeats, 2)
+    n_bootstrap = as_whole_number("n_bootstrap", n_bootstrap, 0)
+    if n_bootstrap == 1:
+        raise ValueError("n_bootstrap: expected at least 2 draws, or 0 for none, got 1")
+    batches = Batches(policy, environment, windows)
+    if batches.n_windows is None:
+        raise ValueError(
+            f"windows: expected what has a length and can be sliced, to divide it into {n_repeats} repeats, found "
+            f"{described(windows)}"
+        )
+    if batches.n_windows < n_repeats:
+        raise ValueError(f"windows: expected at least {n_repeats}, one for each repeat, found {batches.n_windows}")
+    bootstrap = Bootstrap(batches.n_windows, n_bootstrap, np.random.default_rng(0)) if n_bootstrap else None
+    bounds = np.linspace(0, batches.n_windows, n_repeats + 1).astype(int).tolist()
+    futures = tuple(
+        futures_of(_added(batches.between(start, stop), bootstrap), pseudocount) for start, stop in pairwise(bounds)
+    )
+    warn_of_missing_outcomes(futures, stacklevel=3)
+    return RepeatedMeasurement(futures, Measurements.of(bootstrap.measurements(pseudocount)) if bootstrap else None)
+
+
+def _added(batches: Iterator[Batch], bootstrap: Bootstrap | None) -> Iterator[Batch]:
+    """Batches as they come, added to the bootstrap on their way."""
+    for batch in batches:
+        if bootstrap is not None:
+            bootstrap.add(batch)
+        yield batch
+
+
+def _deviation(values: Floats) -> float:
+    """Standard deviation of a sample; NaN if something is infinite."""
+    return float(values.std(ddof=1)) if np.isfinite(values).all() else np.nan
