@@ -16,6 +16,7 @@ from sweep.configuration.relations import relation_problems
 from sweep.configuration.schema import Key, validator
 from sweep.configuration.wording import Problem, dotted, in_quotes, kind_of, schema_problems, shown
 from sweep.errors import UserError
+from sweep.places import one_spelling
 
 SHIPPED_PATH = Path(__file__).parents[3] / "config.yaml"
 
@@ -53,7 +54,14 @@ def load(override_files: Sequence[Path | str]) -> dict[str, Any]:
         except (yaml.YAMLError, UnicodeDecodeError, AttributeError, ValueError) as error:
             raise UserError(f"{path}: not a configuration file in YAML ({error})") from None
     validate(config)
-    return config
+    return config | {"results_dir": one_spelling(config["results_dir"])}
+
+
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The shipped configuration with another one merged into it, as `load` does it with files; unchecked."""
+    merged = yaml.safe_load(SHIPPED_PATH.read_text(encoding="utf-8"))
+    update_config(merged, config)
+    return merged
 
 
 def validate(config: Mapping[str, Any]) -> None:
