@@ -25,6 +25,12 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 SWEEP = PYTHONPATH=workflow_scripts .venv/bin/python -m sweep
 
+# Snakemake and Matplotlib fail or complain where they can keep nothing at home.
+ifneq ($(shell test -w "$$HOME" || echo not),)
+export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/home
+export MPLCONFIGDIR ?= $(CURDIR)/.snakemake/home
+endif
+
 quick: setup
 	$(SNAKEMAKE) --configfile config/quick.yaml
 
@@ -39,6 +45,7 @@ watch: setup
 
 test: development .venv/cluster/installed
 	.venv/bin/python -m pytest -n $(CORES) --dist loadgroup
+	.venv/bin/python -m pytest -m interruptions
 
 lint: development
 	.venv/bin/ruff check .

@@ -4,7 +4,12 @@
 #   snakemake --cores N --configfile config/quick.yaml         a small one
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+from snakemake.utils import min_version
+
+min_version("9.17.0")
+
+
+configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 include: "rules/common.smk"
@@ -17,59 +22,34 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
-plan_lightly(workflow)
-
-
-if not os.access(writable := nearest_folder(RESULTS), os.W_OK):
-    print(
-        f"{writable} cannot be written to, so nothing can be made in {RESULTS}. "
-        "Make it writable, or set results_dir to another folder.",
-        file=sys.stderr,
-    )
-if lacks_record(workflow, sequence_table(RESULTS, "test")):
-    print(
-        f"Snakemake has no record here of how {RESULTS} was made, so it cannot tell whether the configuration or "
-        "code has changed since. `make adopt` checks the files and records them.",
-        file=sys.stderr,
-    )
-
-
 rule all:
     default_target: True
     input:
-        # The manifest reads all tables; naming those that are missing brings back what was deleted since.
-        missing_tables,
-        rules.figures.output,
-        rules.report.output,
-        rules.manifest.output,
+        targets,
 
 
 onstart:
+    stop_on_signals()  # Snakemake has just set its own answer to SIGTERM
     # What `make watch` goes by; given to --configfile, it runs the same sweep again.
     with replacing(f"{RESULTS}/logs/configuration.yaml") as path:
         path.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
-    if paths := replaced_checkpoints():
-        print(
-            f"{len(paths)} checkpoints in {RESULTS} were made with another configuration and are replaced. "
-            "To keep them, stop now and set results_dir to another folder:",
-            *paths,
-            sep="\n  ",
-            file=sys.stderr,
-        )
+    remember_sweep(BASE, RESULTS)
 
 
 onsuccess:
     with suppress(OSError):  # unless a training of another sweep has its state here
         os.rmdir(f"{RESULTS}/state")
-    print(
-        f"Done. The report is {RESULTS}/report.html; figures are in {RESULTS}/figures, summary tables in "
-        f"{RESULTS}/summary.",
-        file=sys.stderr,
-    )
+    print(f"Done. {what_there_is()}", file=sys.stderr)
 
 
 onerror:
-    print(
-        f"Stopped. What failed is in the logs named above, under {RESULTS}/logs; finished results are kept.",
-        file=sys.stderr,
-    )
+    if was_stopped():
+        print(
+            f"Stopped by a signal. Finished results are kept in {RESULTS}, and the same command goes on from there.",
+            file=sys.stderr,
+        )
+    else:
+        print(
+            f"Stopped. What failed is in the logs named above, under {RESULTS}/logs; finished results are kept.",
+            file=sys.stderr,
+        )

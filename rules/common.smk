@@ -3,29 +3,49 @@
 import atexit
 import gc
 import os
+import platform
 import re
-import shlex
 import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-import yaml
-
-SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+BASE = Path(str(workflow.current_basedir)).parent  # another Snakefile may import or include this workflow
+SCRIPTS = BASE / "workflow_scripts"
+if not SCRIPTS.is_dir():
+    sys.exit(f"{BASE} has no workflow_scripts/: clone the repository and name the clone's Snakefile.")
 sys.path.insert(0, str(SCRIPTS))
+
+from sweep.requirements import lacking_packages, prefer_own_packages
+from sweep.snakemake_internals import uses_conda
+
+prefer_own_packages()
+if lacking := lacking_packages(BASE / "envs" / "requirements.txt", with_jobs=not uses_conda(workflow)):
+    sys.exit(lacking)
+
+import yaml
 
 from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.code import code_version
-from sweep.configuration import check
+from sweep.configuration import check, with_defaults
 from splithistory.seeding import SPLITS
 from sweep.errors import UserError
 from sweep.figures.svg_metadata import title_and_caption
 from sweep.files import replacing
+from sweep.formatting import first_of
 from sweep.layout import sequence_table
 from sweep.memory import available_memory
+from sweep.places import folder_problem, one_spelling, remember_sweep, unwritable
 from sweep.provenance import recorded_hash
-from sweep.snakemake_internals import lacks_record, limit_memory, plan_lightly, take_over, uses_conda
+from sweep.runs import hold, stop_on_signals, was_stopped
+from sweep.snakemake_internals import (
+    is_batched,
+    lacks_record,
+    limit_memory,
+    lost_settings,
+    plan_lightly,
+    when_planned,
+)
 from sweep.stages import (
     FINETUNE,
     MEASURE,
@@ -44,20 +64,29 @@ from sweep.workflow import FIGURES, MANIFEST, REPORT
 gc.set_threshold(100_000)  # a plan of many jobs is made of many objects, and all of them stay
 atexit.register(gc.freeze)  # so that Python does not look through them once more as it ends
 
+IS_MAIN = os.path.realpath(workflow.basedir) == os.path.realpath(BASE)
+if not IS_MAIN:
+    config = with_defaults(config)  # where a module is given one, its own configfile is not read
+
 try:
-    check(config, workflow.configfiles, given=workflow.config_settings.config)
+    if IS_MAIN:
+        check(config, workflow.configfiles, given=workflow.config_settings.config)
+    else:
+        check(config, [], given={})
 except UserError as error:
     # SystemExit keeps Snakemake's traceback away from what is the user's to mend.
     sys.exit(str(error))
 
-RESULTS = config["results_dir"].rstrip("/")
+RESULTS = config["results_dir"] = one_spelling(config["results_dir"])
+if obstacle := folder_problem(RESULTS):
+    sys.exit(obstacle)
 SIZES, TASKS, SEEDS = (config["sweep"][key] for key in ("sizes", "tasks", "seeds"))
 
-owner = take_over(workflow)  # held to the end
-
-# Jobs run in the interpreter that runs Snakemake, whatever PATH says, unless each rule brings a conda environment.
+# Jobs run in the interpreter that runs Snakemake, whatever PATH says, unless each rule brings a conda environment; and
+# none outlives the Snakemake process that waits for it.
 if not uses_conda(workflow):
-    shell.prefix(f'PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; ')
+    os.environ.update(SWEEP_PYTHON=sys.executable)
+os.environ.update(SWEEP_SNAKEMAKE=f"{platform.node()} {os.getpid()}")
 
 # Without these, glibc gives the activations of each training step back to the system and gets them anew, page by page.
 for threshold in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
@@ -71,11 +100,6 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def nearest_folder(path):
-    """The path, or the nearest folder around it that exists."""
-    return next(folder for folder in [Path(path), *Path(path).absolute().parents] if folder.exists())
-
-
 def table(stage, name):
     """Path of a stage's table, with Snakemake's wildcards."""
     return stage.path(name, RESULTS)
@@ -87,8 +111,8 @@ def files(stage):
 
 
 def script(stage):
-    """Path of a stage's script. Relative, so that a clone elsewhere runs the same command."""
-    return os.path.relpath(SCRIPTS / stage.script)
+    """Path of a stage's script, whatever prefix a module has. Relative, so that a clone elsewhere runs the same."""
+    return local(os.path.relpath(SCRIPTS / stage.script))
 
 
 def version_of(stage):
@@ -120,6 +144,16 @@ def settings_of(stage):
     return settings
 
 
+def state_of(stage):
+    """Where a training keeps its state, as a parameter of its rule."""
+
+    def path(wildcards, output):
+        results = Path(output.checkpoint).parents[len(stage.keys) + 2]
+        return f"{results}/state/{','.join([stage.rule, *(f'{key}={wildcards[key]}' for key in stage.keys)])}"
+
+    return path
+
+
 def command(stage, *options):
     """The command of a rule: its script with an option for each input and output that the stage declares.
 
@@ -131,12 +165,29 @@ def command(stage, *options):
     else:
         paths = [f"--{name} {{input.{name}:q}}" for name in stage.inputs]
         paths += [f"--{name.replace('_', '-')} {{output.{name}:q}}" for name in stage.tables]
-    shared = ["python {input.script:q} --settings {params.settings:q} --code {params.code} --log {log:q}"]
-    return " ".join([*shared, *paths, *options])
+    # -E: whatever PYTHONPATH and its like say, which may be meant for another Python.
+    python = '"${{SWEEP_PYTHON:-python}}" -E {input.script:q}'
+    shared = "--settings {params.settings:q} --code {params.code} --log {log:q}"
+    return " ".join([python, shared, *paths, *options])
 
 
-def missing_tables(wildcards):
-    """Tables that are not there, but those that the summary asks for where it is missing as well."""
+def targets(wildcards):
+    """All files of the sweep. In batches a table of each policy and what comes last, so that a batch is some policies."""
+    last = rules.manifest.output.manifest
+    if is_batched(workflow):
+        tables = all_tables(RESULTS, config["sweep"])
+        return [
+            *(table.path for table in tables if (table.job.stage, table.name) == (MEASURE, "success")),
+            last,
+        ]
+    return [*missing_tables(), *rules.figures.output, *rules.report.output, last]
+
+
+def missing_tables():
+    """Tables that are not there, so that what was deleted comes back, but those that a missing summary asks for itself.
+
+    The manifest reads all tables; to name all of them would make the plan of a large sweep slow.
+    """
     summarizing = not os.path.exists(rules.summarize.output.policies)
     return [
         table.path
@@ -145,19 +196,83 @@ def missing_tables(wildcards):
     ]
 
 
-def replaced_checkpoints():
-    """Checkpoints of this sweep's policies that another configuration made; they are about to be replaced."""
+plan = None  # of this run, once it is known
+
+
+def prepare(planned):
+    """Say what the run would replace or cannot do, and keep others out; whether they are."""
+    global plan
+    plan = planned
+    if plan.batch not in (None, "all"):
+        sys.exit(
+            f"--batch {plan.batch}=...: here batches are parts of the policies: use --batch all=1/2, for example."
+        )
+    problem = unwritable(RESULTS)
+    if problem and not plan.dry_run:
+        sys.exit(problem)
+    notices = [problem] if problem else []
+    if lost := lost_settings(sys.argv[1:]):
+        notices.append(
+            f"profiles/ of the workflow win over your own profile: {', '.join(lost)}. "
+            "To have yours, give it on the command line, or name a changed copy with --workflow-profile."
+        )
+    if not plan.touch and lacks_record(workflow, sequence_table(RESULTS, "test")):
+        notices.append(
+            f"Snakemake has no record here of how {RESULTS} was made, so it cannot tell whether the configuration or "
+            "code has changed since. `make adopt` checks the files and records them."
+        )
+    if not plan.touch and (paths := replaced_checkpoints(plan.outputs)):
+        would, stop = ("would be", "") if plan.dry_run else ("are", "stop now and ")
+        notices.append(
+            f"{len(paths)} checkpoints in {RESULTS} were made with another configuration and {would} replaced. "
+            f"To keep them, {stop}set results_dir to another folder:\n  " + "\n  ".join(first_of(paths))
+        )
+    for notice in notices:
+        print(notice, file=sys.stderr)
+    if plan.dry_run or not plan.outputs:
+        return False
+    try:
+        return hold(RESULTS, [os.path.relpath(path) for path in workflow.configfiles], noted=not plan.touch)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def replaced_checkpoints(outputs):
+    """Of the files that a run makes, the checkpoints that another configuration made."""
     return [
         table.path
         for table in all_tables(RESULTS, config["sweep"])
         if table.name == "checkpoint"
-        and recorded_hash(table.path) not in (None, configuration_hash(table.job.settings(config)))
+        and table.path in outputs
+        and (recorded := recorded_hash(table.path)) is not None
+        and recorded != configuration_hash(table.job.settings(config))
     ]
 
 
+def what_there_is():
+    """Where the results are that this run was asked for."""
+    places = {
+        "report": f"The report is {RESULTS}/report.html",
+        "figures": f"figures are in {RESULTS}/figures",
+        "summarize": f"summary tables in {RESULTS}/summary",
+    }
+    asked = [place for rule, place in places.items() if plan is None or rule in plan.rules]
+    if not asked:
+        return f"What was asked for is in {RESULTS}."
+    text = ", ".join(asked)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+if IS_MAIN:
+    if workflow.is_main_process:
+        stop_on_signals()
+    when_planned(workflow, prepare)
+    plan_lightly(workflow)
+
 # What a job asks for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks for as
 # much again.
-limit_memory(workflow, available_memory() // 10**6)
+if IS_MAIN:
+    limit_memory(workflow, available_memory() // 10**6)
 
 GPUS = 1 if config["device"] == "cuda" else 0  # of a job that trains or runs a policy
 

@@ -26,7 +26,7 @@ rule finetune:
     params:
         code=version_of(FINETUNE),
         settings=settings_of(FINETUNE),
-        state=f"{RESULTS}/state/finetune,task={{task}},size={{size}},seed={{seed}}",
+        state=state_of(FINETUNE),
     message:
         "Reinforcing {wildcards.size}, seed {wildcards.seed} on {wildcards.task}"
     shell:

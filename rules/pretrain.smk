@@ -25,7 +25,7 @@ rule pretrain:
     params:
         code=version_of(PRETRAIN),
         settings=settings_of(PRETRAIN),
-        state=f"{RESULTS}/state/pretrain,size={{size}},seed={{seed}}",
+        state=state_of(PRETRAIN),
     message:
         "Pretraining {wildcards.size}, seed {wildcards.seed}"
     shell:

@@ -34,6 +34,7 @@ CALLS = {
     "measure": MEASURED,
     "measure_repeatedly": {**MEASURED, "n_repeats": 3, "n_bootstrap": 5},
     "compare_futures": {"policy": POLICY, "outcome_probabilities": ENVIRONMENT},
+    "goal_directedness": {**MEASURED, "utility": [0, 0.5, 1]},  # more of it in test_goal_directedness.py
     "identify": {"futures": FUTURES, "good_sets": {"a": [0]}, "utilities": {"b": [0, 0.5, 1]}},
     "best_good_set": {"distribution": F, "reference": UNIFORM},
     "rank_good_set": {"outcome_distribution": F, "reference": UNIFORM, "good": [0]},
@@ -109,6 +110,7 @@ TABLE = [
     ("measure_repeatedly", {"windows": None}, "windows", ["sliced", "NoneType"]),
     ("measure_repeatedly", {"windows": 100}, "windows", ["sliced", "int 100"]),
     ("measure_repeatedly", {"windows": {"x": WINDOWS}}, "windows", ["sliced", "dict"]),
+    ("goal_directedness", {"windows": []}, "windows", ["at least one", "none"]),
     # Another policy
     ("measure", {"alternative": by_window(2 * POLICY)}, "alternative (action probabilities)", ["sum to 1", "got 2"]),
     ("measure", {"alternative": lambda _: np.zeros(5, int)}, "alternative (actions)", ["(8,)", "got (5,)"]),

@@ -219,6 +219,8 @@ def test_every_measurement_of_a_policy_of_a_sweep_has_it():
         n_repeats=2,
         n_contexts_exact=40,
         n_contexts_monte_carlo=10,
+        n_contexts_rollouts=1,
+        rollout_length=1,
         n_contexts_self_estimate=10,
         n_contexts_differential=1,
         n_bootstrap=1,

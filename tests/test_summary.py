@@ -363,6 +363,17 @@ def test_every_policy_is_judged_on_natural_windows_and_on_rollouts_by_both_estim
     np.testing.assert_allclose(judged["imp_minimum"], policies.loc[judged.index, "imp_minimum_study"])
 
 
+def test_sampled_outcomes_may_be_better_than_any_action_and_have_no_goal_directedness(frames, tmp_path):
+    noisy = Judges.of(TASKS, Recurrence(0.02))
+    sampled = frames[0]["estimator"] == "monte_carlo"
+    measured = frames[0].assign(
+        outcome_distribution=[np.eye(8)[0] if always else np.full(8, 1 / 8) for always in sampled]
+    )
+    table = windows_table(measured, noisy)
+    assert (table["meg"].isna() == (table["estimator"] == "monte_carlo")).all()
+    write_table(table, SUMMARY["windows"], tmp_path / "windows.parquet", provenance({}, "code"))
+
+
 def test_every_policy_is_compared_with_every_future(frames):
     table = counterfactuals_table(frames[0])
     assert len(table) == len(POLICIES) * 2

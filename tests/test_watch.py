@@ -1,7 +1,9 @@
 """`make watch`: what it reads from a sweep's files and logs, and what it shows of that."""
 
 import io
+import json
 import os
+import platform
 import time
 
 import pandas as pd
@@ -13,6 +15,7 @@ from snakemake.utils import update_config
 from conftest import ROOT, TIMEOUT, kill_group, sweep_command
 from sweep.configuration import validate
 from sweep.layout import summary_table
+from sweep.locks import lock
 from sweep.stages import finetune_settings, summarized_tables
 from sweep.tables import read_table
 from sweep.watch.state import LONGEST_SILENCE, State, logged_rows, read_sweep
@@ -43,6 +46,7 @@ class Folder:
 
     def __init__(self, path):
         self.path = path
+        self.held = {}
 
     def write(self, name, text="", age=0.0):
         path = self.path / name
@@ -50,8 +54,14 @@ class Folder:
         path.write_text(text)
         os.utime(path, (NOW - age, NOW - age))
 
-    def lock(self, *paths, age=1000.0):
-        self.write(".snakemake/locks/0.output.lock", "\n".join(map(str, paths)), age)
+    def hold(self, results=RESULTS, age=1000.0, lives=True, **more):
+        """As a run does that started so long ago, here or elsewhere, and lives or was killed."""
+        run = {"pid": 1, "host": platform.node(), "user": "me", "configuration": ["mine.yaml"], "ended": False} | more
+        name = f"{results}/logs/run.json"
+        self.write(name, json.dumps(run | {"since": NOW - age}))
+        if lives:
+            self.held[name] = (self.path / name).open("a")
+            assert lock(self.held[name])
 
     def finish(self, job, seconds=None):
         for path in job.outputs:
@@ -66,7 +76,10 @@ class Folder:
 
 @pytest.fixture
 def folder(tmp_path):
-    return Folder(tmp_path)
+    folder = Folder(tmp_path)
+    yield folder
+    for file in folder.held.values():
+        file.close()
 
 
 def shown(sweep, width=80, config=TINY):
@@ -112,7 +125,7 @@ def test_a_job_is_done_once_all_its_outputs_are_there(folder):
 
 
 @pytest.mark.parametrize(
-    ("log", "age", "lock", "state"),
+    ("log", "age", "lives", "state"),
     [
         (f"\r{BAR}", 5, True, State.RUNNING),
         ("", 5, True, State.RUNNING),
@@ -127,23 +140,48 @@ def test_a_job_is_done_once_all_its_outputs_are_there(folder):
         ("2026-01-01 10:00:00,000 ERROR failed", 1001, True, State.WAITING),
     ],
 )
-def test_an_unfinished_job_is_judged_by_its_log_and_the_lock(folder, log, age, lock, state):
+def test_an_unfinished_job_is_judged_by_its_log_and_whether_the_run_lives(folder, log, age, lives, state):
     folder.write(PRETRAIN.log, log, age)
-    if lock:
-        folder.lock(*PRETRAIN.outputs)
+    folder.hold(lives=lives)
     assert folder.read(PRETRAIN).state is state
 
 
-def test_the_lock_of_another_sweep_does_not_count(folder):
-    folder.write(PRETRAIN.log, f"\r{BAR}", age=5)
-    folder.lock("results/other/report.html")
-    assert folder.read().locked_since is None
+def test_the_run_of_another_sweep_does_not_count(folder):
+    folder.write(PRETRAIN.log, f"\r{BAR}", age=LONGEST_SILENCE + 1)
+    folder.hold("results/other")
+    assert folder.read().run is None
     assert folder.read(PRETRAIN).state is State.STOPPED
+    assert "Not running" in shown(folder.read())
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ({}, "Running since"),
+        ({"lives": False}, "Not running"),
+        ({"lives": False, "ended": True}, "Not running"),
+        ({"lives": False, "ended": True, "host": "elsewhere"}, "Not running"),
+        ({"lives": False, "host": "elsewhere"}, "a run on elsewhere since"),
+        ({"lives": False, "configuration": None}, "by an unknown run; whether it lives cannot be told"),
+        (None, "by an unknown run; whether it lives cannot be told"),  # another workflow's, that imports this one
+    ],
+)
+def test_whether_a_sweep_runs_is_told_by_its_note_or_said_to_be_unknown(folder, run, said):
+    folder.write(PRETRAIN.log, f"\r{BAR}", age=5)
+    if run is not None:
+        folder.hold(**run)
+    assert said in " ".join(shown(folder.read()).split())
+
+
+def test_a_run_whose_note_is_spoilt_lives_all_the_same(folder):
+    folder.hold()
+    (folder.path / RESULTS / "logs" / "run.json").write_bytes(bytes(range(256)))
+    assert "Running." in shown(folder.read())
 
 
 def test_the_log_of_a_running_job_gives_its_step_and_its_curve(folder):
     folder.write(PRETRAIN.log, f"\r{BAR}\r   \r{ROW}\n\r{BAR}\r   \r{ROW[:50]}", age=5)
-    folder.lock(*PRETRAIN.outputs)
+    folder.hold()
     progress = folder.read(PRETRAIN)
     assert (progress.step, progress.n_steps, progress.took) == (10, 20, 120)
     assert progress.curve["validation_loss"].tolist() == [2.0]  # the second row is cut short
@@ -240,7 +278,7 @@ def test_a_real_sweep_is_seen_running_and_once_killed_stopped(workspace):
     later = read_sweep(config, time.time() + LONGEST_SILENCE, workspace.folder)
     assert later.of(State.RUNNING) == []
     assert [progress.job.rule for progress in later.of(State.STOPPED)] == ["pretrain"]
-    assert "start it again" in shown(later)
+    assert "Not running" in shown(later)
 
 
 # The screen
@@ -286,7 +324,7 @@ def test_what_cannot_be_watched_is_said_without_a_traceback(tmp_path, options, s
 def test_the_view_fits_the_terminal_and_names_every_state(folder, width):
     policies = [job for job in JOBS if job.rule == "finetune"]
     folder.finish(PRETRAIN, seconds=30)
-    folder.lock(*PRETRAIN.outputs)
+    folder.hold()
     folder.write(policies[0].log, f"\r{BAR}", age=5)
     folder.write(policies[1].log, f"\r{BAR}", age=LONGEST_SILENCE + 1)
     folder.write(policies[2].log, "2026-01-01 10:00:00,000 ERROR failed", age=5)
@@ -303,7 +341,7 @@ def test_a_graded_task_is_followed_by_its_utility_and_the_others_by_success(fold
         "tasks": TINY["tasks"] | {"graded": graded},
         "sweep": TINY["sweep"] | {"tasks": ["good2", "graded"], "sizes": ["tiny"]},
     }
-    folder.lock("anything")
+    folder.hold()
     for job in all_jobs(config["results_dir"], config["sweep"]):
         if job.rule == "finetune":
             rate = 0.25 if job.keys["task"] == "good2" else 0.75

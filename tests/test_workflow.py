@@ -109,9 +109,8 @@ def test_a_sweep_makes_every_table_figure_and_log_and_nothing_else(finished_run)
     logs = {f"{RESULTS}/logs/{name}.log" for names in log_names().values() for name in names}
     benchmarks = {path for path in workspace.files() if path.startswith(f"{RESULTS}/logs/") and path.endswith(".tsv")}
     assert len(logs) == len(EVERYTHING)
-    others = {
-        f"{RESULTS}/{name}" for name in ("report.html", "schedule.svg", "schedule.png", "logs/configuration.yaml")
-    }
+    others = {"report.html", "schedule.svg", "schedule.png", "logs/configuration.yaml", "logs/run.json"}
+    others = {f"{RESULTS}/{name}" for name in others}
     assert workspace.files() == tables | figures | others | logs | benchmarks
     assert {path.removesuffix(".tsv") for path in benchmarks} <= {path.removesuffix(".log") for path in logs}
 
@@ -440,23 +439,72 @@ def changed_tables(workspace, other):
     }
 
 
-def test_policies_of_another_sequence_are_not_replaced_silently(copied):
-    run = copied.snakemake("--until", "sequences", override={"sequence": {"seed": 1}})
+@pytest.mark.parametrize(
+    ("override", "until", "replaced"),
+    [
+        ({"sequence": {"seed": 1}}, [], "all"),
+        ({"sequence": {"seed": 1}}, ["sequences"], "none"),
+        ({"pretrain": {"learning_rate": 0.01}}, ["pretrain"], "pretrained"),
+        ({"finetune": {"learning_rate": 0.01}}, ["finetune"], "policies"),
+        ({"measure": {"seed": 5}}, [], "none"),
+    ],
+)
+def test_a_dry_run_names_the_checkpoints_that_would_be_replaced_and_no_others(finished, override, until, replaced):
+    run = finished.snakemake("--dry-run", *(["--until", *until] if until else []), override=override)
     assert run.status == 0, run.output
-    assert run.jobs == GENERATE
-    for keys in keys_of(MODEL, SWEEP):
-        assert pretrained_table(RESULTS, "checkpoint", **keys) in run.stderr
-    for keys in keys_of(POLICY, SWEEP):
-        assert finetuned_table(RESULTS, "checkpoint", **keys) in run.stderr
+    pretrained = {pretrained_table(RESULTS, "checkpoint", **keys) for keys in keys_of(MODEL, SWEEP)}
+    policies = {finetuned_table(RESULTS, "checkpoint", **keys) for keys in keys_of(POLICY, SWEEP)}
+    expected = {"all": pretrained | policies, "pretrained": pretrained, "policies": policies, "none": set()}[replaced]
+    named = re.findall(r"^  (\S+checkpoint\S+)$", run.stderr, re.MULTILINE)
+    assert len(named) == min(len(expected), 5)
+    assert expected.issuperset(named)
+    assert (f"{len(expected)} checkpoints in {RESULTS} were" in run.stderr) == bool(expected)
+    assert ("would be replaced" in run.stderr) == bool(expected)
+    assert ("and 1 more" in run.stderr) == (len(expected) == 6)
 
 
-def test_policies_of_another_pretraining_are_not_replaced_silently(copied):
-    override = {"sweep": {"sizes": ["tiny"], "tasks": ["good2"]}, "pretrain": {"learning_rate": 0.01}}
-    run = copied.snakemake("--until", "pretrain", override=override)
+def test_a_deleted_checkpoint_is_not_announced_as_replaced(copied):
+    for path in copied.results.rglob("checkpoint/**/part-0.parquet"):
+        path.unlink()
+    run = copied.snakemake("--dry-run", override={"sequence": {"seed": 1}})
+    assert run.jobs == EVERYTHING
+    assert "replaced" not in run.output
+
+
+# What is asked for, and what the closing line says of it: its beginning, and what it must not name.
+TARGETS = {
+    "until": (
+        ["--until", "measure_generator"],
+        "Done. What was asked for is in results/tiny",
+        "report|figures|summary/",
+    ),
+    "a file": ([summary_table(RESULTS, "generator")], "Done. What was asked for is", "report|figures|summary/"),
+    "tables": (["summarize"], "Done. Summary tables in results/tiny/summary", "report|figures"),
+    "touch": (["--touch", "--forceall"], "Done. The report is results/tiny/report.html, figures", "replaced|no record"),
+}
+
+
+@pytest.mark.parametrize(("options", "said", "unsaid"), TARGETS.values(), ids=TARGETS)
+def test_the_closing_line_speaks_of_what_was_asked_for(copied, options, said, unsaid):
+    (copied.folder / summary_table(RESULTS, "generator")).touch()
+    if options[0] != "--touch":
+        for name in ("generator", "claims"):
+            (copied.folder / summary_table(RESULTS, name)).unlink()
+        (copied.results / "report.html").unlink()
+    run = copied.snakemake(*options)
     assert run.status == 0, run.output
-    assert run.jobs == pretraining(["tiny"])
-    assert pretrained_table(RESULTS, "checkpoint", "tiny", 0) in run.stderr
-    assert finetuned_table(RESULTS, "checkpoint", "good2", "tiny", 0) in run.stderr
+    (closing,) = (line for line in run.stderr.splitlines() if line.startswith("Done."))
+    assert closing.startswith(said)
+    assert not re.search(unsaid, closing)
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], ["--summary"], ["--list-rules"], ["--rulegraph", "mermaid-js"]])
+def test_what_makes_nothing_says_nothing_of_results(finished, options):
+    before = finished.contents()
+    run = finished.snakemake(*options)
+    assert run.status == 0, run.output
+    assert not re.search("^Done|replaced|no record|^Stopped", run.output, re.MULTILINE)
+    assert finished.contents() == before
 
 
 # Mistakes in the configuration
@@ -539,7 +587,7 @@ def test_a_truncated_checkpoint_stops_the_sweep_with_a_message(copied):
     assert "Traceback" in (copied.folder / log).read_text()
     # The failed job's own files are gone, and no temporary is left in their place.
     own = {policy, policy.replace("checkpoint", "training"), log, log.replace(".log", ".tsv")}
-    own.add(f"{RESULTS}/logs/configuration.yaml")  # noted at each start
+    own |= {f"{RESULTS}/logs/configuration.yaml", f"{RESULTS}/logs/run.json"}  # noted at each start
     assert not (copied.folder / policy).exists()
     assert {name: entry for name, entry in copied.contents().items() if name not in own} == {
         name: entry for name, entry in others.items() if name not in own
@@ -568,38 +616,12 @@ def test_a_killed_sweep_resumes_and_ends_as_if_undisturbed(copied, finished):
         if path not in missing:
             read_table(copied.folder / path, schema)
 
-    assert list(copied.folder.glob(".snakemake/locks/*"))
     run = copied.snakemake(cores=2)
     assert run.status == 0, run.output
     assert measuring(sizes=[size]) | SUMMARIZE <= run.jobs
     assert not run.jobs & (GENERATE | pretraining() | reinforcing_and_measuring(sizes=SIZES[1:]))
     assert_equal_tables(copied, finished)
     assert copied.files() == finished.files()
-
-
-def test_a_run_in_the_folder_of_another_that_lives_is_refused(copied):
-    shutil.rmtree(copied.results / "pretrained")
-    process = copied.start()
-    try:
-        wait_until(lambda: process.poll() is not None or list(copied.folder.glob(".snakemake/locks/*")))
-        second = copied.snakemake()
-    finally:
-        status = process.poll()
-        output = kill_group(process)
-    assert status is None, output
-    assert second.status == 1
-    assert "cannot be locked" in second.output
-
-
-def test_locks_that_another_machine_left_are_kept(copied):
-    """Its run may live: not every file system shows a lock to other machines."""
-    (copied.folder / ".snakemake" / "locks").mkdir(exist_ok=True)
-    (copied.folder / ".snakemake" / "locks" / "0.output.lock").write_text(f"{RESULTS}/report.html\n")
-    (copied.folder / ".snakemake" / "owner").write_text("elsewhere")
-    (copied.results / "report.html").unlink()
-    refused = copied.snakemake()
-    assert refused.status == 1
-    assert "--unlock" in refused.output
 
 
 @pytest.mark.slow

@@ -1,15 +1,19 @@
 """Look at a sweep and its results folder, take it over or publish it."""
 
 import argparse
+import codecs
 import sys
 from pathlib import Path
 
 from sweep.commands import adopt, publish, reference, verify, watch
 from sweep.errors import UserError
+from sweep.formatting import plainly
 
 
 def main() -> int:
     """Run the command that is asked for; returns the exit status."""
+    codecs.register_error("plainly", plainly)
+    sys.stdout.reconfigure(errors="plainly")
     arguments = _parser().parse_args()
     try:
         return arguments.run(arguments)

@@ -23,7 +23,7 @@ def local_modules(folder: Path, script: str) -> list[Path]:
         Paths in alphabetical order, the script first.
     """
     graph = _import_graph()
-    tree = ast.parse((folder / script).read_text())
+    tree = ast.parse((folder / script).read_text(encoding="utf-8"))
     direct: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

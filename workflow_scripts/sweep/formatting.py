@@ -1,10 +1,14 @@
 """Numbers, counts and times as text, the same in every locale."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
 
 MISSING = "–"
+
+# For terminals and files that take no more than ASCII or Latin-1.
+_PLAIN = str.maketrans("✓▶✗■·▁▂▃▄▅▆▇█×–−…’\u00a0", "+>x#._.-~=+*#x--.' ")
 
 
 def number(value: float, specification: str) -> str:
@@ -43,3 +47,16 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 def duration(seconds: float) -> str:
     """Seconds up to two minutes, hours, minutes and seconds beyond."""
     return f"{seconds:.1f} s" if seconds < 120 else f"{timedelta(seconds=round(seconds))} h"
+
+
+def first_of(items: Sequence[str], most: int = 5) -> list[str]:
+    """The items, or of many the first few and how many more there are."""
+    if len(items) <= most:
+        return [*items]
+    return [*items[:most], f"and {len(items) - most:,} more"]
+
+
+def plainly(error: UnicodeError) -> tuple[str, int]:
+    """The error handler of a stream that cannot encode some characters: the nearest that any stream can."""
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    return text.encode("ascii", "replace").decode(), error.end

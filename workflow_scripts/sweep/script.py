@@ -12,7 +12,9 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from sweep.errors import UserError
+from sweep.locks import alone
 from sweep.provenance import provenance
+from sweep.stopping import Stopped, end_with_snakemake, stop_on_signals
 
 log = logging.getLogger("sweep")
 _STARTED = time.perf_counter()
@@ -37,27 +39,46 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
         options: from `parser`, with the script's own options added.
     """
     arguments = options.parse_args()
-    arguments.log.parent.mkdir(parents=True, exist_ok=True)
+    stop_on_signals()
+    end_with_snakemake()
+    try:
+        arguments.log.parent.mkdir(parents=True, exist_ok=True)
+        with alone(arguments.log.with_suffix(".lock"), lambda: _wait_for_another(arguments.log)):
+            _run_logged(main, arguments)
+    except OSError as error:
+        sys.exit(_said_of(error, arguments.log))
+
+
+def _run_logged(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
     logging.raiseExceptions = False  # where the disk is full, the message below says so
-    with arguments.log.open("w") as stream:
+    with arguments.log.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         # In UTC, so that logs of runs in different time zones fit together.
         logging.Formatter.converter = time.gmtime
         logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)sZ %(levelname)s %(message)s")
         log.addHandler(_warnings_on_screen())
         try:
             main(arguments)
+        except Stopped:
+            log.info("stopped; the next run of snakemake goes on from the last state that was kept")
+            raise
         except UserError as error:
             log.exception("failed")
             sys.exit(f"error: {error}")
         except OSError as error:
             log.exception("failed")
-            sys.exit(
-                f"error: {error.filename or arguments.log}: {error.strerror or error}. Mend it and rerun snakemake"
-            )
+            sys.exit(_said_of(error, arguments.log))
         except Exception as error:
             log.exception("failed")
             sys.exit(f"error: {type(error).__name__}: {error}. The traceback is in {arguments.log}")
         log.info("done in %.1f s", seconds())
+
+
+def _said_of(error: OSError, path: Path) -> str:
+    return f"error: {error.filename or path}: {error.strerror or error}. Mend it and rerun snakemake"
+
+
+def _wait_for_another(path: Path) -> None:
+    print(f"another process is making the same files; waiting for its end before {path} begins", file=sys.stderr)
 
 
 def _warnings_on_screen() -> logging.Handler:

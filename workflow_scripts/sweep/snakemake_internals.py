@@ -4,22 +4,22 @@ Checked with the version below. On another major version, and wherever something
 a warning says what that means.
 """
 
-import fcntl
-import platform
-import shutil
+import io
+import itertools
+import os
 import subprocess
 import sys
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
 from functools import cache, wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sweep.errors import UserError
 
 CHECKED = "9.27.1"
-FOLDER = Path(".snakemake")  # Snakemake's own, in the working folder
 
 _AT_ONCE = 2000  # files a command line
 
@@ -51,36 +51,96 @@ def _warn(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr)
 
 
-@_softly("after a killed run, use --unlock", None)
-def take_over(workflow: Any) -> IO[str] | None:
-    """Remove the locks of runs that are dead; leave those of a run that lives, or lived on another machine.
+@dataclass(frozen=True)
+class Plan:
+    """What a run is about to do.
 
-    Snakemake marks the files it is about to write and, if it is killed, leaves the marks: the next run asks for
-    ``--unlock``. A lock of the operating system ends with the process that holds it, so it tells the dead from the
-    living.
+    Attributes:
+        rules: of all jobs that the targets need, done or not.
+        outputs: the files that will be made.
+        batch: the rule that --batch goes by, None without it.
+        dry_run: whether nothing is made.
+        touch: whether files are recorded as current instead of made.
+    """
+
+    rules: frozenset[str]
+    outputs: frozenset[str]
+    batch: str | None
+    dry_run: bool
+    touch: bool
+
+
+@_softly("after a killed run, use --unlock; whether a sweep is running is not known", None)
+def when_planned(workflow: Any, call: Callable[[Plan], bool]) -> None:
+    """Call a function once it is known which jobs run, and before any of them does; in a dry-run as well.
 
     Args:
-        workflow: Snakemake's. It runs itself anew for some jobs, in the name of the main run, which takes over nothing.
-
-    Returns:
-        What holds the place until the process ends; None if another run holds it, or nothing can be written here.
+        workflow: Snakemake's. It runs itself anew for some jobs, in the name of the main run; these plan nothing.
+        call: may exit. If it returns true, the files are kept from other runs, and Snakemake's own locks are left out.
     """
+    prepare, build = workflow._prepare_dag, workflow._build_dag
     if not workflow.is_main_process:
+        return
+
+    def prepare_readable(*arguments: Any, **more: Any) -> None:
+        try:
+            prepare(*arguments, **more)
+        except Exception as error:
+            if not any(kind.__name__ == "DatabaseError" for kind in type(error).__mro__):
+                raise
+            sys.exit(
+                f"Snakemake's database of records is spoilt ({str(error).splitlines()[0]}). Delete it (by default "
+                ".snakemake/metadata.db); files are then judged by their times alone."
+            )
+
+    def build_and_call() -> None:
+        _pass_over_spoilt_records(workflow)
+        build()
+        plan = _plan(workflow)
+        if plan is not None and call(plan):
+            workflow.persistence.lock = workflow.persistence.unlock = workflow.persistence.noop
+
+    workflow._prepare_dag, workflow._build_dag = prepare_readable, build_and_call
+
+
+@_softly("after a killed run, use --unlock; whether a sweep is running is not known", None)
+def _plan(workflow: Any) -> Plan | None:
+    """The plan of a workflow whose jobs are known; None if they are asked about only, by --summary for example."""
+    if workflow.executor_plugin is None:
         return None
-    try:
-        FOLDER.mkdir(exist_ok=True)
-        owner = (FOLDER / "owner").open("a+")
-        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return None
-    owner.seek(0)
-    # Not every network's file system shows a lock to other machines.
-    if owner.read() in ("", platform.node()):
-        shutil.rmtree(FOLDER / "locks", ignore_errors=True)
-    owner.truncate(0)
-    owner.write(platform.node())
-    owner.flush()
-    return owner
+    batch, dag = workflow.dag_settings.batch, workflow.dag
+    jobs = set(dag.bfs(dag._dependencies, *dag.targetjobs))  # it still holds those that --until leaves out
+    return Plan(
+        rules=frozenset(job.rule.name for job in jobs),
+        outputs=frozenset(str(path) for job in jobs.intersection(dag.needrun_jobs()) for path in job.output),
+        batch=batch.rulename if batch else None,
+        dry_run=workflow.dryrun,
+        touch=workflow.touch,
+    )
+
+
+@_softly("a spoilt file in .snakemake/metadata may stop it", None)
+def _pass_over_spoilt_records(workflow: Any) -> None:
+    """Have Snakemake treat a record that it cannot read as missing, as it does where only the JSON is wrong."""
+    read = workflow.persistence._read_record
+
+    def tolerant(*key: str) -> Any:
+        try:
+            return read(*key)
+        except (ValueError, TypeError, OSError) as error:
+            _warn(
+                f"Snakemake's record of {key[-1]} is spoilt ({str(error).splitlines()[0]}), so a change of the "
+                "configuration or code would not be seen. make adopt checks the file and records it anew"
+            )
+            return None
+
+    workflow.persistence._read_record = tolerant
+
+
+@_softly("all jobs are in one batch", False)
+def is_batched(workflow: Any) -> bool:
+    """Whether only a part of what is asked for is to be made, by --batch."""
+    return workflow.dag_settings.batch is not None
 
 
 @_softly("jobs run at a time whatever memory they take, unless --resources mem_mb= is given", None)
@@ -136,32 +196,37 @@ def plan_lightly(workflow: Any) -> None:
 
 @_softly("results that were copied here may be made again; make adopt takes them over", False)
 def lacks_record(workflow: Any, path: str) -> bool:
-    """Whether a file is there of which Snakemake has no note how it was made, and this run is not to make the note."""
-    # It names its notes so, cut where a name would be too long.
-    name = urlsafe_b64encode(path.encode()).decode()
-    note = FOLDER / "metadata" / (name if len(name) < 255 else f"@{name[:254]}")
-    return Path(path).exists() and not note.exists() and not workflow.touch
+    """Whether a file is there of which Snakemake has no note how it was made."""
+    from snakemake.io import IOFile
+
+    return Path(path).exists() and not workflow.persistence.metadata(IOFile(path))
 
 
-@_softly("whether a sweep is running is not known", None)
-def locked_since(folder: Path, outputs: Collection[str]) -> float | None:
-    """When a lock on any of these files was taken; other sweeps may run in the same folder.
+@_softly("where a profile of yours and the workflow's differ, the workflow's wins", [])
+def lost_settings(arguments: Sequence[str]) -> list[str]:
+    """What a profile of the user sets in vain, as the workflow's own profile sets it too, and wins.
 
     Args:
-        folder: Snakemake's working folder.
-        outputs: paths as Snakemake names them.
+        arguments: Snakemake's command line.
 
     Returns:
-        Seconds since the epoch; None if there is no such lock.
+        For each such option its name with the value that holds and the user's.
     """
-    times = []
-    for lock in (folder / FOLDER / "locks").glob("*.output.lock"):
-        try:
-            locked = lock.read_text(encoding="utf-8", errors="replace").splitlines()
-            times += [] if set(outputs).isdisjoint(locked) else [lock.stat().st_mtime]
-        except FileNotFoundError:  # gone since it was seen
-            continue
-    return max(times, default=None)
+    from snakemake.cli import get_argument_parser, parse_args
+
+    options = [*itertools.takewhile(lambda text: text != "--", arguments)]  # targets follow
+    if "SNAKEMAKE_PROFILE" not in os.environ and not any(text.startswith("--profile") for text in options):
+        return []
+    with redirect_stderr(io.StringIO()):  # which profiles it takes, it has said already
+        found, own = (vars(parse_args([*options, *more])[1]) for more in ([], ["--workflow-profile", "none"]))
+        none = vars(get_argument_parser().parse_args(options))
+    return [
+        f"{key.replace('_', '-')}: {found[key]} instead of {value}"
+        for key, value in own.items()
+        if key not in ("profile", "workflow_profile")
+        and isinstance(value, bool | int | float | str | list | set | dict)
+        if value != none[key] and found[key] != value
+    ]
 
 
 def record(paths: Sequence[str], configfiles: Sequence[Path]) -> None:

@@ -170,14 +170,18 @@ def windows_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFrame:
 
 
 def _judged_by_all(repeats: pd.DataFrame, judges: Judges) -> pd.DataFrame:
-    """Means over each policy's repeats, judged by every task; Monte Carlo ones with the pseudocount of their Imp."""
-    if (repeats["estimator"] == "monte_carlo").all():
+    """Means over each policy's repeats, judged by every task; Monte Carlo ones with the pseudocount of their Imp.
+
+    These have no MEG: outcomes that were sampled can be better than any action makes them on average.
+    """
+    is_sampled = (repeats["estimator"] == "monte_carlo").all()
+    if is_sampled:
         repeats = _smoothed(repeats)
     by_task = []
     for name, task in judges.tasks.items():
         policies = repeats.join(_theory(repeats, task, judges.menu)).groupby(KEYS, sort=False)
         means, stderr = policies.mean(numeric_only=True), policies[["op", "imp"]].sem().add_suffix("_stderr")
-        judged = _judged(means).assign(meg=means["meg"], **stderr).reset_index()
+        judged = _judged(means).assign(meg=np.nan if is_sampled else means["meg"], **stderr).reset_index()
         by_task.append(judged.assign(evaluated_task=name, is_training_task=judged["task"] == name))
     # Each policy with all tasks, in their order.
     return pd.concat(by_task).sort_index(kind="stable").reset_index(drop=True)

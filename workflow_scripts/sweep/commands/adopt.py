@@ -6,10 +6,15 @@ them again; the others are marked as old, so that it does.
 
 import argparse
 import os
+import pwd
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sweep.code import SCRIPTS
 from sweep.configuration import load
+from sweep.errors import UserError
+from sweep.formatting import counted, first_of
 from sweep.snakemake_internals import record
 from sweep.verification import examine
 
@@ -17,8 +22,9 @@ from sweep.verification import examine
 def run(arguments: argparse.Namespace) -> int:
     """Record what is current and mark the rest as old; returns the exit status."""
     config = load(arguments.configfile)
-    results = config["results_dir"].rstrip("/")
+    results = config["results_dir"]
     found = examine(config, results, SCRIPTS)
+    require_own([path for path in found.expected if Path(path).exists()])
     record(found.current, arguments.configfile)
     stale = [path for path in found.expected if path not in set(found.current) and Path(path).exists()]
     for path in stale:
@@ -28,7 +34,24 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"{len(stale)} files are wrong, or made from what is wrong or missing, and will be made again; "
             f"make verify says why:",
-            *stale,
+            *first_of(stale, most=20),
             sep="\n  ",
         )
     return 0
+
+
+def require_own(paths: Sequence[str]) -> None:
+    """Refuse files of somebody else, whose times cannot be set.
+
+    Raises:
+        UserError: if there are any, unless the user is root.
+    """
+    others = [path for path in paths if os.stat(path).st_uid != os.geteuid()] if os.geteuid() else []
+    if others:
+        owner = os.stat(others[0]).st_uid
+        with suppress(KeyError):
+            owner = pwd.getpwuid(owner).pw_name
+        raise UserError(
+            f"{counted(len(others), 'file')}, such as {others[0]}, belong to {owner}, so that they cannot be adopted. "
+            f"Copy the folder with cp -R, which makes the copies yours, or have {owner} run make adopt"
+        )

@@ -1,39 +1,40 @@
 """Check a results folder against its configuration and the code, and list what is wrong."""
 
 import argparse
-
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Iterator
 
 from sweep.code import SCRIPTS
 from sweep.configuration import load
+from sweep.formatting import counted
 from sweep.verification import Examination, examine
+
+_MOST_MISSING = 5  # files that are named one by one
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what is wrong with the folder; returns the exit status, 1 if anything is."""
     config = load(arguments.configfile)
-    results = config["results_dir"].rstrip("/")
+    results = config["results_dir"]
     found = examine(config, results, SCRIPTS)
-    console = Console()
-    if found.problems or found.missing or found.notes:
-        console.print(listed(found, results))
+    for line in listed(found):
+        print(line)
     n_wrong = len(found.problems) + len(found.missing)
-    console.print(
+    print(
         f"{results}: {len(found.current)} files are current, {n_wrong} are wrong or missing."
         + (" Rerun snakemake with the same configuration to make them." if n_wrong else "")
     )
     return 1 if n_wrong else 0
 
 
-def listed(found: Examination, results: str) -> Table:
-    """One table of all that was found; paths are relative to the results folder."""
-    table = Table()
-    table.add_column("file", overflow="fold")
-    table.add_column("what is wrong, and what to do")
-    texts = {path: "missing. Rerun snakemake to make it" for path in found.missing}
-    texts |= {path: "\n".join(problems) for path, problems in found.problems.items()}
-    texts |= {path: f"note: {note}" for path, note in found.notes.items()}
-    for path, text in texts.items():
-        table.add_row(path.removeprefix(f"{results}/"), text)
-    return table
+def listed(found: Examination) -> Iterator[str]:
+    """A line for each finding, which begins with its path, as other programs take it; of many missing files a few."""
+    yield from (f"{path}: missing. Rerun snakemake to make it" for path in found.missing[:_MOST_MISSING])
+    if (more := len(found.missing) - _MOST_MISSING) > 0:
+        yield f"... and {counted(more, 'other file')} missing"
+    yield from (f"{path}: {_in_one_line(text)}" for path, problems in found.problems.items() for text in problems)
+    yield from (f"{path}: note: {note}" for path, note in found.notes.items())
+
+
+def _in_one_line(text: str) -> str:
+    first, *listed = text.splitlines()
+    return " ".join([first, "; ".join(line.strip(" -") for line in listed)]).rstrip()

@@ -1,6 +1,7 @@
 """Watch a sweep from its files and logs: what is done, running and waiting, its curves so far and the time left.
 
-Without --configfile it is the sweep below results/ that was started last. Ctrl-C ends the view, not the sweep.
+Without --configfile it is the sweep that was started last, below results/ or from this clone. Ctrl-C ends the view, not
+the sweep.
 """
 
 import argparse
@@ -13,8 +14,10 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from sweep.code import SCRIPTS
 from sweep.configuration import load
 from sweep.errors import UserError
+from sweep.places import one_spelling, started_sweeps
 from sweep.watch.state import State, Sweep, read_sweep
 from sweep.watch.view import view
 
@@ -28,10 +31,12 @@ def configuration_of(files: list[Path]) -> dict[str, Any]:
     Raises:
         UserError: if there is no such file, it is not YAML, or the configuration is not valid.
     """
-    started = sorted(Path("results").glob("*/logs/configuration.yaml"), key=lambda path: path.stat().st_mtime)
-    if not files and not started:
+    if files:
+        return load(files)
+    if not (started := started_sweeps(SCRIPTS.parent)):
         raise UserError("no sweep was started below results/. Start one with make, or name one: make watch CONFIG=FILE")
-    return load(files or started[-1:])
+    # Where it lies now, whatever folder it was started in.
+    return load(started[-1:]) | {"results_dir": one_spelling(str(started[-1].parents[1]))}
 
 
 def run(arguments: argparse.Namespace) -> int:

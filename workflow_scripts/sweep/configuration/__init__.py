@@ -17,6 +17,7 @@ from sweep.configuration.relations import relation_problems
 from sweep.configuration.schema import Key, schema_of, validator
 from sweep.configuration.wording import Problem, dotted, in_quotes, kind_of, schema_problems, shown
 from sweep.errors import UserError
+from sweep.places import one_spelling
 
 SHIPPED_PATH = Path(__file__).parents[3] / "config.yaml"
 
@@ -54,7 +55,14 @@ def load(override_files: Sequence[Path | str]) -> dict[str, Any]:
         update_config(config, written)
         problems += found
     validate(config, problems)
-    return config
+    return config | {"results_dir": one_spelling(config["results_dir"])}
+
+
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The shipped configuration with another one merged into it, as `load` does it with files; unchecked."""
+    merged, _ = files.read(SHIPPED_PATH)
+    update_config(merged, config)
+    return merged
 
 
 def check(config: dict[str, Any], configfiles: Iterable[Path | str], given: Mapping[str, Any]) -> None:

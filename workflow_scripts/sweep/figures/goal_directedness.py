@@ -77,7 +77,7 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
         n_policies = _with_total(policies.groupby("task").size()[of].to_frame()).to_numpy()  # (T + 1, 1)
         labels = {measure: text.replace(" above", "\nabove") for measure, text in names.items()}
         height = shaded_counts(axes, counts[name].rename(columns=labels), counts[name].to_numpy() / n_policies)
-        axes.set_title(f"{name}, number of policies")
+        axes.set_title(name)
     figure.set_figheight(figure.get_figheight() + height)
     drawn[0].set_ylabel("trained task")
     shades = [
@@ -91,7 +91,7 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
 
     title = f"The task of {told('task identified')} of {len(policies)} policies is identified"
     caption = (
-        f"How well each measure tells what a policy was trained on, {count_text(policies)}. "
+        f"How well each measure tells what a policy was trained on, in numbers of policies, {count_text(policies)}. "
         f"{'Left: p' if good_sets else 'P'}olicies whose task is identified among {len(style.tasks)}. By Op and Imp it "
         "is the promoted task whose prediction is nearest; by goal-directedness (MEG) the one that the policy is most "
         f"directed at; by {names['success_rate']}, the one on which the {score(judges.values())} exceeds that of "

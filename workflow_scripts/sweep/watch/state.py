@@ -1,7 +1,7 @@
 """Which jobs of a sweep are done, running or waiting, their curves so far and the time left.
 
 Nothing here asks Snakemake. A job is done once its outputs are there (whether they are up to date, only Snakemake
-knows), and runs while its log grows and Snakemake's lock is there.
+knows), and runs while its log grows and the run that it belongs to holds the folder.
 """
 
 import json
@@ -19,8 +19,8 @@ import pandas as pd
 
 from sweep.errors import TableError
 from sweep.layout import Job
+from sweep.runs import Run, latest_run
 from sweep.schemas.columns import Schema
-from sweep.snakemake_internals import locked_since
 from sweep.stages import TRAINING, n_weights
 from sweep.tables import read_table
 from sweep.workflow import all_jobs
@@ -74,12 +74,14 @@ class Sweep:
 
     Attributes:
         jobs: the progress of every job.
-        locked_since: when the Snakemake that makes these files took its lock; None if there is no lock.
+        run: the one that makes these files, or was the last to do so; None if none is noted.
+        is_alive: whether it still does; None if that cannot be told.
         silence: seconds since anything of the sweep was written; infinite if nothing is there.
     """
 
     jobs: list[Progress]
-    locked_since: float | None
+    run: Run | None
+    is_alive: bool | None
     silence: float
 
     def of(self, state: State) -> list[Progress]:
@@ -114,15 +116,16 @@ def read_sweep(configuration: Mapping[str, Any], now: float, folder: Path | str 
     Args:
         configuration: a valid one.
         now: the time, seconds since the epoch.
-        folder: Snakemake's working directory, which holds its locks and which ``results_dir`` is relative to.
+        folder: Snakemake's working directory, which ``results_dir`` is relative to.
     """
     folder = Path(folder)
-    # Relative to the working directory, as Snakemake has it.
-    jobs = list(all_jobs(configuration["results_dir"].rstrip("/"), configuration["sweep"]))
-    since = locked_since(folder, {path for job in jobs for path in job.outputs})
+    jobs = list(all_jobs(configuration["results_dir"], configuration["sweep"]))
+    run, is_alive = latest_run(folder / configuration["results_dir"])
+    since = None if is_alive is False else run.since if run else 0.0
     progress = [_progress(job, folder, since, now=now) for job in jobs]
     written = [time for job in jobs for path in (job.log, *job.outputs) if (time := _written(folder / path))]
-    return Sweep(list(_with_estimates(progress, configuration)), since, now - max(written, default=-np.inf))
+    silence = now - max(written, default=-np.inf)
+    return Sweep(list(_with_estimates(progress, configuration)), run, is_alive, silence=silence)
 
 
 def _written(path: Path) -> float | None:
@@ -141,7 +144,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _progress(job: Job, folder: Path, locked_since: float | None, now: float) -> Progress:
+def _progress(job: Job, folder: Path, since: float | None, now: float) -> Progress:
+    """Where a job stands, given when the run that may still be alive started; None if none is."""
     log = folder / job.log
     written = _written(log)
     silence = np.nan if written is None else now - written
@@ -149,14 +153,14 @@ def _progress(job: Job, folder: Path, locked_since: float | None, now: float) ->
         took = _cached(_benchmark, log.with_suffix(".tsv"), default=np.nan)
         return Progress(job, State.DONE, silence, curve=_curve(job, folder), took=took, left=0.0)
     # Snakemake deletes a job's outputs before it makes them again; the log stays until then.
-    of_this_run = written is not None and (locked_since is None or written >= locked_since)
+    of_this_run = written is not None and (since is None or written >= since)
     text = _text(log) if of_this_run else ""
     if not of_this_run or re.search(r"INFO done in .* s$", text.rstrip()):
         return Progress(job, State.WAITING, silence)
     if re.search(r"\d{4}-\d\d-\d\d \S+ ERROR ", text):
         state = State.FAILED
     else:
-        state = State.RUNNING if locked_since is not None and silence < LONGEST_SILENCE else State.STOPPED
+        state = State.RUNNING if since is not None and silence < LONGEST_SILENCE else State.STOPPED
     step, n_steps, remaining = _last_of_bar(text)
     # A training that was resumed does only what the bar still has to do, so the pace is that of the rest.
     took = remaining * n_steps / (n_steps - step) if state is State.RUNNING and step < n_steps else np.nan

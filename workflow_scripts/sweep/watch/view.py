@@ -60,15 +60,16 @@ def status(sweep: Sweep, at_once: int) -> str:
     """In a sentence or two: does it run, and for how long."""
     if not sweep.unfinished:
         return "Finished."
-    if sweep.locked_since is None:
+    idle = sweep.silence > LONGEST_SILENCE
+    since = time.strftime(" since %H:%M", time.localtime(sweep.run.since)) if sweep.run else ""
+    if sweep.is_alive:
+        silent = f" Nothing was written for {_duration(sweep.silence)}." if idle and np.isfinite(sweep.silence) else ""
+        return f"Running{since}.{silent}" + _left(sweep, at_once)
+    if sweep.is_alive is False or (sweep.run is None and idle):
         return "Not running. Start it with its command, and it continues where it stopped." + _left(sweep, at_once)
-    if sweep.silence > LONGEST_SILENCE:
-        return (
-            f"Nothing was written for {_duration(sweep.silence)}, though Snakemake's lock is there. If no snakemake "
-            "runs, it was killed: start it again."
-        )
-    since = time.strftime("%H:%M", time.localtime(sweep.locked_since))
-    return f"Running since {since}." + _left(sweep, at_once)
+    by = f"a run on {sweep.run.host}{since}" if sweep.run else "an unknown run"
+    written = f"{_duration(sweep.silence)} ago" if np.isfinite(sweep.silence) else "never"
+    return f"Made by {by}; whether it lives cannot be told from here. Last written {written}." + _left(sweep, at_once)
 
 
 def _left(sweep: Sweep, at_once: int) -> str:
