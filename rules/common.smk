@@ -226,7 +226,7 @@ def what_there_is():
 
 if IS_MAIN:
     if workflow.is_main_process:
-        stop_on_signals()
+        stop_on_signals(has_jobs=False)
     when_planned(workflow, prepare)
 
 # What a job asks for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks for as
