@@ -29,7 +29,7 @@ rule all:
 
 
 onstart:
-    stop_on_signals()  # Snakemake has just set its own answer to SIGTERM
+    stop_on_signals(has_jobs=True)  # Snakemake has just set its own answer to SIGTERM
     # What `make watch` goes by; given to --configfile, it runs the same sweep again.
     with replacing(f"{RESULTS}/logs/configuration.yaml") as path:
         path.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")

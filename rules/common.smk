@@ -265,7 +265,7 @@ def what_there_is():
 
 if IS_MAIN:
     if workflow.is_main_process:
-        stop_on_signals()
+        stop_on_signals(has_jobs=False)
     when_planned(workflow, prepare)
     plan_lightly(workflow)
 

@@ -118,22 +118,30 @@ def latest_run(results: Path | str) -> tuple[Run | None, bool | None]:
     return run, False if free and run.host == platform.node() else None
 
 
-def stop_on_signals() -> None:
+def stop_on_signals(has_jobs: bool) -> None:
     """Have SIGINT, SIGTERM and SIGHUP end this run and its jobs as Ctrl-C does, and further ones do so faster.
 
     A signal ends the jobs, which keep their states, and leaves Snakemake to clean up after them; a second one kills
     what is left of them. Snakemake by itself waits for all jobs upon SIGTERM, leaves them upon SIGHUP, and a second
     Ctrl-C breaks into its clean-up, which ends in an error about its event loop.
+
+    Args:
+        has_jobs: whether jobs may run; while a run is planned there is nothing to clean up, and it just ends.
     """
     for number in _SIGNALS:
         with suppress(ValueError):  # Snakemake does not run in the main thread
             if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
-                signal.signal(number, _stop)
+                signal.signal(number, _stop if has_jobs else _quit)
 
 
 def was_stopped() -> bool:
     """Whether a signal has stopped this run."""
     return _stopped
+
+
+def _quit(number: int, frame: Any) -> None:
+    os.write(sys.stderr.fileno(), b"Stopped before any job ran.\n")
+    os._exit(1)
 
 
 def _stop(number: int, frame: Any) -> None:
