@@ -127,7 +127,11 @@ def test_rows_of_a_data_frame_are_windows(batches_of_five):
     assert_equal(futures, compare_futures(policy, environment))
 
 
-@pytest.mark.parametrize("windows", [None, 29, {"x": np.arange(29)}, (np.arange(29), np.arange(29)), object()], ids=str)
+@pytest.mark.parametrize(
+    "windows",
+    [None, 29, {"x": np.arange(29)}, (np.arange(29), np.arange(29)), object()],
+    ids=["nothing", "a number", "a dictionary", "a tuple", "an object"],
+)
 def test_what_only_the_callables_understand_is_taken_whole(batches_of_five, windows):
     policy, environment = example(29)
     asked = []
