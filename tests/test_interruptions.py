@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pyarrow.parquet as pq
@@ -24,7 +25,7 @@ CHECKPOINT, TRAINING = (pretrained_table(RESULTS, name, "tiny", 0) for name in (
 # Long enough to be interrupted, and put away often.
 SLOW = {"pretrain": {"n_steps": 1500, "evaluation_interval": 50}}
 ENDLESS = {"pretrain": {"n_steps": 1_000_000, "evaluation_interval": 50}}
-WINDOWS = {f"n_contexts_{name}": 10 for name in ("exact", "monte_carlo", "self_estimate")}
+WINDOWS = {f"n_contexts_{name}": 10 for name in ("exact", "monte_carlo", "rollouts", "self_estimate")}
 MANY = {"sequence": {"n_test": 400_000}, "measure": {"n_repeats": 40_000, **WINDOWS}}
 
 
@@ -39,7 +40,14 @@ def generated(tmp_path_factory):
 
 @pytest.fixture
 def clone(generated, tmp_path):
-    return generated.copy_to(tmp_path)
+    """A sweep with its chains; what a test leaves running is killed."""
+    workspace, started = generated.copy_to(tmp_path), []
+    start = workspace.start
+    workspace.start = lambda *options, **more: started.append(start(*options, **more)) or started[-1]
+    yield workspace
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
