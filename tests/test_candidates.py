@@ -13,7 +13,7 @@ from splithistory.split_history import compare_futures
 from splithistory.task import Task
 from splithistory.theory import theory_of
 from splithistory.training_outcomes import measure_on_ring
-from sweep.summary import cross_objective_table
+from sweep.summary import Judges, cross_objective_table
 
 GOOD_SETS = {"left": [0, 1], "edge": [0, 5], "right": [4, 5]}
 UTILITIES = {"falling": [1, 0.8, 0.6, 0.4, 0.2, 0], "rising": [0, 0.2, 0.4, 0.6, 0.8, 1]}
@@ -221,6 +221,7 @@ def test_the_sweeps_tables_judge_as_identify_does():
             "task": "good2",
             "size": "18k",
             "seed": 0,
+            "windows": "natural",
             "repeat": repeat,
             "estimator": "exact",
             "counterfactual": "split_history",
@@ -234,9 +235,8 @@ def test_the_sweeps_tables_judge_as_identify_does():
         }
         for repeat, each in enumerate(futures)
     )
-    table = cross_objective_table(
-        measured, {name: Task(name, np.isin(range(8), good)) for name, good in tasks.items()}
-    ).set_index("evaluated_task")
+    judges = Judges.of({name: Task(name, np.isin(range(8), good)) for name, good in tasks.items()}, recurrence)
+    table = cross_objective_table(measured, judges).set_index("evaluated_task")
     found = identify(futures, tasks)
     for row in found.rows:
         judged = table.loc[row.name]

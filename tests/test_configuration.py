@@ -412,7 +412,7 @@ def test_the_studys_sweep_has_the_settings_of_the_published_one():
         for task in study["sweep"]["tasks"]:
             settings, was = finetune_settings(study, size, task), finetune_settings(published, size, task)
             # It was made when there was one way to reinforce, and chance answered all rollouts or none.
-            was["successes"] = "sampled"
+            was |= {"windows": "natural", "rollout_length": 40, "successes": "sampled", "failure_weight": 0.0}
             was["maintenance"] = {
                 "random_fraction": 0,
                 **{key: was["maintenance"][key] for key in MAINTENANCE if key in was["maintenance"]},

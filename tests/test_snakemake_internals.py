@@ -7,7 +7,15 @@ import pytest
 
 from conftest import ROOT
 from sweep import snakemake_internals
-from sweep.snakemake_internals import CHECKED, is_batched, lacks_record, limit_memory, uses_conda, when_planned
+from sweep.snakemake_internals import (
+    CHECKED,
+    is_batched,
+    lacks_record,
+    limit_memory,
+    plan_lightly,
+    uses_conda,
+    when_planned,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +28,7 @@ CALLS = {
     "batch": (lambda workflow: is_batched(workflow), False),
     "limit memory": (lambda workflow: limit_memory(workflow, 1000), None),
     "conda": (lambda workflow: uses_conda(workflow), False),
+    "light plan": (lambda workflow: plan_lightly(workflow), None),
     "records": (lambda workflow: lacks_record(workflow, __file__), False),
 }
 

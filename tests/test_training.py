@@ -318,7 +318,7 @@ def test_without_maintenance_only_successes_are_reinforced(monkeypatch):
     monkeypatch.setattr(reinforcement, "ScheduledAdamW", Recorder)
     Recorder.made = []
     finetuned(**changes)
-    assert [len(optimizer.steps) for optimizer in Recorder.made] == [3]
+    assert [len(optimizer.steps) for optimizer in Recorder.made] == [3, 0]
 
 
 @pytest.mark.parametrize("successes", ["sampled", "expected", "every"])

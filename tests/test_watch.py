@@ -308,7 +308,7 @@ def test_watching_takes_the_configuration_that_is_named(tmp_path):
     [
         ((), "no sweep was started"),
         (("--configfile", "missing.yaml"), "missing.yaml: No such file"),
-        (("--configfile", ROOT / "README.md"), "README.md: not a configuration file"),
+        (("--configfile", ROOT / "README.md"), "README.md, line 10: not YAML"),
         (("--configfile", ROOT / "envs" / "train.yaml"), "channels is not a known key"),
     ],
 )

@@ -166,6 +166,7 @@ def plan_lightly(workflow: Any) -> None:
     outputs, where no rule has such a folder; it inspects the same functions for each job; and a dry-run that is to say
     nothing words and schedules every job nevertheless.
     """
+    output = workflow.output_settings
     from snakemake import rules
     from snakemake.dag import DAG
     from snakemake.io import _IOFile, is_flagged
@@ -189,7 +190,6 @@ def plan_lightly(workflow: Any) -> None:
     DAG.check_directory_outputs = check_directory_outputs
     _IOFile.is_storage = property(lambda path: bool(getattr(path._file, "flags", {}).get("storage_object")))
     rules.get_function_params = cache(rules.get_function_params)
-    output = workflow.output_settings
     if output.dryrun and output.quiet and Quietness.ALL in output.quiet:
         output.quiet = {Quietness.RULES, Quietness.PROGRESS}  # for which it ends with the numbers of jobs
 
