@@ -12,7 +12,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Workspace, in_background, wait_until
+from conftest import ROOT, Workspace, in_background, wait_until
 from sweep.files import replacing
 from sweep.layout import pretrained_table, sequence_table
 from sweep.locks import alone
@@ -20,6 +20,7 @@ from sweep.runs import latest_run, note
 
 pytestmark = [pytest.mark.interruptions, pytest.mark.xdist_group("interruptions")]
 
+WITH_SWEEP = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
 RESULTS = "results/tiny"
 CHECKPOINT, TRAINING = (pretrained_table(RESULTS, name, "tiny", 0) for name in ("checkpoint", "training"))
 # Long enough to be interrupted, and put away often.
@@ -222,7 +223,7 @@ def test_a_spoilt_note_is_as_none(tmp_path, spoilt):
         path.write_bytes(spoilt)
     assert latest_run(tmp_path) == (None, None)
     code = "import sys; from sweep.runs import hold; print(hold(sys.argv[1], ['mine.yaml']))"
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, env=WITH_SWEEP)
     assert (done.stdout, done.stderr) == ("True\n", "")
     run, lives = latest_run(tmp_path)
     assert (run.configuration, run.ended, lives) == (["mine.yaml"], True, False)
@@ -244,7 +245,7 @@ def test_only_one_process_at_a_time_is_in_a_block(tmp_path):
     counter.write_text("0")
     command = [sys.executable, "-c", HOLDER, tmp_path / "job.lock", counter]
     with alone(tmp_path / "job.lock", lambda: None):
-        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(5)]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=WITH_SWEEP) for _ in range(5)]
         assert all(process.stdout.readline() == "waiting\n" for process in processes)
         assert counter.read_text() == "0"
     assert [process.wait(60) for process in processes] == [0] * 5

@@ -75,7 +75,7 @@ def test_rollouts_go_on_from_their_state():
 
 @pytest.mark.parametrize("action_tokens", ["all", "odd"])
 def test_a_policy_is_rolled_out_at_temperature_0_and_answered_by_the_environment(action_tokens):
-    starts = draw_windows(CHAINS, 50, T, rng=np.random.default_rng(3), target_parity=1).contexts
+    starts = draw_windows(CHAINS, 5, T, rng=np.random.default_rng(3), target_parity=1).contexts
     certain = Recurrence(0.0)
     windows = rolled_out(
         POLICY, starts, certain, action_tokens=action_tokens, n_answers=12, rng=np.random.default_rng(0)
