@@ -74,7 +74,7 @@ def main(arguments: argparse.Namespace) -> None:
         templates = finished_templates(Path(folder)) if len(steps) > 1 else None
         print(f"{'policies':>8}  {'step':<18}{'wall s':>9}{'CPU s':>9}{'GB':>8}", flush=True)
         for n_seeds in arguments.seeds:
-            measure(Path(folder, str(n_seeds)), n_seeds, steps, pseudocount=templates)
+            measure(Path(folder, str(n_seeds)), n_seeds, steps, templates=templates)
 
 
 def measure(folder: Path, n_seeds: int, steps: Sequence[str], templates: Templates | None) -> None:
