@@ -32,11 +32,11 @@ class MeasureSettings:
     Attributes:
         seed: of the windows, of the sampled outcomes and of the bootstrap.
         n_repeats: measurements, each on fresh windows.
-        n_contexts_exact: windows a repeat of the exact estimator.
-        n_contexts_monte_carlo: windows a repeat of the Monte Carlo estimator.
-        n_contexts_rollouts: windows a repeat that the policy's own rollouts come to.
+        n_contexts_exact: windows per repeat of the exact estimator.
+        n_contexts_monte_carlo: windows per repeat of the Monte Carlo estimator.
+        n_contexts_rollouts: windows per repeat that the policy's own rollouts come to.
         rollout_length: answers before such a window.
-        n_contexts_self_estimate: windows a repeat of the policies' self-estimates.
+        n_contexts_self_estimate: windows per repeat of the policies' self-estimates.
         n_contexts_differential: windows of the differential measures, which are taken once.
         n_bootstrap: times that the windows are drawn anew.
         do_nothing_token: the answer that stands for doing nothing.
@@ -55,7 +55,7 @@ class MeasureSettings:
 
     @property
     def n_contexts_a_repeat(self) -> int:
-        """Fresh windows a repeat, which all estimates share."""
+        """Fresh windows per repeat, which all estimates share."""
         estimates = (self.n_contexts_exact, self.n_contexts_monte_carlo, self.n_contexts_self_estimate)
         return max(*estimates, self.n_contexts_rollouts)
 
