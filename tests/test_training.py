@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare
+from scipy.stats import chisquare, entropy
 from torch import nn
 from torch.nn import functional as F
 
@@ -24,8 +24,9 @@ from splithistory.model import Architecture
 from splithistory.optimizer import Schedule, ScheduledAdamW, share_of_peak
 from splithistory.pretraining import evaluate, pretrain
 from splithistory.reinforcement import Evaluation, FinetuneSettings, Reward, finetune, sample_actions
-from splithistory.sequence import Chains, Windows
+from splithistory.sequence import Chains, Windows, one_window_a_chain
 from splithistory.training_state import UNOBSERVED
+from sweep.schemas.finetune import REINFORCEMENT
 from sweep.snapshots import FileSnapshots
 
 TINY = Architecture(d_model=8, n_layers=2, n_heads=2, d_ff=8, context_length=20)
@@ -433,10 +434,24 @@ def test_with_odd_tokens_no_even_one_is_sampled_or_answered(one_step):
 def test_reinforcement_reports_at_every_interval_and_at_the_last_step():
     policy, rows = finetuned()
     assert [row["step"] for row in rows] == [2, 4, 5]
-    columns = {"sampled_success_rate", "success_rate", "reinforcement_loss", "maintenance_loss", "natural_loss"}
-    assert all(row.keys() == {"step"} | columns for row in rows)
-    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    assert all(row.keys() == REINFORCEMENT.columns.keys() for row in rows)
+    assert all(np.isfinite(value).all() for row in rows for value in row.values())
     assert not policy.training
+
+
+def test_reinforcement_reports_the_futures_of_the_policy_on_one_window_a_validation_chain():
+    policy, rows = finetuned()
+    windows = one_window_a_chain(VALIDATION, TINY.context_length, np.random.default_rng(0), target_parity=1).contexts
+    outcomes = RECURRENCE.outcome_probabilities(windows)  # (n, 16, 8)
+    answers = best_actions(policy, windows, "all")
+    future = np.mean([outcome[answer] for outcome, answer in zip(outcomes, answers, strict=True)], axis=0)
+    split = np.array([outcomes[:, answer].mean(axis=0) for answer in answers])  # (n, 8) F'|x''
+    last = rows[-1]
+    assert last["outcome_distribution"] == pytest.approx(future)
+    assert last["counterfactual_distribution"] == pytest.approx(split.mean(axis=0))
+    assert last["op"] == pytest.approx(entropy(split, axis=1).mean() - entropy(future))
+    assert last["imp"] == pytest.approx(entropy(np.broadcast_to(future, split.shape), split, axis=1).mean())
+    assert last["success_rate"] == pytest.approx(future @ REWARD.utility)
 
 
 def test_a_seed_makes_one_reinforced_policy():

@@ -14,8 +14,9 @@ from splithistory.pretraining import evaluate
 from splithistory.rollouts import Rollouts
 from splithistory.seeding import Stream, stream_rng
 from splithistory.sequence import Chains, Tokens, Windows, draw_windows, one_window_a_chain, shifted
+from splithistory.split_history import compare_futures
 from splithistory.successes import WAYS, Answers, failures
-from splithistory.training_state import UNOBSERVED, Observer, TrainingState
+from splithistory.training_state import UNOBSERVED, Observer, Row, TrainingState
 
 with needs_extra("torch"):
     import torch
@@ -109,7 +110,7 @@ def finetune(
     chains: Chains,
     seed: int,
     observer: Observer = UNOBSERVED,
-) -> tuple[Policy, list[dict[str, float]]]:
+) -> tuple[Policy, list[Row]]:
     """Reinforce a pretrained policy on a task, in place.
 
     Each step takes windows that end just before an odd position, samples an action a for each at temperature 1 and an
@@ -227,17 +228,18 @@ class Evaluation:
         )
         self.reward, self.action_tokens = reward, action_tokens
 
-    def __call__(self, policy: Policy) -> dict[str, float]:
+    def __call__(self, policy: Policy) -> Row:
         """Evaluate a policy, with dropout off.
 
         Returns:
-            ``success_rate``, the mean utility at temperature 0, the noise summed out; ``maintenance_loss``, the
-            cross-entropy in nats of outcomes after actions sampled at temperature 1; ``natural_loss``, that of even
-            positions of untouched chains.
+            ``success_rate``, the mean utility at temperature 0, the noise summed out, and of the same windows ``op``
+            and ``imp`` in nats, F as ``outcome_distribution`` and the mean of F'|x'' as ``counterfactual_distribution``;
+            ``maintenance_loss``, the cross-entropy in nats of outcomes after actions sampled at temperature 1;
+            ``natural_loss``, that of even positions of untouched chains.
         """
         contexts = self.before_action.contexts
         logits = mask_logits(predict(policy, contexts), self.action_tokens)  # (n, 16)
-        success = np.take_along_axis(self.reward.expected(contexts), likeliest(logits)[:, None], axis=1)  # (n, 1)
+        futures = compare_futures(likeliest(logits), self.reward.environment.outcome_probabilities(contexts))
 
         rng = np.random.default_rng(0)
         with torch.random.fork_rng(devices=[]):
@@ -245,7 +247,11 @@ class Evaluation:
             sampled = sample_actions(logits.cpu())
         rollouts = Windows(shifted(contexts, sampled), self.reward.environment.sample(contexts, rng, sampled))
         return {
-            "success_rate": float(success.mean()),
+            "success_rate": float(futures.outcome_distribution @ self.reward.utility),
+            "op": futures.op,
+            "imp": futures.imp,
+            "outcome_distribution": futures.outcome_distribution.tolist(),
+            "counterfactual_distribution": futures.counterfactual_distribution.tolist(),
             "maintenance_loss": evaluate(policy, rollouts)[0],
             "natural_loss": evaluate(policy, self.before_outcome)[0],
         }

@@ -1,6 +1,5 @@
 """Everything that a training step changes, to be put away and taken up again: bit for bit the same training."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.rollouts import Rollouts
 
 State = dict[str, Any]
+Row = dict[str, float | list[float]]  # of an evaluation
 
 
 class DivergedError(ArithmeticError):
@@ -70,7 +70,7 @@ class TrainingState:
         self._rng, self._observer, self._rollouts = rng, observer, rollouts
         self._on_cuda = next(policy.parameters()).is_cuda
         self.step = 0
-        self.rows: list[dict[str, float]] = []
+        self.rows: list[Row] = []
         if (state := observer.latest(self._check)) is not None:
             self._restore(state)
 
@@ -78,20 +78,20 @@ class TrainingState:
         """Numbers of the steps from the next one to the last."""
         return iter(self._observer.steps(range(self.step + 1, self._schedule.n_steps + 1)))
 
-    def require_finite(self, step: int, **losses: float) -> None:
+    def require_finite(self, step: int, **numbers: float | list[float]) -> None:
         """Stop a training that diverges.
 
         Args:
-            step: after which the losses were found.
-            losses: by their names.
+            step: after which the numbers were found.
+            numbers: losses and what else there is, by name.
 
         Raises:
-            DivergedError: if a loss is infinite or NaN.
+            DivergedError: if any is infinite or NaN.
         """
-        if diverged := [f"{name} is {loss}" for name, loss in losses.items() if not math.isfinite(loss)]:
+        if diverged := [f"{name} is {found}" for name, found in numbers.items() if not np.isfinite(found).all()]:
             raise DivergedError(f"the training diverged by step {step}: {', '.join(diverged)}")
 
-    def record(self, step: int, row: Mapping[str, float]) -> None:
+    def record(self, step: int, row: Mapping[str, float | list[float]]) -> None:
         """Note the evaluation after a step and put the state away.
 
         Raises:
@@ -131,7 +131,7 @@ class TrainingState:
         evaluated = [earlier for earlier in range(1, step + 1) if self._schedule.is_evaluated(earlier)]
         if [row["step"] for row in state["rows"]] != evaluated:
             raise ValueError(f"its rows are not those of the evaluations up to step {step}")
-        if not all(math.isfinite(value) for row in state["rows"] for value in row.values()):
+        if not all(np.isfinite(value).all() for row in state["rows"] for value in row.values()):
             raise ValueError("its rows are not all finite numbers")
         if any(optimizer["n_steps"] != step for optimizer in state["optimizers"]):
             raise ValueError(f"its optimizers have not taken {step} steps")
