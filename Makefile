@@ -7,7 +7,7 @@
 # make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
 # make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
 # make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
-# make publish  copy what is published of the study's sweep to docs/replication, and of the experiments beside it
+# make publish  copy what is published of the study's sweep to docs/sweeps/study, and of the experiments beside it
 # make docs     the documentation as a site, build/docs/index.html
 # make reference  the pages on the configuration and the claims, from the schema and the catalogue
 # make lock     the lists of versions in envs/, from pyproject.toml; make lock UPGRADE=--upgrade takes the newest
@@ -76,7 +76,7 @@ results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
 publish: setup
-	$(SWEEP) publish --configfile config/study.yaml --folder docs/replication
+	$(SWEEP) publish --configfile config/study.yaml --folder docs/sweeps/study
 	$(foreach name,$(EXPERIMENTS),$(SWEEP) publish --configfile $(call files_of,$(name)) \
 		--folder docs/experiments/$(name) --tables-only && ) true
 

@@ -401,7 +401,7 @@ MAINTENANCE = BASE["finetune"]["maintenance"].keys()
 
 def test_the_studys_sweep_has_the_settings_of_the_published_one():
     study = merged_with((ROOT / "config/study.yaml").read_text(encoding="utf-8"))
-    published = yaml.safe_load((ROOT / "docs/replication/configuration.yaml").read_text(encoding="utf-8"))
+    published = yaml.safe_load((ROOT / "docs/sweeps/study/configuration.yaml").read_text(encoding="utf-8"))
     published["finetune"]["chance_exponent"] = 0  # it was made when all tasks were trained for as many steps
     assert study["sweep"] == published["sweep"]
     # It was made when there was one environment.

@@ -177,7 +177,7 @@ def test_what_policies_learn_is_as_their_table_has_it():
     page = (ROOT / "docs" / "tuning.md").read_text()
     _, _, section = page.partition("## What policies learn")
     section = section.partition("\n## ")[0]
-    published = pd.read_csv(ROOT / "docs/replication/summary/policies.csv")
+    published = pd.read_csv(ROOT / "docs/sweeps/study/summary/policies.csv")
     sampled = published.groupby(["task", "size"])["success_rate"].mean()
     rows = [
         f"| {task} | {size} | {sampled[task, size]:.3f} | {of['success_rate'].mean():.3f} | {of['op'].mean():.3f} | "
@@ -198,7 +198,7 @@ def test_what_policies_learn_is_as_their_table_has_it():
 
 def test_the_readme_says_what_policies_learn():
     by_size = POLICIES[POLICIES["task"] == "good2"].groupby("size")["success_rate"].mean()
-    published = pd.read_csv(ROOT / "docs/replication/summary/policies.csv")
+    published = pd.read_csv(ROOT / "docs/sweeps/study/summary/policies.csv")
     sampled = published[published["task"] == "good2"].groupby("size")["success_rate"].mean()
     said = " ".join(README.split())
     assert f"succeed in {by_size.min():.3f} to {by_size.max():.3f} of windows" in said
@@ -302,7 +302,7 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
     assert len([line for line in example.splitlines() if line and not line.startswith("import")]) == 10
     names = {"pd": pd}
     exec(example, names)
-    policies = pd.read_parquet(ROOT / "docs/replication/summary/policies.parquet")
+    policies = pd.read_parquet(ROOT / "docs/sweeps/study/summary/policies.parquet")
     # Tables published before there were graded tasks hold the good sets alone.
     policies = policies.assign(
         utility=[good_mask(good, 8) for good in policies["good_set"]], chance=policies["n_good"] / 8
@@ -316,7 +316,7 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
 
 
 def test_the_scorecard_says_what_the_published_claims_table_does():
-    claims = pd.read_csv(ROOT / "docs/replication/summary/claims.csv")
+    claims = pd.read_csv(ROOT / "docs/sweeps/study/summary/claims.csv")
     rows = re.findall(r"^\| (\d+) \| .+ \| (.+) \| (.+) \|$", README, re.MULTILINE)
     assert [int(number) for number, *_ in rows] == sorted(claims["claim"].unique())
     for number, here, said in rows:
@@ -332,7 +332,7 @@ def test_the_scorecard_says_what_the_published_claims_table_does():
 def test_the_readme_counts_identified_policies_as_the_tables_do():
     (header,) = re.findall(r"^\| *\| told right by Op .+\n\|[-|]+\n((?:\|.+\n)+)", README, re.MULTILINE)
     shown = [[cell.strip() for cell in row.strip("|").split("|")] for row in header.splitlines()]
-    for folder, (_, *cells) in zip(["replication", "experiments/held_out"], shown, strict=True):
+    for folder, (_, *cells) in zip(["sweeps/study", "experiments/held_out"], shown, strict=True):
         rows = pd.read_parquet(ROOT / "docs" / folder / "summary/identification.parquet")
         by_measure = [rows[rows["measure"] == measure] for measure in ("op", "imp")]
         hits = [of["correct"] for of in by_measure] + [of["true_set_rank"] == 1 for of in by_measure]
@@ -364,7 +364,7 @@ def verdicts_text(verdicts):
 
 def test_the_tutorial_answers_as_the_workflow_does_on_any_sweep(capsys, finished):
     def of_the_tiny_sweep(example):
-        return example.replace("docs/replication", finished.results.as_posix()).replace("51k", "tiny2")
+        return example.replace("docs/sweeps/study", finished.results.as_posix()).replace("51k", "tiny2")
 
     *_, names = printed(TUTORIAL, capsys, of_the_tiny_sweep)
     keys = ["task", "size", "seed"]
@@ -381,7 +381,7 @@ def test_the_gallery_shows_every_figure_with_two_sentences():
     assert sorted(entries) == sorted(figure_names(["good2", "good4", "good6"]))
     for name, entry in entries.items():
         ((alternative, path),) = re.findall(r"!\[(.+)\]\((.+)\)", entry)
-        assert path == f"replication/figures/{name}.svg"
+        assert path == f"sweeps/study/figures/{name}.svg"
         assert len(alternative) > 10
         text = entry.partition(f"({path})")[2].strip()
         assert len(re.findall(r"[^.]\.(?=\s+[A-Z0-9]|$)", text)) >= 2, name
