@@ -107,6 +107,15 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
             "{imp_self:.3f} | {natural_loss:.2f}",
         ),
         (
+            "rollouts",
+            "## Rollouts",
+            "{size} | {task} | {action_tokens} | {pretrain_dropout:g} | {learning_rate:g} / "
+            "{maintenance_learning_rate:g} | {n_own} + {n_random} + {n_natural} | {core_seconds:.0f} | "
+            "{success_rate:.3f} | {success_rate_rollouts:.3f} | {success_rate_counterfactual_rollouts:.3f} | "
+            "{op_rollouts:.3f} | {op_predicted_rollouts:.3f} | {imp_rollouts:.3f} | {imp_minimum_rollouts:.3f} | "
+            "{natural_loss:.2f}",
+        ),
+        (
             "steps",
             "## Steps",
             "{size} | {task} | {seed} | {pretrain_n_steps:,} | {n_steps:,} | {learning_rate:g} / "
