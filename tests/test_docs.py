@@ -210,6 +210,15 @@ def test_the_readme_says_what_policies_learn():
     assert f"Op identifies all {POLICIES['identified_by_op'].sum()} " in said
 
 
+def test_what_is_said_of_rollouts_is_what_their_trials_show():
+    trials = pd.read_csv(ROOT / "docs/tuning/rollouts.csv")
+    chance = trials["task"].map({"good2": 0.25, "good4": 0.5, "good6": 0.75})
+    off = (trials["success_rate_counterfactual_rollouts"] - chance).abs().max()
+    below = (trials["op_rollouts"] < trials["op_predicted_rollouts"]).sum()
+    said = " ".join((ROOT / "docs/tuning.md").read_text().split())
+    assert f"within {off:.3f} of chance, and {below} of {len(trials)} policies lie below theory" in said
+
+
 def test_favouritism_follows_the_circle_of_logarithms():
     """How far the logarithms of an outcome's two residues lie from those of 3 and 7, which fail."""
     logarithm = {pow(3, power, 17): power for power in range(16)}
