@@ -8,6 +8,7 @@ import pyarrow as pa
 from sweep.schemas.columns import (
     LOG_16,
     ROUNDING,
+    SUCCESS_RATE,
     Column,
     Schema,
     count,
@@ -31,7 +32,6 @@ from sweep.schemas.measure import (
     MEASURES,
     MEG_ANY,
     OFF_ALPHABET_RATE,
-    SUCCESS_RATE,
     WINDOWS,
 )
 from sweep.schemas.pretrain import PRETRAINING
