@@ -13,6 +13,8 @@ rule summarize:
         counterfactuals=table(SUMMARIZE, "counterfactuals"),
         identification=table(SUMMARIZE, "identification"),
         goal_directedness=table(SUMMARIZE, "goal_directedness"),
+        along_training=table(SUMMARIZE, "along_training"),
+        first_identified=table(SUMMARIZE, "first_identified"),
         actions=table(SUMMARIZE, "actions"),
         training=table(SUMMARIZE, "training"),
         differential=table(SUMMARIZE, "differential"),

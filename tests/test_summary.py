@@ -12,6 +12,7 @@ from splithistory.information import binary_kl_divergence
 from splithistory.task import Task, good_mask
 from splithistory.theory import rate_function
 from sweep.claims.judging import claims_table
+from sweep.identification import goal_directedness_table, identification_table
 from sweep.provenance import provenance
 from sweep.schemas.summary import SUMMARY
 from sweep.summary import (
@@ -21,8 +22,6 @@ from sweep.summary import (
     counterfactuals_table,
     cross_objective_table,
     fits_table,
-    goal_directedness_table,
-    identification_table,
     policies_table,
     windows_table,
 )

@@ -13,6 +13,12 @@ from splithistory.task import Task
 from sweep import script
 from sweep.canonical_json import configuration_hash
 from sweep.claims.judging import claims_table
+from sweep.identification import (
+    along_training_table,
+    first_identified_table,
+    goal_directedness_table,
+    identification_table,
+)
 from sweep.layout import MODEL, Table, keys_of, pretrained_table, summary_table
 from sweep.provenance import made_otherwise, metadata_of, read_metadata, refuse
 from sweep.schemas.measure import GENERATOR
@@ -25,8 +31,6 @@ from sweep.summary import (
     counterfactuals_table,
     cross_objective_table,
     fits_table,
-    goal_directedness_table,
-    identification_table,
     policies_table,
     windows_table,
 )
@@ -58,10 +62,12 @@ def main(arguments: argparse.Namespace) -> None:
         "goal_directedness": goal_directedness_table(
             cross_objective, finetuned["measured"], identification, judges=judges
         ),
+        "along_training": along_training_table(finetuned["training"], judges),
         "actions": actions_table(finetuned["actions"]),
         "training": both_stages_table(pretrained["training"], finetuned["training"]),
         "differential": both_stages_table(pretrained["differential"], finetuned["differential"]),
     }
+    summary["first_identified"] = first_identified_table(summary["along_training"])
     summary["fits"] = fits_table(summary["policies"])
     generator = read_table(summary_table(results, "generator"), GENERATOR).to_pandas()
     summary["claims"] = claims_table(summary | {"generator": generator})

@@ -33,6 +33,8 @@ _JUDGED = {
     "meg": replace(MEG, nullable=True),  # missing for Monte Carlo
 }
 _VERDICT = text("replicated", "not replicated", "inconclusive")
+_MEASURE = text("op", "imp", "meg", "success_rate")
+_GAINED = number(high=1 + 1e-9)  # below 0 where a policy does worse than by chance
 _COLUMNS = {
     "policies": {
         "task": text(),
@@ -104,13 +106,32 @@ _COLUMNS = {
     },
     "goal_directedness": {
         **_POLICY,
-        "measure": text("op", "imp", "meg", "success_rate"),
+        "measure": _MEASURE,
         "meg_task": MEG,
         "beta": number(),
         "meg_any": MEG,
         "identified_task": text(nullable=True),
         "correct": TRUTH,
         "true_set_rank": integer(1, nullable=True),
+    },
+    "along_training": {
+        **_POLICY,
+        "step": integer(1),
+        "measure": _MEASURE,
+        "success_rate": RATE,
+        "gained": _GAINED,
+        "value": number(-LOG_8),
+        "predicted": number(-1e-9, nullable=True),
+        "identified_task": text(nullable=True),
+        "correct": TRUTH,
+        "true_set_rank": integer(1, nullable=True),
+    },
+    "first_identified": {
+        **_POLICY,
+        "measure": _MEASURE,
+        "step": integer(1, nullable=True),
+        "success_rate": replace(RATE, nullable=True),
+        "gained": replace(_GAINED, nullable=True),
     },
     "actions": {**_POLICY, "action": integer(0, 15), "weight": RATE, "outcome_distribution": DISTRIBUTION},
     "training": {
