@@ -531,7 +531,7 @@ def test_courses_of_op_are_marked_where_it_begins_to_identify_the_task(tables, s
 @pytest.mark.parametrize(
     ("op", "success", "title"),
     [
-        ({}, {}, "Op identifies tasks as early in training as success alone does"),
+        ({}, {}, "On balance, Op identifies tasks as early in training as success alone does"),
         ({}, {"good2", "good4"}, "In most policies Op identifies the task earlier in training than success alone does"),
         ({"good2", "good4"}, {}, "In most policies Op identifies the task later in training than success alone does"),
         (
@@ -539,7 +539,7 @@ def test_courses_of_op_are_marked_where_it_begins_to_identify_the_task(tables, s
             {},
             "Op identifies the task later in training than success alone does more often than earlier",
         ),
-        ({"good2"}, {"good4"}, "Op identifies tasks as early in training as success alone does"),
+        ({"good2"}, {"good4"}, "On balance, Op identifies tasks as early in training as success alone does"),
         (
             set(TASKS),
             set(TASKS),
@@ -569,7 +569,9 @@ def test_own_rollouts_are_drawn_against_natural_windows(tables, style):
     assert captioned.title == (
         "Most policies have less success and Op but more Imp where their own answers lead than on natural windows"
     )
-    changes = r"success by −[\d.]+ to −[\d.]+ \(down for 48\), Op by .* nats \(down for 48\) and Imp by .* \(down for 0\)"
+    changes = (
+        r"success by −[\d.]+ to −[\d.]+ \(down for 48\), Op by .* nats \(down for 48\) and Imp by .* \(down for 0\)"
+    )
     assert re.search(changes, captioned.caption)
     alike = tables["windows"].query("windows == 'natural'")
     alike = pd.concat([alike, alike.assign(windows="rollouts")])

@@ -125,6 +125,6 @@ def _finding(first: pd.DataFrame, score_name: str) -> str:
         when = "earlier" if earlier > most else "later"
         return f"In most policies Op identifies the task {when} in training than {score_name} alone does"
     if earlier == later:
-        return f"Op identifies tasks as early in training as {score_name} alone does"
+        return f"On balance, Op identifies tasks as early in training as {score_name} alone does"
     when, other = ("earlier", "later") if earlier > later else ("later", "earlier")
     return f"Op identifies the task {when} in training than {score_name} alone does more often than {other}"

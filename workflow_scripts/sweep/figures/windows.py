@@ -43,11 +43,11 @@ def rollouts_vs_natural(tables: Mapping[str, pd.DataFrame], style: FigureStyle) 
     )
     caption = (
         "What is measured where the policies' own answers lead, against the same on natural windows, "
-        f"{count_text(shown)}, each judged by its own task. {POINTS_TEXT} Rollouts begin with natural windows and go on "
-        "with the policy's answers at temperature 0 at odd positions and the recurrence's at even ones. Dashed: y = x. "
-        f"From natural windows to rollouts {f'changes are: {numbers}' if numbers else 'nothing is defined'}. "
-        "The noise of outcomes is summed out. The fewer windows are measured, the more is Imp too high, and there may be "
-        "fewer of rollouts. "
+        f"{count_text(shown)}, each judged by its own task. {POINTS_TEXT} Rollouts begin with natural windows and go "
+        "on with the policy's answers at temperature 0 at odd positions and the recurrence's at even ones. Dashed: "
+        f"y = x. From natural windows to rollouts {f'changes are: {numbers}' if numbers else 'nothing is defined'}. "
+        "The noise of outcomes is summed out. The fewer windows are measured, the more is Imp too high, and there may "
+        "be fewer of rollouts. "
         f"{left_out_text(policies, shown, 'where a measure is undefined')}"
     )
     return captioned(figure, _finding(changes), caption)
