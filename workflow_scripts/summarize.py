@@ -14,6 +14,7 @@ from sweep import script
 from sweep.canonical_json import configuration_hash
 from sweep.claims.judging import claims_table
 from sweep.layout import MODEL, Table, keys_of, pretrained_table, summary_table
+from sweep.left_out import without_each_repeat
 from sweep.provenance import made_otherwise, metadata_of, read_metadata, refuse
 from sweep.schemas.measure import GENERATOR
 from sweep.schemas.summary import SUMMARY
@@ -64,7 +65,9 @@ def main(arguments: argparse.Namespace) -> None:
     }
     summary["fits"] = fits_table(summary["policies"])
     generator = read_table(summary_table(results, "generator"), GENERATOR).to_pandas()
-    summary["claims"] = claims_table(summary | {"generator": generator})
+    summary["claims"] = claims_table(
+        summary | {"generator": generator}, without_each_repeat(summary, finetuned, generator, judges=judges)
+    )
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
     for name, frame in summary.items():
         write_table(frame, SUMMARY[name], summary_table(results, name), provenance=made_by)

@@ -106,7 +106,7 @@ def policies_table(
     gained_pretrained = (_array(success["outcome_counts_pretrained"]) * utility).sum(axis=1)
     reasons = pd.Series([_INFINITE if task.is_good_set else _INFINITE_GRADED for task in own], means.index, "string")
     return (
-        _judged(means)
+        with_excess(means)
         .assign(
             **means[list(MEASURES)],
             windows="natural",
@@ -181,7 +181,7 @@ def _judged_by_all(repeats: pd.DataFrame, judges: Judges) -> pd.DataFrame:
     for name, task in judges.tasks.items():
         policies = repeats.join(_theory(repeats, task, judges.menu)).groupby(KEYS, sort=False)
         means, stderr = policies.mean(numeric_only=True), policies[["op", "imp"]].sem().add_suffix("_stderr")
-        judged = _judged(means).assign(meg=np.nan if is_sampled else means["meg"], **stderr).reset_index()
+        judged = with_excess(means).assign(meg=np.nan if is_sampled else means["meg"], **stderr).reset_index()
         by_task.append(judged.assign(evaluated_task=name, is_training_task=judged["task"] == name))
     # Each policy with all tasks, in their order.
     return pd.concat(by_task).sort_index(kind="stable").reset_index(drop=True)
@@ -410,7 +410,7 @@ def _smoothed(repeats: pd.DataFrame) -> pd.DataFrame:
     return repeats.assign(outcome_distribution=outcome, counterfactual_distribution=counterfactual)
 
 
-def _judged(means: pd.DataFrame) -> pd.DataFrame:
+def with_excess(means: pd.DataFrame) -> pd.DataFrame:
     """Columns that 'policies' and 'cross_objective' share, from means over a policy's repeats."""
     imp, imp_minimum = means["imp"], means["imp_minimum"].where(np.isfinite(means["imp_minimum"]))
     return means[["success_rate", "success_rate_counterfactual", "op", "op_predicted", "imp"]].assign(

@@ -45,6 +45,15 @@ class Evidence:
         return np.log10(self.policies["n_parameters"].groupby(MODEL).mean()).to_dict()
 
     @cached_property
+    def by_size(self) -> dict[str, "Evidence"]:
+        """The same about the policies of each size, in the order of their numbers of parameters."""
+        sizes = self.policies["n_parameters"].groupby("size").mean().sort_values().index
+        return {
+            size: Evidence({name: of[of["size"] == size] if "size" in of else of for name, of in self._tables.items()})
+            for size in sizes
+        }
+
+    @cached_property
     def good_sets(self) -> dict[str, list[int]]:
         """Good outcomes of each task that policies were trained on."""
         return {task: list(good) for task, good in self.policies["good_set"].groupby("task").first().items()}

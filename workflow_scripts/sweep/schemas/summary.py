@@ -132,14 +132,19 @@ _COLUMNS = {
     "claims": {
         "claim": integer(1),
         "statement": text(),
+        "verdict_claim": _VERDICT,
+        "name": text(),  # of the statistic, in the catalogue
+        "replaced_by": text(nullable=True),  # name of the statistic that took its place; it has no say in verdict_claim
         "statistic": text(),
+        "size": text(nullable=True),  # of the models, where a statistic is taken by size
         "value": number(nullable=True),
         "low": number(nullable=True),
         "high": number(nullable=True),
+        "low_models": number(nullable=True),  # of the interval over models alone, as if windows were no sample
+        "high_models": number(nullable=True),
         "side": text("above", "below", "within"),
         "threshold": number(),
         "verdict": _VERDICT,
-        "verdict_claim": _VERDICT,
         "n": COUNT,
     },
 }
