@@ -196,29 +196,24 @@ def _difference_of_slopes(evidence: Evidence) -> Estimate:
 
 
 def _generators_success(evidence: Evidence) -> pd.Series:
-    """Success under the generator's F' per policy: it knows no task, so this is what the sequence's frequencies make.
-
-    Empty if there is no generator.
-    """
-    futures = evidence.generator["counterfactual_distribution"].dropna()
-    policies = evidence.policies
+    """Success under the generator's F' per policy: it knows no task, so this is what the sequence's frequencies make."""
+    futures, policies = evidence.generator["counterfactual_distribution"].dropna(), evidence.policies.index
     if futures.empty:
-        return policies["chance"].iloc[:0]
+        return pd.Series(np.nan, policies)
     future = np.mean(np.stack(futures.to_list()), axis=0)  # (8,)
     of_task = {task: future[good].sum() for task, good in evidence.good_sets.items()}
-    return pd.Series(policies.index.get_level_values("task").map(of_task), policies.index)
+    return pd.Series(policies.get_level_values("task").map(of_task), policies)
 
 
 def _output_bias(evidence: Evidence, baseline: pd.Series) -> pd.Series:
     """(q - baseline) - (baseline - p) per policy: what the output bias adds to success, less what frequencies add."""
-    policies = evidence.policies.loc[baseline.index]
-    return policies["success_rate_counterfactual"] - baseline - (baseline - policies["chance"])
+    q, p = evidence.policies["success_rate_counterfactual"], evidence.policies["chance"]
+    return (q - baseline) - (baseline - p)
 
 
 def _output_bias_above_chance(evidence: Evidence) -> pd.Series:
-    """The same where frequencies that lower success below chance count as adding nothing to it."""
-    generators = _generators_success(evidence)
-    return _output_bias(evidence, generators.clip(lower=evidence.policies["chance"].loc[generators.index]))
+    """The same, where frequencies that make success less likely than chance count as adding nothing to it."""
+    return _output_bias(evidence, np.maximum(_generators_success(evidence), evidence.policies["chance"]))
 
 
 def _cancellation(evidence: Evidence) -> pd.Series:
