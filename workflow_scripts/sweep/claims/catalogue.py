@@ -196,7 +196,7 @@ def _difference_of_slopes(evidence: Evidence) -> Estimate:
 
 
 def _generators_success(evidence: Evidence) -> pd.Series:
-    """Success under the generator's F' per policy: it knows no task, so this is what the sequence's frequencies make."""
+    """Success under the generator's F' per policy, which knows no task: what the sequence's frequencies make."""
     futures, policies = evidence.generator["counterfactual_distribution"].dropna(), evidence.policies.index
     if futures.empty:
         return pd.Series(np.nan, policies)
