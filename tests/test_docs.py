@@ -25,31 +25,26 @@ from sweep.figures.drawing import draw
 from sweep.figures.marks import FigureStyle
 
 README = (ROOT / "README.md").read_text()
+WORKFLOW = (ROOT / "docs/workflow.md").read_text()
 
 
 def blocks(language, page=README):
     return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
-def edges(graph):
-    """Pairs of rules; Snakemake numbers and orders them anew each time."""
-    rules = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
-    pairs = {(rules[start], rules[end]) for start, end in re.findall(r"(id\d+) --> (id\d+)", graph)}
-    assert pairs
-    return pairs
-
-
-def test_the_rule_graph_is_the_workflows_own():
-    assert "snakemake --rulegraph mermaid-js figures" in README
+def test_the_table_of_rules_is_the_workflows_own_graph():
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--configfile", "config/tiny.yaml"]
     command += ["--", "figures"]
     graph = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    (shown,) = blocks("mermaid")
-    assert edges(shown) == edges(graph)
+    rules = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
+    edges = {(rules[start], rules[end]) for start, end in re.findall(r"(id\d+) --> (id\d+)", graph)}
+    shown = re.findall(r"^\| `(\w+)` \| (.*?)\| ", WORKFLOW, re.MULTILINE)
+    assert {rule for rule, _ in shown} == set(rules.values())
+    assert {(start, rule) for rule, sources in shown for start in re.findall(r"`(\w+)`", sources)} == edges
 
 
 def test_the_example_of_a_task_of_ones_own_is_valid():
-    (example,) = blocks("yaml")
+    (example,) = blocks("yaml", WORKFLOW)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     for text in [(ROOT / "config/quick.yaml").read_text(), example]:
         update_config(config, yaml.safe_load(text))
