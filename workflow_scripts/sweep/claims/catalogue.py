@@ -296,7 +296,7 @@ CLAIMS = [
             "op_falls_with_n_good_at_each_size": Statistic(
                 "drop of Op, nats, to the next larger number of good outcomes within the model: mean over the models "
                 "of {size}, smallest step",
-                "with {size} the next fewer good outcomes add at least {}",
+                "the next fewer good outcomes add at least {}",
                 lambda e: smallest(means(drops(by_n_good(e.policies["op"])))),
                 by_size=True,
             ),
@@ -388,7 +388,7 @@ CLAIMS = [
             "imp_falls_with_n_good_at_each_size": Statistic(
                 "drop of Imp, nats, to the next larger number of good outcomes within the model: mean over the models "
                 "of {size}, smallest step",
-                "with {size} the next fewer good outcomes add at least {}",
+                "the next fewer good outcomes add at least {}",
                 lambda e: smallest(means(drops(by_n_good(e.policies["imp"])))),
                 by_size=True,
             ),

@@ -1,4 +1,4 @@
-"""Print a page of reference in Markdown, made from the schema of the configuration or the catalogue of claims."""
+"""Print a page of reference in Markdown, made from the configuration's schema, the claims or published tables."""
 
 import argparse
 import json
@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweep.code import SCRIPTS
 from sweep.configuration.schema import Key, schema_of
 from sweep.configuration.wording import dotted, expected
 from sweep.formatting import condition
+from sweep.schemas.summary import SUMMARY
+from sweep.tables import read_table
 
 HEAD = """# Every key of the configuration
 
@@ -17,6 +20,11 @@ Made from `config/config.schema.yaml` by `make reference`. What a sweep of your 
 anything is run.
 
 """
+
+PUBLISHED = {  # below docs/sweeps, what the scorecard calls each sweep and what was reinforced in it
+    "paper": ("as one should", "every success is reinforced (`make paper`)"),
+    "study": ("as the study did", "the success of one sampled action per window is reinforced (`make study`)"),
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,21 +40,61 @@ def configuration_page() -> str:
 
 def claims_page() -> str:
     """Every claim of the study, and how it is judged."""
-    from sweep.claims.catalogue import CLAIMS  # takes a second, and the other commands need no statistics
+    from sweep.claims.catalogue import CLAIMS, Claim  # takes a second, and the other commands need no statistics
 
-    template = Path(__file__).with_name("claims.md").read_text(encoding="utf-8")
-    claims = (
-        f"### {claim.number}. {claim.statement}\n\n"
-        + _table(
+    def table(claim: Claim) -> str:
+        return _table(
             ("statistic", "threshold", "why that threshold"),
-            ((of.description, condition(of.side, of.threshold), of.reason) for of in claim.statistics.values()),
+            (
+                (of.description.format(size="each size"), condition(of.side, of.threshold), of.reason)
+                for of in claim.statistics.values()
+            ),
         )
-        for claim in CLAIMS
+
+    def replaced(claim: Claim) -> str:
+        if not claim.replaced:
+            return ""
+        return "\nBefore:\n\n" + _table(
+            ("statistic", "threshold", "why it was replaced"),
+            (
+                (of.statistic.description, condition(of.statistic.side, of.statistic.threshold), of.because)
+                for of in claim.replaced.values()
+            ),
+        )
+
+    claims = (f"### {claim.number}. {claim.statement}\n\n{table(claim)}{replaced(claim)}" for claim in CLAIMS)
+    return _template("claims").format(n_claims=len(CLAIMS), claims="\n".join(claims))
+
+
+def scorecard_page() -> str:
+    """What the published sweeps, as many as there are, say of every claim."""
+    from sweep.claims.catalogue import CLAIMS
+    from sweep.claims.scorecard import claims_rows, replaced_rows, tally, verdicts_that_windows_change
+
+    published, lines = {}, []
+    for folder, (title, reinforced) in PUBLISHED.items():
+        path = SCRIPTS.parent / "docs" / "sweeps" / folder / "summary" / "claims.parquet"
+        if path.exists():
+            claims = published[title] = read_table(path, SUMMARY["claims"]).to_pandas()
+            link = f"[{title}](sweeps/{folder}/summary/claims.csv)"
+            lines.append(f"- {link}: {reinforced}, {claims['n'].max()} models; {tally(claims)}.\n")
+    changed = list(verdicts_that_windows_change(published))
+    return _template("scorecard").format(
+        n_claims=len(CLAIMS),
+        sweeps="".join(lines),
+        claims=_table(("", "the study says", *published), claims_rows(published)),
+        replaced=_table(("claim", "statistic", *published, "why"), replaced_rows(published)),
+        windows=_table(("claim", "statistic", "sweep", "over models alone", "over models and windows"), changed)
+        if changed
+        else "None.\n",
     )
-    return template.format(n_claims=len(CLAIMS), claims="\n".join(claims))
 
 
-PAGES = {"configuration": configuration_page, "claims": claims_page}
+PAGES = {"configuration": configuration_page, "claims": claims_page, "scorecard": scorecard_page}
+
+
+def _template(page: str) -> str:
+    return Path(__file__).with_name(f"{page}.md").read_text(encoding="utf-8")
 
 
 def _keys(section: Key) -> Iterator[tuple[str, str, str, str]]:
