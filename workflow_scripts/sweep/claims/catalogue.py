@@ -301,7 +301,7 @@ CLAIMS = [
                 by_size=True,
             ),
         },
-        {
+        replaced={
             "op_falls_with_n_good": Replaced(
                 Statistic(
                     "drop of Op, nats, to the next larger number of good outcomes within the model: mean over models, "
@@ -393,7 +393,7 @@ CLAIMS = [
                 by_size=True,
             ),
         },
-        {
+        replaced={
             "imp_falls_with_n_good": Replaced(
                 Statistic(
                     "drop of Imp, nats, to the next larger number of good outcomes within the model: mean over models, "
@@ -547,7 +547,7 @@ CLAIMS = [
                 reason="the winner must lie further above the line",
             ),
         },
-        {
+        replaced={
             "subset_policies_at_times_win": Replaced(
                 Statistic(
                     "share of models whose policy of the smallest nested good set succeeds more often on the next "
@@ -600,7 +600,7 @@ CLAIMS = [
                 reason="at 0 the parts are equal; above it the policy's own bias is the larger one",
             ),
         },
-        {
+        replaced={
             "output_bias_outweighs_frequencies": Replaced(
                 Statistic(
                     "success under F' beyond the generator's F' minus the generator's beyond chance, averaged within "
@@ -636,7 +636,7 @@ CLAIMS = [
                 reason="0 if all have one sign or those outweighed have no impact; a twentieth as for Op",
             ),
         },
-        {
+        replaced={
             "imp_is_never_negative": Replaced(
                 Statistic(
                     "share of models none of whose policies has negative Imp",

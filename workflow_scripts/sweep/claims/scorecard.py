@@ -1,6 +1,7 @@
 """The scorecard of published sweeps: every claim with its verdict and numbers in each, as rows of text."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,17 +56,11 @@ def verdicts_that_windows_change(sweeps: Sweeps) -> Iterator[list[str]]:
     """A row per statistic of a sweep whose verdict would be another one if the interval were over models alone."""
     for sweep, table in sweeps.items():
         for row in table.itertuples():
-            over_models = Estimate(row.value, row.low_models, row.high_models, row.n)
+            over_models = Estimate(row.value, row.low_models, row.high_models, n=row.n)
             found = verdict(over_models, row.side, row.threshold)
             if found != row.verdict:
-                with_windows = Estimate(*over_models[:1], row.low, row.high, row.n)
-                yield [
-                    str(row.claim),
-                    row.statistic,
-                    sweep,
-                    _interval(over_models, found),
-                    _interval(with_windows, row.verdict),
-                ]
+                both = _interval(over_models, found), _interval(_estimate(row), row.verdict)
+                yield [str(row.claim), row.statistic, sweep, *both]
 
 
 def _verdict_and_statistics(claim: Claim, table: pd.DataFrame) -> str:
@@ -77,10 +72,14 @@ def _verdict_and_statistics(claim: Claim, table: pd.DataFrame) -> str:
 def _numbers(statistic: Statistic, table: pd.DataFrame, name: str) -> str:
     """The statistic of a sweep with its interval and the mark of its verdict, or that of each size."""
     rows = table[table["name"] == name]
-    texts = [_interval(Estimate(row.value, row.low, row.high, row.n), row.verdict) for row in rows.itertuples()]
+    texts = [_interval(_estimate(row), row.verdict) for row in rows.itertuples()]
     if statistic.by_size:
         texts = [f"{size}: {text}" for size, text in zip(rows["size"], texts, strict=True)]
     return ", ".join(texts)
+
+
+def _estimate(row: Any) -> Estimate:
+    return Estimate(row.value, row.low, row.high, n=row.n)
 
 
 def _interval(estimate: Estimate, found: str) -> str:
