@@ -107,6 +107,15 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
             "{imp_self:.3f} | {natural_loss:.2f}",
         ),
         (
+            "rollouts",
+            "## Rollouts",
+            "{size} | {task} | {action_tokens} | {pretrain_dropout:g} | {learning_rate:g} / "
+            "{maintenance_learning_rate:g} | {n_own} + {n_random} + {n_natural} | {core_seconds:.0f} | "
+            "{success_rate:.3f} | {success_rate_rollouts:.3f} | {success_rate_counterfactual_rollouts:.3f} | "
+            "{op_rollouts:.3f} | {op_predicted_rollouts:.3f} | {imp_rollouts:.3f} | {imp_minimum_rollouts:.3f} | "
+            "{natural_loss:.2f}",
+        ),
+        (
             "steps",
             "## Steps",
             "{size} | {task} | {seed} | {pretrain_n_steps:,} | {n_steps:,} | {learning_rate:g} / "
@@ -199,6 +208,15 @@ def test_the_readme_says_what_policies_learn():
     assert f"succeed in {by_size.min():.3f} to {by_size.max():.3f} of windows" in said
     assert f"those of the published sweep do in {sampled.min():.3f} to {sampled.max():.3f}" in said
     assert f"Op identifies all {POLICIES['identified_by_op'].sum()} " in said
+
+
+def test_what_is_said_of_rollouts_is_what_their_trials_show():
+    trials = pd.read_csv(ROOT / "docs/tuning/rollouts.csv")
+    chance = trials["task"].map({"good2": 0.25, "good4": 0.5, "good6": 0.75})
+    off = (trials["success_rate_counterfactual_rollouts"] - chance).abs().max()
+    below = (trials["op_rollouts"] < trials["op_predicted_rollouts"]).sum()
+    said = " ".join((ROOT / "docs/tuning.md").read_text().split())
+    assert f"within {off:.3f} of chance, and {below} of {len(trials)} policies lie below theory" in said
 
 
 def test_favouritism_follows_the_circle_of_logarithms():
