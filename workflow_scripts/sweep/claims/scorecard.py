@@ -17,11 +17,11 @@ Sweeps = Mapping[str, pd.DataFrame]  # the 'claims' table of each, by what the p
 
 
 def tally(claims: pd.DataFrame) -> str:
-    """How many claims, and how many of their statistics, have which verdict."""
+    """How many claims, and how many of the numbers that they are judged by, have which verdict."""
     in_force = claims[claims["replaced_by"].isna()]
     counts = {
         "claim": claims.groupby("claim")["verdict_claim"].first().value_counts(),
-        "statistic": in_force["verdict"].value_counts(),
+        "number": in_force["verdict"].value_counts(),
     }
     return "; ".join(
         f"of {counted(of.sum(), unit)} " + ", ".join(f"{of.get(found, 0)} {found}" for found in MARKS)

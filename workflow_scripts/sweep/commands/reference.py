@@ -22,8 +22,8 @@ anything is run.
 """
 
 PUBLISHED = {  # below docs/sweeps, what the scorecard calls each sweep and what was reinforced in it
-    "paper": ("as one should", "every success is reinforced (`make paper`)"),
-    "study": ("as the study did", "the success of one sampled action per window is reinforced (`make study`)"),
+    "paper": ("As one should", "every success is reinforced (`make paper`)"),
+    "study": ("As the study did", "the success of one sampled action per window is reinforced (`make study`)"),
 }
 
 
