@@ -74,8 +74,8 @@ def _numbers(statistic: Statistic, table: pd.DataFrame, name: str) -> str:
     rows = table[table["name"] == name]
     texts = [_interval(_estimate(row), row.verdict) for row in rows.itertuples()]
     if statistic.by_size:
-        texts = [f"{size}: {text}" for size, text in zip(rows["size"], texts, strict=True)]
-    return ", ".join(texts)
+        texts = [f"<br>{size}: {text}" for size, text in zip(rows["size"], texts, strict=True)]
+    return "".join(texts)
 
 
 def _estimate(row: Any) -> Estimate:
