@@ -22,6 +22,11 @@ from sweep.tables import read_table
 FOLDERS = [folder for folder in (ROOT / "docs" / "sweeps" / name for name in PUBLISHED) if folder.exists()]
 
 
+def as_text(rows):
+    """Sizes and tasks that are read as categories, as texts."""
+    return rows.astype({name: object for name in ("task", "size") if rows.dtypes.get(name) == "category"})
+
+
 def claims_of(folder):
     """The claims of a published sweep from its other tables, as the sweep itself judges them."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -29,9 +34,10 @@ def claims_of(folder):
     environment = environment_of(config["sequence"])
     tasks = {name: Task.from_settings(name, config["tasks"][name], environment) for name in config["sweep"]["tasks"]}
     judges = Judges.of(tasks, environment)
-    tables = {path.stem: pd.read_parquet(path) for path in (folder / "summary").glob("*.parquet")}
+    names = ("policies", "cross_objective", "generator", "identification", "training", "differential")
+    tables = {name: as_text(pd.read_parquet(folder / "summary" / f"{name}.parquet")) for name in names}
     finetuned = {
-        name: pd.read_parquet(folder / "finetuned" / name).astype({"task": str, "size": str, "seed": int})
+        name: as_text(pd.read_parquet(folder / "finetuned" / name)).astype({"seed": int})
         for name in ("measured", "self_estimate")
     }
     # Tables published before there were graded tasks and windows of rollouts hold neither.
