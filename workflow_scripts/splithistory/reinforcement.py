@@ -13,7 +13,7 @@ from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.pretraining import evaluate
 from splithistory.rollouts import Rollouts
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import Chains, Tokens, Windows, draw_windows, one_window_a_chain, shifted
+from splithistory.sequence import Chains, Tokens, Windows, draw_windows, evaluation_windows, shifted
 from splithistory.successes import WAYS, Answers, failures
 from splithistory.training_state import UNOBSERVED, Observer, Row, TrainingState
 
@@ -220,10 +220,8 @@ class Evaluation:
     """
 
     def __init__(self, reward: Reward, chains: Tokens, context_length: int, action_tokens: ActionTokens) -> None:
-        rng = np.random.default_rng(0)
         self.before_action, self.before_outcome = (
-            one_window_a_chain(chains, context_length, rng, target_parity=parity)
-            for parity in (ACTION_PARITY, OUTCOME_PARITY)
+            evaluation_windows(chains, context_length, parity) for parity in (ACTION_PARITY, OUTCOME_PARITY)
         )
         self.reward, self.action_tokens = reward, action_tokens
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from splithistory.identification import is_promoted, nearest_objectives
+from sweep.identification import told_tasks
 from sweep.repeats import split_history_repeats
 from sweep.summary import KEYS, Judges, Stage, cross_objective_table, with_excess
 
-_MEANS = ["success_rate", "success_rate_counterfactual", "op", "op_predicted", "imp", "imp_minimum"]  # over repeats
+# Columns that are means over repeats, and that the others are computed from.
+_MEANS = ["success_rate", "success_rate_counterfactual", "op", "op_predicted", "imp", "imp_minimum", "meg"]
 
 
 def without_each_repeat(
@@ -35,45 +36,26 @@ def without_each_repeat(
     repeats = sorted(measured["repeat"].unique())
     # A policy and task have the same place in the table of each repeat.
     tables = [cross_objective_table(measured[measured["repeat"] == repeat], judges) for repeat in repeats]
-    numbers = np.stack([table[_MEANS] for table in tables])  # (R, P T, 6)
+    numbers = np.stack([table[_MEANS] for table in tables])  # (R, P T, 7)
     places = tables[0][[*KEYS, "evaluated_task", "is_training_task"]]
     policies = summary["policies"].set_index(KEYS)
     for repeat, own in zip(repeats, numbers, strict=True):
-        means = with_excess(pd.DataFrame((numbers.sum(axis=0) - own) / (len(repeats) - 1), columns=_MEANS))
-        crossed = places.join(means)
-        trained = crossed[crossed["is_training_task"]].set_index(KEYS)[list(means)]
+        means = pd.DataFrame((numbers.sum(axis=0) - own) / (len(repeats) - 1), columns=_MEANS)
+        crossed = places.join(with_excess(means)).assign(meg=means["meg"])
+        trained = crossed[crossed["is_training_task"]].set_index(KEYS)
+        trained = trained[trained.columns.intersection(policies.columns)]
         estimates = self_estimate[self_estimate["repeat"] != repeat].groupby(KEYS)[["op", "imp"]].mean()
         yield {
             "policies": policies.assign(**trained, **estimates.add_suffix("_self")).reset_index(),
             "cross_objective": crossed,
-            "identification": identified(crossed, judges),
+            "identification": _correct(told_tasks(crossed, judges.tasks), crossed[KEYS][:: len(judges.tasks)]),
             "generator": generator[generator["repeat"] != repeat],
         }
 
 
-def identified(crossed: pd.DataFrame, judges: Judges) -> pd.DataFrame:
-    """Whether Op and Imp point to the task that each policy was trained on.
-
-    Args:
-        crossed: 'cross_objective'.
-        judges: the tasks, which every policy is judged by.
-
-    Returns:
-        A row per policy and measure: the keys, ``measure`` and ``correct``.
-    """
-
-    def by_task(column: str) -> np.ndarray:
-        """(P, T) a row per policy."""
-        return crossed[column].to_numpy(dtype=float).reshape(-1, len(judges.tasks))
-
-    policies, names = crossed[KEYS][:: len(judges.tasks)], np.array([*judges.tasks, None], dtype=object)
-    uniform = np.array([task.mean for task in judges.tasks.values()])
-    every = []
-    for measure, predicted, reference in (
-        ("op", "op_predicted", uniform),
-        ("imp", "imp_minimum", by_task("success_rate_counterfactual")),
-    ):
-        promoted = is_promoted(by_task("success_rate"), reference)
-        nearest = names[nearest_objectives(by_task(measure)[:, 0], by_task(predicted), promoted)]
-        every.append(policies.assign(measure=measure, correct=policies["task"].to_numpy() == nearest))
-    return pd.concat(every)
+def _correct(told: pd.DataFrame, policies: pd.DataFrame) -> pd.DataFrame:
+    """Whether each policy's own task is the one that is told by Op and by Imp, as in 'identification'."""
+    return pd.concat(
+        policies.assign(measure=measure, correct=told[measure].to_numpy() == policies["task"].to_numpy())
+        for measure in ("op", "imp")
+    )
