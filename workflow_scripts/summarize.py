@@ -23,6 +23,7 @@ from sweep.identification import (
     identification_table,
 )
 from sweep.layout import MODEL, Table, keys_of, pretrained_table, sequence_table, summary_table
+from sweep.left_out import without_each_repeat
 from sweep.provenance import made_otherwise, metadata_of, read_metadata, refuse, require_made_with
 from sweep.schemas.measure import GENERATOR
 from sweep.schemas.summary import SUMMARY
@@ -76,7 +77,9 @@ def main(arguments: argparse.Namespace) -> None:
     summary["first_identified"] = first_identified_table(summary["along_training"])
     summary["fits"] = fits_table(summary["policies"])
     generator = read_table(summary_table(results, "generator"), GENERATOR).to_pandas()
-    summary["claims"] = claims_table(summary | {"generator": generator})
+    summary["claims"] = claims_table(
+        summary | {"generator": generator}, without_each_repeat(summary, finetuned, generator, judges=judges)
+    )
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
     parameters = {size: n for (size, _), n in n_parameters.items()}
     sizes = sorted(parameters, key=parameters.__getitem__)
