@@ -51,7 +51,7 @@ def graphical_abstract(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
         return grid[number].subgridspec(1, n_panels).subplots(squeeze=False, sharey=number == 1)[0]
 
     _window(*row(0), color)
-    entropies = _futures(row(1, 2), policy, task, color)
+    entropies = _futures(row(1, 2), policy, task, color=color)
     (numbers,) = row(2)
     numbers.set(xticks=[], yticks=[])
     numbers.axis("off")
