@@ -16,6 +16,7 @@
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
 # make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
 # make bench-windows  time and memory of measuring 20,000 windows of 1,000 actions and 500 outcomes
+# make bench-differential  time of differential measures against a policy's width and depth
 
 .DELETE_ON_ERROR:
 .PHONY: quick test paper study watch verify adopt experiments publish docs reference lock lint trials bench bench-plan bench-device bench-loops bench-cost setup development
@@ -111,9 +112,14 @@ lock: setup
 trials: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/trials.py docs/tuning/successes.yaml
 
-.PHONY: bench-windows
+.PHONY: bench-windows bench-differential
 bench bench-plan bench-device bench-loops bench-cost bench-windows: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
+
+# As for jobs, glibc keeps the memory that it has; see rules/common.smk.
+bench-differential: setup
+	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1000000000 \
+		MALLOC_TRIM_THRESHOLD_=1000000000 .venv/bin/python benchmarks/differential_cost.py
 
 setup: .venv/requirements
 

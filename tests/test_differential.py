@@ -383,6 +383,16 @@ def test_jacobians_of_a_policy_are_those_of_the_whole_function(policy, index, fu
         assert (expected[one] - expected[other]).abs().max() > 0.01
 
 
+def test_a_blocks_components_add_up_to_the_op_of_the_block(policy):
+    contexts = torch.from_numpy(contexts_of(4)).long()
+    for futures in network_jacobians(double_precision(policy), contexts):
+        jacobians = futures["block"]
+        parts = [measure_differential(jacobians.varying, fixed).op for fixed in jacobians.fixed.values()]
+        held = torch.eye(TINY.d_model).expand_as(jacobians.varying)  # neither component passes on a change
+        np.testing.assert_allclose(sum(parts), measure_differential(jacobians.varying, held).op, atol=1e-9)
+        assert np.abs(parts).min() > 1e-3
+
+
 def test_the_end_of_an_inner_block_includes_the_paths_through_other_positions(policy):
     """With attention of a later block cut off, the other positions lead nowhere and only the last one does."""
     policy = double_precision(policy)

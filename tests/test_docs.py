@@ -78,6 +78,24 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
     assert len(said) == n_examples
 
 
+def test_the_worked_examples_print_what_they_say_and_draw_what_is_shown(capsys, monkeypatch, tmp_path):
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)  # where the page leaves its figure
+    page = (ROOT / "docs" / "worked-examples.md").read_text()
+    outputs, said, _ = printed(page, capsys)
+    assert [output for output in outputs if output] == said
+    assert len(said) == 17
+    drawn, shown = (
+        re.findall(r"fill: (#\w{6})", (folder / "answers.svg").read_text())
+        for folder in (tmp_path, ROOT / "docs" / "worked-examples")
+    )
+    assert drawn == shown
+    assert len(set(drawn)) > 50
+    reasons = re.findall(r'"((?:infinite|not\s+promoted): [^"{]+)"', page)
+    given = (ROOT / "workflow_scripts" / "sweep" / "summary.py").read_text()
+    assert [f'"{" ".join(reason.split())}"' in given for reason in reasons] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("name", "title", "row"),
     [
@@ -269,6 +287,51 @@ def test_what_many_windows_cost_is_as_its_table_has_it():
     assert re.findall(r"^\| (?:same|differs).+$", section, re.MULTILINE) == rows
     assert cases["seconds"].max() < 60
     assert cases["peak_mb"].max() < 2000
+
+
+def test_what_differential_measures_cost_is_as_its_table_has_it(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = import_module("differential_cost")
+    page = (ROOT / "docs" / "performance.md").read_text()
+    section = page.partition("## Differential measures")[2].partition("\n## ")[0]
+    cases = pd.read_csv(benchmark.TABLE)
+    rows = [
+        f"| {of.d_model} | {of.n_layers} | {of.jacobians_ms:,.1f} | {of.measures_ms:,.1f} | {of.formulas_ms:,.1f} |"
+        for of in cases.itertuples()
+    ]
+    assert re.findall(r"^\| \d.+$", section, re.MULTILINE) == rows
+    wide = cases[(cases["n_layers"] == 2) & (cases["d_model"] >= 64)]
+    share = wide["measures_ms"] / wide["jacobians_ms"]
+    assert f"take {share.min():.2f} to {share.max():.2f} of that time" in section
+    fitted = {
+        (of["of"], of["part"]): f"{of['exponent']:.2f} ({of['low']:.2f} to {of['high']:.2f})"
+        for of in benchmark.exponents(cases)
+    }
+    assert re.findall(r"^\| (?:Jac|meas|form).+$", section, re.MULTILINE) == [
+        f"| {name} | {fitted['width', part]} | {fitted['depth', part]} | "
+        + " | ".join(f"{100 * share[part]:.0f} %" for share in cubic_shares(benchmark, cases))
+        + " |"
+        for name, part in (("Jacobians", "jacobians"), ("measures", "measures"), ("formulas", "formulas"))
+    ]
+
+
+def cubic_shares(benchmark, cases):
+    """The share of the cubic term by part, at a width of 128 and at the largest."""
+    return [{of["part"]: of["power_3"] for of in benchmark.shares(cases, width)} for width in (128, 512)]
+
+
+def test_what_the_fits_of_differential_costs_find_is_what_times_are_made_of(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = import_module("differential_cost")
+    shapes = [(width, 2) for width in benchmark.WIDTHS] + [(64, depth) for depth in benchmark.DEPTHS if depth != 2]
+    made = pd.DataFrame(shapes, columns=["d_model", "n_layers"]).astype(float)
+    for part in benchmark.PARTS:
+        made[f"{part}_ms"] = (2.0 + made["d_model"] + 1e-4 * made["d_model"] ** 3) * made["n_layers"] ** 1.5
+    for of in benchmark.shares(made, 100):
+        assert of["power_3"] == pytest.approx(100 / 202, rel=1e-6)
+        assert of["power_2"] == pytest.approx(0, abs=1e-6)
+    deep = [of for of in benchmark.exponents(made) if of["of"] == "depth"]
+    assert [(of["n"], of["exponent"]) for of in deep] == [(5, pytest.approx(1.5))] * 3
 
 
 def test_times_of_the_sweeps_are_as_their_tables_have_them():
