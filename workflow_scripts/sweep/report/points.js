@@ -9,27 +9,32 @@
 
   // A hint beside the point that the pointer or the focus is on.
   const hint = document.getElementById("pointed-at");
-  const tell = (point) => {
-    const cells = rowOf(point).cells;
-    const told = headings.flatMap((heading, column) =>
-      "told" in heading.dataset ? [`${heading.textContent.trim()}: ${cells[column].innerText.trim()}`] : []
-    );
-    hint.textContent = [point.getAttribute("aria-label"), ...told].join("\n");
-    hint.hidden = false;
-    const { left, right, top, bottom } = point.getBoundingClientRect();
+  let told = null;
+  const place = () => {
+    const { left, right, top, bottom } = told.getBoundingClientRect();
     const { width, height } = hint.getBoundingClientRect();
     hint.style.left = `${Math.max(0, right + 8 + width < innerWidth ? right + 8 : left - 8 - width)}px`;
     hint.style.top = `${Math.max(0, bottom + 8 + height < innerHeight ? bottom + 8 : top - 8 - height)}px`;
   };
+  const tell = (point) => {
+    told = point;
+    const cells = rowOf(point).cells;
+    const values = headings.flatMap((heading, column) =>
+      "told" in heading.dataset ? [`${heading.textContent.trim()}: ${cells[column].innerText.trim()}`] : []
+    );
+    hint.textContent = [point.getAttribute("aria-label"), ...values].join("\n");
+    hint.hidden = false;
+    place();
+  };
   const hush = () => (hint.hidden = true);
   for (const point of points) {
     point.addEventListener("pointerenter", () => tell(point));
-    point.addEventListener("focus", () => point.matches(":focus-visible") && tell(point));
+    point.addEventListener("focus", () => tell(point));
     point.addEventListener("pointerleave", hush);
     point.addEventListener("blur", hush);
   }
   addEventListener("keydown", (event) => event.key === "Escape" && hush());
-  addEventListener("scroll", hush, { passive: true });
+  addEventListener("scroll", () => hint.hidden || place(), { passive: true, capture: true });
 
   // One stop of the tab key a figure; within it, arrow keys go from left to right.
   for (const figure of figures) {
