@@ -20,7 +20,7 @@
     told = point;
     const cells = rowOf(point).cells;
     const values = headings.flatMap((heading, column) =>
-      "told" in heading.dataset ? [`${heading.textContent.trim()}: ${cells[column].innerText.trim()}`] : []
+      "told" in heading.dataset ? [`${heading.textContent.trim()}: ${cells[column].textContent.trim()}`] : []
     );
     hint.textContent = [point.getAttribute("aria-label"), ...values].join("\n");
     hint.hidden = false;
