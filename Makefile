@@ -1,7 +1,7 @@
 # make          set up, then the quick sweep: every table and figure in results/quick
 # make test     set up, then the tests
 # make paper    set up, then the paper-scale sweep of config.yaml in results/paper
-# make study    the same grid reinforced as the study did, in results/study
+# make study    the same grid reinforced as the study did, in results/study; from the models of make paper, if there are
 # make watch    how far a running sweep is; the last one started, or that of CONFIG=config/quick.yaml
 # make lint     style of Python and Snakemake code
 # make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
@@ -38,6 +38,7 @@ paper: setup
 	$(SNAKEMAKE)
 
 study: setup
+	$(if $(wildcard results/paper/pretrained),$(call from_pretrained,results/study,config/study.yaml))
 	$(SNAKEMAKE) --configfile config/study.yaml
 
 watch: setup
@@ -58,18 +59,25 @@ verify adopt: setup
 
 EXPERIMENTS = $(basename $(notdir $(wildcard config/experiments/*.yaml)))
 # Those that vary the study's way to reinforce; the others vary config.yaml.
-OF_STUDY = held_out natural_maintenance odd_answers rollout_maintenance unbiased_maintenance
+OF_STUDY = failures no_maintenance
+# Those of another sequence, with pretrained models of their own.
+ANEW = uneven
 files_of = $(if $(filter $(1),$(OF_STUDY)),config/study.yaml) config/experiments/$(1).yaml
 .PHONY: $(EXPERIMENTS)
 
 experiments: $(EXPERIMENTS)
 
 # Copies of the paper-scale sweep's pretrained models, checked before they are taken over, need not be trained again.
-$(EXPERIMENTS): setup results/paper/pretrained
-	mkdir -p results/experiments/$@
-	test -d results/experiments/$@/pretrained || \
-		cp -R results/paper/sequences results/paper/pretrained results/experiments/$@
-	$(SWEEP) adopt --configfile $(call files_of,$@)
+define from_pretrained
+mkdir -p $(1)
+test -d $(1)/pretrained || cp -R results/paper/sequences results/paper/pretrained $(1)
+$(SWEEP) adopt --configfile $(2)
+endef
+
+$(filter-out $(ANEW),$(EXPERIMENTS)): results/paper/pretrained
+
+$(EXPERIMENTS): setup
+	$(if $(filter $@,$(ANEW)),,$(call from_pretrained,results/experiments/$@,$(call files_of,$@)))
 	$(SNAKEMAKE) --configfile $(call files_of,$@)
 
 results/paper/pretrained:

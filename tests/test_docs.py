@@ -25,31 +25,26 @@ from sweep.figures.drawing import draw
 from sweep.figures.marks import FigureStyle
 
 README = (ROOT / "README.md").read_text()
+WORKFLOW = (ROOT / "docs/workflow.md").read_text()
 
 
 def blocks(language, page=README):
     return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
-def edges(graph):
-    """Pairs of rules; Snakemake numbers and orders them anew each time."""
-    rules = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
-    pairs = {(rules[start], rules[end]) for start, end in re.findall(r"(id\d+) --> (id\d+)", graph)}
-    assert pairs
-    return pairs
-
-
-def test_the_rule_graph_is_the_workflows_own():
-    assert "snakemake --rulegraph mermaid-js figures" in README
+def test_the_table_of_rules_is_the_workflows_own_graph():
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--configfile", "config/tiny.yaml"]
     command += ["--", "figures"]
     graph = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    (shown,) = blocks("mermaid")
-    assert edges(shown) == edges(graph)
+    rules = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
+    edges = {(rules[start], rules[end]) for start, end in re.findall(r"(id\d+) --> (id\d+)", graph)}
+    shown = re.findall(r"^\| `(\w+)` \| (.*?)\| ", WORKFLOW, re.MULTILINE)
+    assert {rule for rule, _ in shown} == set(rules.values())
+    assert {(start, rule) for rule, sources in shown for start in re.findall(r"`(\w+)`", sources)} == edges
 
 
 def test_the_example_of_a_task_of_ones_own_is_valid():
-    (example,) = blocks("yaml")
+    (example,) = blocks("yaml", WORKFLOW)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     for text in [(ROOT / "config/quick.yaml").read_text(), example]:
         update_config(config, yaml.safe_load(text))
@@ -110,6 +105,15 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
             "{size} | {task} | {successes} | {n_steps:,} | {dropout:g} | {n_own} + {n_random} + {n_natural} | "
             "{core_seconds:.0f} | {success_rate:.3f} | {op:.3f} | {op_predicted:.3f} | {op_self:.3f} | {imp:.3f} | "
             "{imp_self:.3f} | {natural_loss:.2f}",
+        ),
+        (
+            "rollouts",
+            "## Rollouts",
+            "{size} | {task} | {action_tokens} | {pretrain_dropout:g} | {learning_rate:g} / "
+            "{maintenance_learning_rate:g} | {n_own} + {n_random} + {n_natural} | {core_seconds:.0f} | "
+            "{success_rate:.3f} | {success_rate_rollouts:.3f} | {success_rate_counterfactual_rollouts:.3f} | "
+            "{op_rollouts:.3f} | {op_predicted_rollouts:.3f} | {imp_rollouts:.3f} | {imp_minimum_rollouts:.3f} | "
+            "{natural_loss:.2f}",
         ),
         (
             "steps",
@@ -204,6 +208,15 @@ def test_the_readme_says_what_policies_learn():
     assert f"succeed in {by_size.min():.3f} to {by_size.max():.3f} of windows" in said
     assert f"those of the table do in {sampled.min():.3f} to {sampled.max():.3f}" in said
     assert f"Op identifies all {POLICIES['identified_by_op'].sum()} " in said
+
+
+def test_what_is_said_of_rollouts_is_what_their_trials_show():
+    trials = pd.read_csv(ROOT / "docs/tuning/rollouts.csv")
+    chance = trials["task"].map({"good2": 0.25, "good4": 0.5, "good6": 0.75})
+    off = (trials["success_rate_counterfactual_rollouts"] - chance).abs().max()
+    below = (trials["op_rollouts"] < trials["op_predicted_rollouts"]).sum()
+    said = " ".join((ROOT / "docs/tuning.md").read_text().split())
+    assert f"within {off:.3f} of chance, and {below} of {len(trials)} policies lie below theory" in said
 
 
 def test_favouritism_follows_the_circle_of_logarithms():
