@@ -18,6 +18,7 @@ rule summarize:
         differential=table(SUMMARIZE, "differential"),
         fits=table(SUMMARIZE, "fits"),
         claims=table(SUMMARIZE, "claims"),
+        csv=files(SUMMARIZE),
     log:
         SUMMARIZE.log(RESULTS) + ".log",
     benchmark:

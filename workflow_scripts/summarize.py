@@ -30,7 +30,8 @@ from sweep.summary import (
     policies_table,
     windows_table,
 )
-from sweep.tables import read_table, write_table
+from sweep.summary_files import write_summary
+from sweep.tables import read_table
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -41,6 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
     pretrained = tables["pretrain"] | tables["measure_pretrained"]
     finetuned = tables["finetune"] | tables["measure"]
     judges = Judges.of(tasks, environment)
+    n_parameters = numbers_of_parameters(settings, results)
     cross_objective = cross_objective_table(finetuned["measured"], judges)
     identification = identification_table(cross_objective, finetuned, tasks)
     summary = {
@@ -48,7 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
             pretrained,
             finetuned,
             identification=identification,
-            n_parameters=numbers_of_parameters(settings, results),
+            n_parameters=n_parameters,
             judges=judges,
         ),
         "cross_objective": cross_objective,
@@ -66,8 +68,10 @@ def main(arguments: argparse.Namespace) -> None:
     generator = read_table(summary_table(results, "generator"), GENERATOR).to_pandas()
     summary["claims"] = claims_table(summary | {"generator": generator})
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
+    parameters = {size: n for (size, _), n in n_parameters.items()}
+    sizes = sorted(parameters, key=parameters.__getitem__)
     for name, frame in summary.items():
-        write_table(frame, SUMMARY[name], summary_table(results, name), provenance=made_by)
+        write_summary(frame, SUMMARY[name], summary_table(results, name), provenance=made_by, sizes=sizes)
 
 
 def stacked(settings: Mapping[str, Any], results: str) -> dict[str, dict[str, pd.DataFrame]]:

@@ -1,14 +1,24 @@
-"""Print a page of reference in Markdown, made from the schema of the configuration or the catalogue of claims."""
+"""Print a page of reference in Markdown, made from the schemas or from the catalogue of claims."""
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from sweep.code import SCRIPTS
 from sweep.configuration.schema import Key, schema_of
 from sweep.configuration.wording import dotted, expected
 from sweep.formatting import condition
+from sweep.layout import POLICY
+from sweep.schemas.columns import Column, Schema
+from sweep.schemas.summary import SUMMARY
+from sweep.workflow import STAGES
 
 HEAD = """# Every key of the configuration
 
@@ -46,7 +56,54 @@ def claims_page() -> str:
     return template.format(n_claims=len(CLAIMS), claims="\n".join(claims))
 
 
-PAGES = {"configuration": configuration_page, "claims": claims_page}
+def tables_page() -> str:
+    """Every column of every table."""
+    places: dict[Schema, list[str]] = defaultdict(list)  # pretrained models and policies have some tables in common
+    for stage in STAGES:
+        for name, schema in stage.tables.items():
+            places[schema].append(stage.path(name, "").removeprefix("/"))
+    template = Path(__file__).with_name("tables.md").read_text(encoding="utf-8")
+    keys = {name: SUMMARY["policies"].columns[name] for name in POLICY}
+    tables = (_described(schema, paths) for schema, paths in places.items())
+    return template.format(keys=_columns(keys), tables="\n".join(tables).rstrip())
+
+
+PAGES = {"configuration": configuration_page, "claims": claims_page, "tables": tables_page}
+
+
+def _described(schema: Schema, paths: Sequence[str]) -> str:
+    """The part of the page on one table."""
+    where = " and ".join(f"`{path}`" for path in paths)
+    return f"### {schema.name}\n\n{schema.rows[0].upper()}{schema.rows[1:]}.\n\n{where}\n\n{_columns(schema.columns)}"
+
+
+def _columns(columns: Mapping[str, Column]) -> str:
+    """A line per column."""
+    return _table(
+        ("column", "type", "meaning", "unit", "range", "method"),
+        (
+            (f"`{name}`", _type(column), column.meaning, column.unit, column.range, _section(column.section))
+            for name, column in columns.items()
+        ),
+    )
+
+
+def _type(column: Column) -> str:
+    return f"list of {column.type.value_type}" if pa.types.is_list(column.type) else str(column.type)
+
+
+def _section(number: str) -> str:
+    """A link to a section of the method, if there is one."""
+    return f"[§{number}](method.md#{_anchors()[number.partition('.')[0]]})" if number else ""
+
+
+@cache
+def _anchors() -> dict[str, str]:
+    """The anchors of the method's sections, by number."""
+    titles = re.findall(
+        r"^## ((\d+)\. .+)", (SCRIPTS.parent / "docs/method.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return {number: re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title, number in titles}
 
 
 def _keys(section: Key) -> Iterator[tuple[str, str, str, str]]:
