@@ -73,7 +73,7 @@ def page(sweep: Sweep, made_by: Mapping[str, Any]) -> str:
         "groups": figure_groups(folder, grid["tasks"], charts),
         "schedule": illustration(folder / "schedule.svg", charts),
         "run": run_details(sweep.jobs, sweep.tables, sweep.configuration),
-        "tables": {table["name"]: table for table in table_links(folder, sweep.summaries)},
+        "tables": {table["name"]: table for table in table_links(sweep.summaries)},
         "code": made_by["code"],
         "made_by": json.dumps(made_by, sort_keys=True),
     }

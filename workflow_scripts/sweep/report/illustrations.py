@@ -10,7 +10,7 @@ from urllib.parse import quote
 from sweep.figures import figure_names
 from sweep.figures.drawing import figure_subject, required_tables
 from sweep.figures.svg_metadata import title_and_caption
-from sweep.layout import summary_table
+from sweep.layout import csv_beside, summary_table
 from sweep.report.charts import Charts
 
 # What a reader who looks at five figures should see: can the reward be told, do policies lie where theory has them,
@@ -51,23 +51,17 @@ def figure_groups(folder: Path, tasks: Sequence[str], charts: Charts) -> list[di
 
 
 def _figure(folder: Path, name: str, tasks: Sequence[str], charts: Charts) -> dict[str, Any]:
-    tables = table_links(folder, required_tables(name, tasks))
+    tables = table_links(required_tables(name, tasks))
     return illustration(folder / "figures" / f"{name}.svg", charts, "figures/") | {"tables": tables}
 
 
-def table_links(folder: Path, tables: Iterable[str]) -> list[dict[str, Any]]:
-    """Name and links of summary tables.
-
-    Args:
-        folder: of the sweep; links are relative to it.
-        tables: their names.
-    """
-    links = []
-    for name in tables:
-        parquet = Path(summary_table(".", name))
-        files = [path for path in (parquet, parquet.with_suffix(".csv")) if (folder / path).exists()]
-        links.append({"name": name, "files": [_link(path, path.as_posix()) for path in files]})
-    return links
+def table_links(tables: Iterable[str]) -> list[dict[str, Any]]:
+    """Name and links, relative to the sweep's folder, of summary tables, given their names."""
+    paths = {name: Path(summary_table(".", name)).as_posix() for name in tables}
+    return [
+        {"name": name, "files": [_link(Path(file), file) for file in (path, csv_beside(path))]}
+        for name, path in paths.items()
+    ]
 
 
 def illustration(svg: Path, charts: Charts, folder: str = "") -> dict[str, Any]:

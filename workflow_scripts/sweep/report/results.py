@@ -12,6 +12,7 @@ from sweep.confusion import confusion_matrix
 from sweep.figures.marks import FigureStyle, policy_anchor
 from sweep.figures.scores import tasks_of
 from sweep.formatting import condition, counted, number, percent
+from sweep.schemas.summary import SUMMARY
 from sweep.words import NONE
 
 MEASURES = {"op": "Op", "imp": "Imp"}
@@ -28,49 +29,50 @@ class _Column:
     """A column of the table of policies.
 
     Attributes:
-        name: in 'policies'.
+        name: in 'policies', whose schema says what it means.
         label: its heading.
         specification: of `format`; None for text.
-        meaning: one line below the table's heading.
+        meaning: of a column that is not in 'policies'.
         told: whether it is told of a policy whose point is pointed at.
     """
 
     name: str
     label: str
-    specification: str | None
-    meaning: str
+    specification: str | None = None
+    meaning: str = ""
     told: bool = False
+
+    def __str__(self) -> str:
+        """What it means, with its unit."""
+        if self.meaning:
+            return self.meaning
+        column = SUMMARY["policies"].columns[self.name]
+        return f"{column.meaning}, {column.unit}" if column.unit else column.meaning
 
 
 _COLUMNS = (
-    _Column("policy", "policy", None, meaning="its task, size and seed; pressed, it is marked in the figures"),
-    _Column("task", "task", None, meaning="the task it was trained on"),
-    _Column("size", "size", None, meaning="its size; sorted by the number of parameters"),
-    _Column("seed", "seed", "d", meaning="its seed"),
-    _Column("n_parameters", "parameters", ",d", meaning="their number"),
-    _Column("identified_op", "by Op", None, meaning="the task that Op points to; ✗ if not its own", told=True),
-    _Column("identified_imp", "by Imp", None, meaning="the task that Imp points to; ✗ if not its own", told=True),
-    _Column(
-        "success_rate",
-        "success",
-        ".3f",
-        meaning="success rate on its own task, or mean utility if that is graded",
-        told=True,
-    ),
-    _Column("success_rate_pretrained", "before", ".3f", meaning="that of its pretrained model"),
-    _Column("success_rate_counterfactual", "under F′", ".3f", meaning="that of the counterfactual future"),
-    _Column("op", "Op", ".4f", meaning="measured optimization, nats", told=True),
-    _Column("op_stderr", "± Op", ".4f", meaning="its standard error over repeats"),
-    _Column("op_predicted", "Op_pred", ".4f", meaning="Op that the success rate or mean utility predicts", told=True),
-    _Column("op_excess", "Op − Op_pred", ".4f", meaning="distance from the line"),
-    _Column("op_self", "Op, self", ".4f", meaning="what the policy expects its Op to be"),
-    _Column("imp", "Imp", ".4f", meaning="measured impact, nats", told=True),
-    _Column("imp_stderr", "± Imp", ".4f", meaning="its standard error over repeats"),
-    _Column("imp_minimum", "Imp_min", ".4f", meaning="the least Imp for what it is under F and F′", told=True),
-    _Column("imp_ratio", "Imp / Imp_min", ".3g", meaning="their ratio"),
-    _Column("imp_self", "Imp, self", ".4f", meaning="what the policy expects its Imp to be"),
-    _Column("pretraining_loss", "pretraining loss", ".4f", meaning="validation loss after pretraining, nats"),
-    _Column("maintenance_loss", "maintenance loss", ".4f", meaning="loss on even positions of its rollouts, nats"),
+    _Column("policy", "policy", meaning="its task, size and seed; pressed, it is marked in the figures"),
+    _Column("task", "task"),
+    _Column("size", "size"),
+    _Column("seed", "seed", "d"),
+    _Column("n_parameters", "parameters", ",d"),
+    _Column("identified_op", "by Op", meaning="task that Op identifies; ✗ if it is not the policy's own", told=True),
+    _Column("identified_imp", "by Imp", meaning="task that Imp identifies; ✗ if it is not the policy's own", told=True),
+    _Column("success_rate", "success", ".3f", told=True),
+    _Column("success_rate_pretrained", "before", ".3f"),
+    _Column("success_rate_counterfactual", "under F′", ".3f"),
+    _Column("op", "Op", ".4f", told=True),
+    _Column("op_stderr", "± Op", ".4f"),
+    _Column("op_predicted", "Op_pred", ".4f", told=True),
+    _Column("op_excess", "Op − Op_pred", ".4f"),
+    _Column("op_self", "Op, self", ".4f"),
+    _Column("imp", "Imp", ".4f", told=True),
+    _Column("imp_stderr", "± Imp", ".4f"),
+    _Column("imp_minimum", "Imp_min", ".4f", told=True),
+    _Column("imp_ratio", "Imp / Imp_min", ".3g"),
+    _Column("imp_self", "Imp, self", ".4f"),
+    _Column("pretraining_loss", "pretraining loss", ".4f"),
+    _Column("maintenance_loss", "maintenance loss", ".4f"),
 )
 
 
@@ -215,7 +217,7 @@ def policies_overview(
         "columns": [
             {
                 "label": column.label,
-                "meaning": column.meaning,
+                "meaning": str(column),
                 "numeric": column.specification is not None,
                 "told": column.told,
                 "sort": "number" if pd.api.types.is_numeric_dtype(rows[keys[column.name]]) else "text",
