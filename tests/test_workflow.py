@@ -327,6 +327,7 @@ EDITS = {
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/claims/catalogue.py": SUMMARIZE,
     "workflow_scripts/sweep/summary.py": SUMMARIZE,
+    "workflow_scripts/sweep/identification.py": SUMMARIZE,
     "workflow_scripts/splithistory/theory.py": SUMMARIZE,
     "workflow_scripts/splithistory/identification.py": SUMMARIZE,
     "workflow_scripts/splithistory/split_history.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,

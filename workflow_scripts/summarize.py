@@ -9,11 +9,19 @@ import pandas as pd
 import pyarrow as pa
 
 from splithistory.environment import environment_of
+from splithistory.sequence import evaluation_windows
 from splithistory.task import Task
 from sweep import script
 from sweep.canonical_json import configuration_hash
+from sweep.chains import read_chains
 from sweep.claims.judging import claims_table
-from sweep.layout import MODEL, Table, keys_of, pretrained_table, summary_table
+from sweep.identification import (
+    along_training_table,
+    first_identified_table,
+    goal_directedness_table,
+    identification_table,
+)
+from sweep.layout import MODEL, Table, keys_of, pretrained_table, sequence_table, summary_table
 from sweep.provenance import made_otherwise, metadata_of, read_metadata, refuse
 from sweep.schemas.measure import GENERATOR
 from sweep.schemas.summary import SUMMARY
@@ -25,8 +33,6 @@ from sweep.summary import (
     counterfactuals_table,
     cross_objective_table,
     fits_table,
-    goal_directedness_table,
-    identification_table,
     policies_table,
     windows_table,
 )
@@ -42,6 +48,10 @@ def main(arguments: argparse.Namespace) -> None:
     pretrained = tables["pretrain"] | tables["measure_pretrained"]
     finetuned = tables["finetune"] | tables["measure"]
     judges = Judges.of(tasks, environment)
+    validation = evaluation_windows(
+        read_chains(sequence_table(results, "validation")), settings["sequence"]["context_length"], target_parity=1
+    )
+    futures_of_actions = environment.outcome_probabilities(validation.contexts).mean(axis=0)  # (A, K)
     n_parameters = numbers_of_parameters(settings, results)
     cross_objective = cross_objective_table(finetuned["measured"], judges)
     identification = identification_table(cross_objective, finetuned, tasks)
@@ -60,10 +70,12 @@ def main(arguments: argparse.Namespace) -> None:
         "goal_directedness": goal_directedness_table(
             cross_objective, finetuned["measured"], identification, judges=judges
         ),
+        "along_training": along_training_table(finetuned["training"], futures_of_actions, judges),
         "actions": actions_table(finetuned["actions"]),
         "training": both_stages_table(pretrained["training"], finetuned["training"]),
         "differential": both_stages_table(pretrained["differential"], finetuned["differential"]),
     }
+    summary["first_identified"] = first_identified_table(summary["along_training"])
     summary["fits"] = fits_table(summary["policies"])
     generator = read_table(summary_table(results, "generator"), GENERATOR).to_pandas()
     summary["claims"] = claims_table(summary | {"generator": generator})

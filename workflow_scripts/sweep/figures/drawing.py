@@ -8,6 +8,7 @@ import pandas as pd
 # Each module registers its figures as it is imported.
 from sweep.figures import (  # noqa: F401
     against_parameters,
+    along_training,
     counterfactual,
     cross_objective,
     differential,
@@ -19,6 +20,7 @@ from sweep.figures import (  # noqa: F401
     schematics,
     self_estimate,
     training,
+    windows,
 )
 from sweep.figures.marks import FigureStyle, with_short_names
 from sweep.figures.registry import REGISTRY, Entry

@@ -109,3 +109,5 @@ rate = partial(number, low=0, high=1)
 truth = partial(Column, pa.bool_())
 LOG_8, LOG_16 = float(np.log(8)) + ROUNDING, float(np.log(16)) + ROUNDING  # the most nats 8 or 16 outcomes can have
 distribution = partial(lists, element=pa.float64(), length=8)  # of the outcomes
+SUCCESS_RATE = rate("success rate under F; for a graded task the mean utility", section="4.7")
+OUTCOME_DISTRIBUTION = distribution("F: the probability of each outcome", section="4.1")

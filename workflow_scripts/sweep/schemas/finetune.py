@@ -1,7 +1,8 @@
 """The course of a reinforcement."""
 
-from sweep.schemas.columns import Schema, integer, nats, rate
-from sweep.schemas.measure import DISTRIBUTIONS, MEASURES, SUCCESS_RATE
+import pyarrow as pa
+
+from sweep.schemas.columns import OUTCOME_DISTRIBUTION, SUCCESS_RATE, Schema, integer, lists, nats, rate
 
 REINFORCEMENT = Schema(
     "finetuned/training",
@@ -15,9 +16,8 @@ REINFORCEMENT = Schema(
             section="3.1",
         ),
         "success_rate": SUCCESS_RATE,
-        "op": MEASURES["op"],
-        "imp": MEASURES["imp"],
-        **DISTRIBUTIONS,
+        "outcome_distribution": OUTCOME_DISTRIBUTION,
+        "action_weights": lists("share of the windows that are answered with each token", pa.float64(), 16, "4.3"),
         "reinforcement_loss": nats(
             "loss that reinforcement descends, averaged since the previous evaluation", 0, section="3.3"
         ),

@@ -5,6 +5,7 @@ import pyarrow as pa
 from sweep.schemas.columns import (
     LOG_8,
     LOG_16,
+    OUTCOME_DISTRIBUTION,
     ROUNDING,
     Column,
     Schema,
@@ -35,7 +36,6 @@ def measures(most: float) -> dict[str, Column]:
 
 
 MEASURES = measures(LOG_8)
-SUCCESS_RATE = rate("success rate under F; for a graded task the mean utility", section="4.7")
 CHANCE = rate("success rate of uniformly random answers; for a graded task their mean utility", section="3.7")
 OFF_ALPHABET_RATE = rate(
     "share of the answers that are even tokens, which no chain has at odd positions", section="3.6"
@@ -47,7 +47,7 @@ MEG_ANY = nats(  # at most that of a policy that is certain among 16 actions
     section="13.3",
 )
 DISTRIBUTIONS = {
-    "outcome_distribution": distribution("F: the probability of each outcome", section="4.1"),
+    "outcome_distribution": OUTCOME_DISTRIBUTION,
     "counterfactual_distribution": distribution("mean of F': the probability of each outcome", section="4.1"),
 }
 WINDOWS = text(

@@ -6,8 +6,10 @@ from functools import partial
 import pyarrow as pa
 
 from sweep.schemas.columns import (
+    LOG_8,
     LOG_16,
     ROUNDING,
+    SUCCESS_RATE,
     Column,
     Schema,
     count,
@@ -31,7 +33,6 @@ from sweep.schemas.measure import (
     MEASURES,
     MEG_ANY,
     OFF_ALPHABET_RATE,
-    SUCCESS_RATE,
     WINDOWS,
 )
 from sweep.schemas.pretrain import PRETRAINING
@@ -109,6 +110,11 @@ _JUDGED = {
 }
 _VERDICTS = ("replicated", "not replicated", "inconclusive")
 _STATISTIC = partial(number, nullable=True)
+
+_MEASURE = text("measure that the task is identified by", "op", "imp", "meg", "success_rate", section="13")
+_GAINED = number(  # below 0 where a policy does worse than by chance
+    "success rate less chance, over the most that can be gained beyond chance", high=1 + ROUNDING, section="3.7"
+)
 
 _POLICIES = Schema(
     "summary/policies",
@@ -228,7 +234,7 @@ _GOAL_DIRECTEDNESS = Schema(
     "one row per policy and measure: goal-directedness beside Op and Imp",
     {
         **_POLICY,
-        "measure": text("measure that the task is identified by", "op", "imp", "meg", "success_rate", section="13"),
+        "measure": _MEASURE,
         "meg_task": _MEG_TASK,
         "beta": number(
             "β, how strongly the actions pursue the utility of the policy's own task; negative where they avoid it",
@@ -238,6 +244,39 @@ _GOAL_DIRECTEDNESS = Schema(
         "identified_task": _IDENTIFIED_TASK,
         "correct": _CORRECT,
         "true_set_rank": _RANK,
+    },
+)
+_ALONG_TRAINING = Schema(
+    "summary/along_training",
+    "one row per policy, evaluation of its reinforcement and measure, on one window per validation chain",
+    {
+        **_POLICY,
+        "step": REINFORCEMENT.columns["step"],
+        "measure": _MEASURE,
+        "success_rate": SUCCESS_RATE,
+        "gained": _GAINED,
+        "value": number("Op, Imp, MEG towards the policy's own task, or its success rate less chance", -LOG_8),
+        "predicted": nats(
+            "Op_pred or Imp_min for the policy's own task; missing where infinite, and for the other measures",
+            -ROUNDING,
+            nullable=True,
+            section="5.2",
+        ),
+        "identified_task": _IDENTIFIED_TASK,
+        "correct": _CORRECT,
+        "true_set_rank": _RANK,
+    },
+)
+_FIRST_IDENTIFIED = Schema(
+    "summary/first_identified",
+    "one row per policy and measure: the first evaluation from which on the policy's task is always identified; "
+    "missing where it is not identified at the last one",
+    {
+        **_POLICY,
+        "measure": _MEASURE,
+        "step": replace(REINFORCEMENT.columns["step"], nullable=True),
+        "success_rate": replace(SUCCESS_RATE, nullable=True),
+        "gained": replace(_GAINED, nullable=True),
     },
 )
 _ACTIONS = Schema(
@@ -306,6 +345,8 @@ SUMMARY = {
         _COUNTERFACTUALS,
         _IDENTIFICATION,
         _GOAL_DIRECTEDNESS,
+        _ALONG_TRAINING,
+        _FIRST_IDENTIFIED,
         _ACTIONS,
         _TRAINING,
         _DIFFERENTIAL,
