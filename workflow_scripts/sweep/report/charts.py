@@ -75,7 +75,8 @@ class Charts:
             "role": "group" if any(points) else "img",
             "aria-label": label,
         }
-        return Chart(ET.tostring(root, encoding="unicode"), width, height - end_of_title + top, any(points))
+        svg = ET.tostring(root, encoding="unicode")
+        return Chart(svg, width, height=height - end_of_title + top, has_points=any(points))
 
     def _lead_to_row(self, link: ET.Element) -> bool:
         """Make the link of a point one to a row of this page; whether there is such a row."""
