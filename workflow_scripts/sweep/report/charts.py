@@ -53,7 +53,7 @@ class Charts:
         return "".join(self._shared.values())
 
     def chart(self, path: Path, label: str) -> Chart:
-        """A figure without its title, which the page shows as text.
+        """Take a figure over without its title, which the page shows as text.
 
         Args:
             path: an SVG that `theme.save` wrote.
@@ -79,7 +79,7 @@ class Charts:
         return Chart(svg, width, height=height - end_of_title + top, has_points=any(points))
 
     def _lead_to_row(self, link: ET.Element) -> bool:
-        """Make the link of a point one to a row of this page; whether there is such a row."""
+        """Make a point's link lead to a row of this page; returns whether there is such a row."""
         anchor = link.get("href", "").removeprefix("#")
         found = anchor in self.policies
         link.attrib = {"href": f"#{anchor}", "aria-label": self.policies[anchor]} if found else {}
@@ -96,7 +96,7 @@ class Charts:
         return names
 
     def _share(self, element: ET.Element) -> str:
-        """The name under which all charts of the page find a definition."""
+        """Define something once for all charts of the page; returns its name there."""
         name = element.get("id")
         for part in element.iter():
             self._follow_colors(part)
@@ -117,7 +117,7 @@ class Charts:
 
 
 def _plain(element: ET.Element) -> ET.Element:
-    """A copy of an element without namespaces, blanks, scripts, and links to other files."""
+    """Copy an element without namespaces, blanks, scripts, and links to other files."""
     attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
     if not attributes.get("href", "#").startswith(("#", "data:image/")):
         del attributes["href"]
@@ -149,7 +149,7 @@ def _without_title(root: ET.Element) -> float:
 
 
 def _shorten(element: ET.Element) -> None:
-    """Round down to a hundredth of a point, half of what Matplotlib writes being further digits."""
+    """Cut numbers off after hundredths of a point; half of what Matplotlib writes are further digits."""
     for name in ("d", "x", "y"):
         if name in element.attrib:
             element.set(name, _FURTHER_DIGITS.sub(r"\1", element.get(name)))

@@ -24,7 +24,7 @@ _WIDE, _WIDER = 400, 600  # points; wider figures take both columns, and on pape
 
 
 def key_figures(folder: Path, tasks: Sequence[str], charts: Charts) -> list[dict[str, Any]]:
-    """The figures to see first; see `figure_groups`."""
+    """Describe the figures to see first, each as `figure_groups` does."""
     return [_figure(folder, name, tasks, charts=charts) for name in KEY_FIGURES]
 
 
@@ -56,7 +56,7 @@ def _figure(folder: Path, name: str, tasks: Sequence[str], charts: Charts) -> di
 
 
 def table_links(tables: Iterable[str]) -> list[dict[str, Any]]:
-    """Name and links, relative to the sweep's folder, of summary tables, given their names."""
+    """Link summary tables, given by name, as Parquet and as CSV; links are relative to the sweep's folder."""
     paths = {name: Path(summary_table(".", name)).as_posix() for name in tables}
     return [
         {"name": name, "files": [_link(Path(file), file) for file in (path, csv_beside(path))]}

@@ -83,7 +83,7 @@ def sweep_size(policies: pd.DataFrame) -> str:
 
 
 def too_small(policies: pd.DataFrame) -> str | None:
-    """Why verdicts on the study's claims are not to be read off a sweep: what it has too few of; None if they are."""
+    """Say what a sweep has too few of for verdicts on the study's claims to be read off it; None if it has enough."""
     found = {
         "pretrained model": (len(policies[["size", "seed"]].drop_duplicates()), FEWEST_MODELS),
         "size": (policies["size"].nunique(), FEWEST_SIZES),
@@ -94,7 +94,7 @@ def too_small(policies: pd.DataFrame) -> str | None:
 
 
 def rewarded(policies: pd.DataFrame, style: FigureStyle) -> list[dict[str, str]]:
-    """What each task rewards: its name, its colour in the figures, good outcomes or utilities, and chance."""
+    """Describe what each task rewards: its colour in the figures, good outcomes or utilities, and chance."""
     rows = []
     for name, task in tasks_of(policies).items():
         good = ", ".join(str(outcome) for outcome, utility in enumerate(task.utility) if utility == 1)
@@ -190,7 +190,7 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
 
 
 def policy_names(policies: pd.DataFrame) -> dict[str, str]:
-    """What each policy is called, by the anchor of its row."""
+    """Name each policy, by the anchor of its row."""
     keys = policies[_KEYS].itertuples(index=False, name=None)
     return {policy_anchor(*policy): f"{policy[0]}, {policy[1]}, seed {policy[2]}" for policy in keys}
 
@@ -245,7 +245,7 @@ def policies_overview(
 
 
 def _is_wrong(row: Mapping[str, Any], column: _Column) -> bool:
-    """Whether a column names another task than the policy's own, or none."""
+    """Whether a column names a task other than the policy's own, or none."""
     is_identified = column.name.startswith("identified_")
     return is_identified and _cell(row[column.name], column) != row["task"]
 

@@ -43,7 +43,7 @@ def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mappin
 
 
 def when(jobs: pd.DataFrame) -> str:
-    """When the jobs of a sweep ran, from `jobs.recorded_jobs`: from the first's start to the last's end."""
+    """Say when the jobs of a sweep, from `jobs.recorded_jobs`, ran: from the first start to the last end."""
     known = jobs.dropna(subset=["seconds", "end"])
     if known.empty:
         return "at a time that is not on record"
@@ -53,7 +53,7 @@ def when(jobs: pd.DataFrame) -> str:
 
 
 def commit(folder: Path) -> str | None:
-    """The commit of the clone that a folder belongs to, as ``git describe`` has it; None where that cannot be told.
+    """Describe the commit of the clone that a folder belongs to, as git does; None where that cannot be told.
 
     A folder that another repository does not track tells nothing.
     """
