@@ -727,7 +727,7 @@ def test_tables_with_graded_tasks_fit_their_schemas(tmp_path, mixed):
 NOTHING_ELSE = {
     "generator": pd.DataFrame(columns=["windows", "estimator", "counterfactual", "op", "counterfactual_distribution"]),
     "training": pd.DataFrame(columns=["stage", "size", "seed", "step", "validation_loss"]),
-    "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median"]),
+    "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median", "imp_median"]),
 }
 
 

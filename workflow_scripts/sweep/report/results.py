@@ -155,12 +155,13 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
     """The study's claims and how each statistic judges them.
 
     Args:
-        claims: the table of that name.
+        claims: the table of that name; statistics that others have replaced have no say and are left out.
 
     Returns:
         ``tally`` of the verdicts on claims, each as a whole, and ``claims``: number, statement, verdict and one row
         per statistic.
     """
+    claims = claims[claims["replaced_by"].isna()]
     verdicts = claims.drop_duplicates("claim")["verdict_claim"]
     return {
         "tally": [{"verdict": verdict, "count": int((verdicts == verdict).sum())} for verdict in _VERDICTS],
