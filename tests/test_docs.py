@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.collections import PathCollection
 from scipy.stats import binomtest, spearmanr
 from snakemake.utils import update_config
 
@@ -387,7 +388,7 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
     published = draw("op_vs_predicted", {"policies": policies}, style).figure.axes[0]
     assert names["axes"].get_title() == published.get_title(loc="left")
     shown = np.concatenate([marks.get_offsets() for marks in names["axes"].collections])
-    drawn = np.concatenate([bars.lines[0].get_xydata() for bars in published.containers])
+    drawn = np.concatenate([part.get_offsets() for part in published.collections if isinstance(part, PathCollection)])
     np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(drawn, axis=0))
 
 
