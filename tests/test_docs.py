@@ -93,7 +93,8 @@ def test_the_worked_examples_print_what_they_say_and_draw_what_is_shown(capsys, 
     assert drawn == shown
     assert len(set(drawn)) > 50
     reasons = re.findall(r'"((?:infinite|not\s+promoted): [^"{]+)"', page)
-    given = (ROOT / "workflow_scripts" / "sweep" / "summary.py").read_text()
+    folder = ROOT / "workflow_scripts" / "sweep"
+    given = (folder / "summary.py").read_text() + (folder / "identification.py").read_text()
     assert [f'"{" ".join(reason.split())}"' in given for reason in reasons] == [True, True]
 
 
