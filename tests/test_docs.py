@@ -92,7 +92,7 @@ def test_the_worked_examples_print_what_they_say_and_draw_what_is_shown(capsys, 
     assert drawn == shown
     assert len(set(drawn)) > 50
     reasons = re.findall(r'"((?:infinite|not\s+promoted): [^"{]+)"', page)
-    given = (ROOT / "workflow_scripts" / "sweep" / "summary.py").read_text()
+    given = "".join(path.read_text() for path in (ROOT / "workflow_scripts" / "sweep").glob("*.py"))
     assert [f'"{" ".join(reason.split())}"' in given for reason in reasons] == [True, True]
 
 
