@@ -9,7 +9,7 @@
 # make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
 # make publish  copy what is published of the study's sweep to docs/sweeps/study, and of the experiments beside it
 # make docs     the documentation as a site, build/docs/index.html
-# make reference  the pages on the configuration, the tables and the claims, from the schemas and the catalogue
+# make reference  the pages on configuration, tables, claims and what came out, from schemas, catalogue and docs/sweeps
 # make lock     the lists of versions in envs/, from pyproject.toml; make lock UPGRADE=--upgrade takes the newest
 # make trials   the trials of settings listed in docs/tuning/successes.yaml
 # make bench    speed of the hot paths against plain references
@@ -95,6 +95,7 @@ docs: .venv/docs
 reference: setup
 	$(SWEEP) reference configuration > docs/configuration.md
 	$(SWEEP) reference claims > docs/claims.md
+	$(SWEEP) reference scorecard > docs/scorecard.md
 	$(SWEEP) reference tables > docs/tables.md
 
 # One list for all platforms, of what the others are parts. Versions stay as they are where they still fit.

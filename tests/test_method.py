@@ -243,6 +243,7 @@ def numbers_of_measures():
     yield f"{of.n_repeats} times {many:,} windows, of which the first {few} are"
     assert PSEUDOCOUNT == 0.5
     yield f"about (K − 1)/N too high: {7 / few:.3f} nats at {few} windows, {7 / many:.4f} at {many:,}."
+    yield f"too high on average, {7 / (2 * many):.5f} nats on {many:,} windows"
     environment = Recurrence(CONFIG["sequence"]["noise"])
     contexts = windows_before_odd_positions(20_000)
     ignoring = [
