@@ -230,11 +230,11 @@ def read_csv(content, schema):
 
 @pytest.mark.parametrize("schema", [*SUMMARY.values(), SCHEMAS["summary/generator"]], ids=lambda schema: schema.table)
 def test_a_csv_is_read_back_as_its_table(tmp_path, schema):
-    path = str(tmp_path / "table.parquet")
+    path = tmp_path / "table.parquet"
     rows = [example(schema), example(schema, nulls=True), example(schema)]
     write_summary(rows, schema, path, MADE_BY, ["text"])
     content = (tmp_path / "table.csv").read_bytes()
-    assert csv_beside(path) == str(tmp_path / "table.csv")
+    assert csv_beside(str(path)) == str(tmp_path / "table.csv")
     assert read_csv(content, schema) == rows == read_table(path, schema).to_pylist()
 
 

@@ -1,6 +1,7 @@
 """Summary tables on disk, which people open: Parquet with sizes in their order, and beside it the same as CSV."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ from sweep.tables import save, table_of
 def write_summary(
     rows: pd.DataFrame | Iterable[Mapping[str, Any]],
     schema: Schema,
-    path: str,
+    path: Path | str,
     provenance: Mapping[str, Any],
     sizes: Sequence[str] = (),
 ) -> None:
@@ -37,7 +38,7 @@ def write_summary(
     table = table_of(rows, schema, path)
     ordered = _in_order(table, "size", sizes) if sizes and "size" in schema.columns else table
     save(ordered, path, provenance)
-    with replacing(csv_beside(path)) as temporary:
+    with replacing(csv_beside(str(path))) as temporary:
         temporary.write_bytes(as_csv(table))
 
 

@@ -14,7 +14,7 @@ from snakemake.utils import update_config
 from sweep.configuration import files
 from sweep.configuration.files import plain_number
 from sweep.configuration.relations import relation_problems
-from sweep.configuration.schema import Key, schema_of, validator
+from sweep.configuration.schema import Key, schema_errors, schema_of
 from sweep.configuration.wording import Problem, dotted, in_quotes, kind_of, schema_problems, shown
 from sweep.errors import UserError
 from sweep.places import one_spelling
@@ -79,7 +79,7 @@ def check(config: dict[str, Any], configfiles: Iterable[Path | str], given: Mapp
         ConfigurationError: if the configuration cannot be used.
     """
     _read_numbers(config, given, ())
-    validate(config, [problem for path in configfiles for problem in files.read(path)[1]])
+    validate(config, [problem for path in configfiles for problem in files.problems(path)])
 
 
 def _read_numbers(config: Any, given: Any, key: Key) -> None:
@@ -109,7 +109,7 @@ def validate(config: Mapping[str, Any], problems_of_files: Sequence[str] = ()) -
     """
     plain, problems = _plain(config)
     renamed = {problem.key for problem in problems}
-    for error in validator().iter_errors(plain):
+    for error in schema_errors(plain):
         problems += [found for found in schema_problems(error) if found.unsound or found.key not in renamed]
     told = {problem.key for problem in problems}
     related = relation_problems(plain, {problem.key for problem in problems if problem.unsound})

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,29 +35,51 @@ def read(path: Path | str) -> tuple[dict[str, Any], list[str]]:
     Raises:
         UserError: if there is no such file, or it is no mapping in YAML.
     """
+    with _described(path):
+        root, found = _composed(path)
+        return (yaml.constructor.SafeConstructor().construct_document(root) if root else {}), found
+
+
+def problems(path: Path | str) -> list[str]:
+    """The problems that `read` finds; what the file holds is not put together."""
+    with _described(path):
+        return _composed(path)[1]
+
+
+@contextmanager
+def _described(path: Path | str) -> Iterator[None]:
+    """Name the file and line of what is no YAML.
+
+    Raises:
+        UserError: in place of YAML's own error.
+    """
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UserError(f"{path}, line {mark.line + 1 if mark else 1}: not YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def _composed(path: Path | str) -> tuple[yaml.MappingNode | None, list[str]]:
+    """A file's keys and values as YAML's nodes, none of an empty file; and the problems of `read`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; expected a configuration file") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not text in UTF-8; expected a configuration file in YAML or JSON") from None
-    try:
-        _check_depth(text, path)
-        root = yaml.compose(_as_yaml(text), Loader=_LOADER)
-        if root is None:
-            return {}, []
-        if not isinstance(root, yaml.MappingNode):
-            kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
-            raise UserError(f"{path}: holds {kind}; expected keys and values, such as device: cpu")
-        if _n_values(root, frozenset(), {}) > _MOST:
-            raise UserError(f"{path}: its aliases stand for more than {_MOST:,} values; write out what is meant")
-        problems = [f"{path}, line {line}: {text}" for line, text in _problems(root, ())]
-        return yaml.constructor.SafeConstructor().construct_document(root), problems
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise UserError(f"{path}, line {mark.line + 1 if mark else 1}: not YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    _check_depth(text, path)
+    root = yaml.compose(_as_yaml(text), Loader=_LOADER)
+    if root is None:
+        return None, []
+    if not isinstance(root, yaml.MappingNode):
+        kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
+        raise UserError(f"{path}: holds {kind}; expected keys and values, such as device: cpu")
+    if _n_values(root, frozenset(), {}) > _MOST:
+        raise UserError(f"{path}: its aliases stand for more than {_MOST:,} values; write out what is meant")
+    return root, [f"{path}, line {line}: {text}" for line, text in _problems(root, ())]
 
 
 def _as_yaml(text: str) -> str:

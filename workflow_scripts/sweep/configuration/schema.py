@@ -1,6 +1,7 @@
 """The schema of the configuration: type, range and meaning of every key, from `config/config.schema.yaml`."""
 
 import math
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,21 @@ def validator() -> Any:
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({"number": is_number, "integer": is_integer})
     # With its references written out it validates twice as fast: some sweeps define thousands of tasks.
     return validators.extend(Draft202012Validator, type_checker=types)(_written_out(_schema()))
+
+
+def schema_errors(config: Any) -> Iterator[Any]:
+    """What jsonschema finds wrong with a configuration.
+
+    Of tasks that are written alike, of which there may be thousands, one is looked at; all are if anything is wrong.
+    """
+    tasks = config.get("tasks") if isinstance(config, dict) else None
+    if isinstance(tasks, dict):
+        alike = {repr(entry): name for name, entry in tasks.items()}
+        few = config | {"tasks": {name: tasks[name] for name in alike.values()}}
+        names = validator().evolve(schema={"propertyNames": _written_out(schema_of(("tasks",))["propertyNames"])})
+        if names.is_valid(tasks) and validator().is_valid(few):
+            return iter(())
+    return validator().iter_errors(config)
 
 
 def _written_out(schema: Any) -> Any:
