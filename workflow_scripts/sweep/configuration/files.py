@@ -26,7 +26,7 @@ def read(path: Path | str) -> tuple[dict[str, Any], list[str]]:
     """Read a configuration file.
 
     Args:
-        path: YAML or JSON in UTF-8; an empty file holds no keys.
+        path: YAML or JSON in UTF-8.
 
     Returns:
         What it holds, and a problem per key that is written twice and per number whose digits YAML reads otherwise.
@@ -44,7 +44,7 @@ def read(path: Path | str) -> tuple[dict[str, Any], list[str]]:
         _check_depth(text, path)
         root = yaml.compose(_as_yaml(text), Loader=_LOADER)
         if root is None:
-            return {}, []
+            raise UserError(f"{path}: is empty; expected keys and values, such as device: cpu")
         if not isinstance(root, yaml.MappingNode):
             kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
             raise UserError(f"{path}: holds {kind}; expected keys and values, such as device: cpu")
