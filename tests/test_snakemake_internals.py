@@ -1,5 +1,6 @@
 """Where Snakemake is not as it was, the sweep does without what reaches into it and says so."""
 
+import logging
 import re
 from types import SimpleNamespace
 
@@ -12,7 +13,9 @@ from sweep.snakemake_internals import (
     is_batched,
     lacks_record,
     limit_memory,
+    log_file,
     plan_lightly,
+    replace_screen,
     uses_conda,
     when_planned,
 )
@@ -29,6 +32,8 @@ CALLS = {
     "limit memory": (lambda workflow: limit_memory(workflow, 1000), None),
     "conda": (lambda workflow: uses_conda(workflow), False),
     "light plan": (lambda workflow: plan_lightly(workflow), None),
+    "screen": (lambda workflow: replace_screen(workflow, logging.NullHandler()), False),
+    "log file": (log_file, None),
     "records": (lambda workflow: lacks_record(workflow, __file__), False),
 }
 
@@ -71,7 +76,7 @@ def test_a_sweep_is_planned_and_watched_with_another_version_too(workspace):
     run = workspace.snakemake("--dry-run")
     assert run.status == 0
     assert {"Measuring the sequence's own generator", "Drawing the figures"} < run.jobs
-    assert run.stderr.count("warning: ") == len(CALLS) - 1  # without a plan nobody asks for records
+    assert run.stderr.count("warning: ") == len(CALLS) - 2  # without a plan nobody asks for records and the log
     assert "checked with 1.2.3; after a killed run, use --unlock" in run.stderr
     watched = workspace.sweep("watch", "--configfile", "config/tiny.yaml")
     assert (watched.status, watched.stderr) == (0, "")
