@@ -24,6 +24,7 @@ from sweep.snakemake_internals import Plan
 from sweep.watch.remaining import Remaining
 
 _LONGEST = 2000  # characters of a line where no terminal sets its width
+_NARROW = 60  # columns; the time left has no room in fewer
 _MARGIN = "       "  # of what is said about a job, below its line
 _COLOURS = {"done": "32", "failed": "31"}
 # Errors of Snakemake's log that the lines about jobs and the closing lines tell.
@@ -63,13 +64,13 @@ class Terminal:
             if not self._is_terminal:
                 self.write(f"{margin}{line}"[:_LONGEST])
                 continue
-            first, words = re.fullmatch(r"([ -]*)(.*)", line).groups()
+            bullet = re.match(r" *(?:- (?=\S))?", line)[0]
             self.write(
                 textwrap.fill(
-                    words,
+                    line.removeprefix(bullet),
                     self.width,
-                    initial_indent=margin + first,
-                    subsequent_indent=margin + " " * len(first),
+                    initial_indent=margin + bullet,
+                    subsequent_indent=margin + " " * len(bullet),
                     break_on_hyphens=False,
                 )
             )
@@ -214,9 +215,9 @@ class Screen(logging.Handler):
 
     def _line(self, word: str, message: str, took: str = "") -> None:
         """Write when, how far the run is, how long it still takes and what happens, in one line that fits."""
-        digits = len(str(self._n_jobs))
         left = self._remaining.said(len(self._jobs)) if self._remaining else ""
-        before = f"{time.strftime('%H:%M')}  {self._n_done:>{digits}}/{self._n_jobs}  {left:>15}  "
+        left = f"{left:>15}  " if self._terminal.width >= _NARROW else ""
+        before = f"{time.strftime('%H:%M')}  {self._n_done:>{len(str(self._n_jobs))}}/{self._n_jobs}  {left}"
         after = f", {took}" if took else ""
         message = _cut(message, max(8, self._terminal.width - len(before) - 7 - len(after)))
         word = self._terminal.coloured(f"{word:<6}", _COLOURS.get(word, ""))

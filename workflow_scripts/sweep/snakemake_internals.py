@@ -24,6 +24,7 @@ from sweep.errors import UserError
 CHECKED = "9.27.1"
 
 _AT_ONCE = 2000  # files a command line
+_ALIKE = ("Assuming unrestricted shared filesystem usage", "Config file ")  # that is extended by the command line
 # Why a job runs, in fewer words than Snakemake's.
 _REASONS = {
     "output files have to be generated": "missing",
@@ -248,13 +249,15 @@ def log_file(workflow: Any) -> str | None:
     return next(map(os.path.relpath, workflow.logger_manager.get_logfile()), None)
 
 
-def explain_configfiles() -> None:
-    """Have a file given to --configfile that is no configuration named, with what is wrong, instead of a traceback.
+def begin() -> None:
+    """What is to be otherwise before Snakemake reads the Snakefile, so that profiles call it.
 
-    Snakemake reads them before the Snakefile, so profiles call this.
+    A file given to --configfile that is no configuration is named, with what is wrong, instead of a traceback; and what
+    Snakemake says of every run alike is left out.
     """
     from snakemake.settings.types import ConfigSettings
 
+    logging.getLogger("snakemake.logging").addFilter(lambda record: not str(record.msg).startswith(_ALIKE))
     read = ConfigSettings.__post_init__
 
     def read_or_explain(settings: Any) -> None:
