@@ -257,7 +257,7 @@ if IS_MAIN:
     shown = workflow.is_main_process and replace_screen(workflow, screen)
     os.environ.update(SWEEP_SCREEN="1" if shown else "")
     when_planned(workflow, prepare)
-    plan_lightly(workflow)
+    plan_lightly()
 
 # What a job asks for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks for as
 # much again.

@@ -182,7 +182,7 @@ def uses_conda(workflow: Any) -> bool:
 
 
 @_softly("planning a large sweep takes up to twice as long", None)
-def plan_lightly(workflow: Any) -> None:
+def plan_lightly() -> None:
     """Spare Snakemake what changes nothing in the plan of a large sweep, with the same outcome.
 
     To find a job's conda environment it evaluates all of the job's parameters; it looks for outputs in folders that are
