@@ -1,7 +1,7 @@
 # make          set up, then the quick sweep: every table and figure in results/quick
 # make test     set up, then the tests
 # make paper    set up, then the paper-scale sweep of config.yaml in results/paper
-# make study    the same grid reinforced as the study did, in results/study
+# make study    the same grid reinforced as the study did, in results/study; from the models of make paper, if there are
 # make watch    how far a running sweep is; the last one started, or that of CONFIG=config/quick.yaml
 # make lint     style of Python and Snakemake code
 # make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
@@ -9,13 +9,14 @@
 # make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
 # make publish  copy what is published of the study's sweep to docs/sweeps/study, and of the experiments beside it
 # make docs     the documentation as a site, build/docs/index.html
-# make reference  the pages on the configuration and the claims, from the schema and the catalogue
+# make reference  the pages on configuration, tables, claims and what came out, from schemas, catalogue and docs/sweeps
 # make lock     the lists of versions in envs/, from pyproject.toml; make lock UPGRADE=--upgrade takes the newest
 # make trials   the trials of settings listed in docs/tuning/successes.yaml
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
 # make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
 # make bench-windows  time and memory of measuring 20,000 windows of 1,000 actions and 500 outcomes
+# make bench-differential  time of differential measures against a policy's width and depth
 
 .DELETE_ON_ERROR:
 .PHONY: quick test paper study watch verify adopt experiments publish docs reference lock lint trials bench bench-plan bench-device bench-loops bench-cost setup development
@@ -38,6 +39,7 @@ paper: setup
 	$(SNAKEMAKE)
 
 study: setup
+	$(if $(wildcard results/paper/pretrained),$(call from_pretrained,results/study,config/study.yaml))
 	$(SNAKEMAKE) --configfile config/study.yaml
 
 watch: setup
@@ -58,18 +60,25 @@ verify adopt: setup
 
 EXPERIMENTS = $(basename $(notdir $(wildcard config/experiments/*.yaml)))
 # Those that vary the study's way to reinforce; the others vary config.yaml.
-OF_STUDY = held_out natural_maintenance odd_answers rollout_maintenance unbiased_maintenance
+OF_STUDY = failures no_maintenance
+# Those of another sequence, with pretrained models of their own.
+ANEW = uneven
 files_of = $(if $(filter $(1),$(OF_STUDY)),config/study.yaml) config/experiments/$(1).yaml
 .PHONY: $(EXPERIMENTS)
 
 experiments: $(EXPERIMENTS)
 
 # Copies of the paper-scale sweep's pretrained models, checked before they are taken over, need not be trained again.
-$(EXPERIMENTS): setup results/paper/pretrained
-	mkdir -p results/experiments/$@
-	test -d results/experiments/$@/pretrained || \
-		cp -R results/paper/sequences results/paper/pretrained results/experiments/$@
-	$(SWEEP) adopt --configfile $(call files_of,$@)
+define from_pretrained
+mkdir -p $(1)
+test -d $(1)/pretrained || cp -R results/paper/sequences results/paper/pretrained $(1)
+$(SWEEP) adopt --configfile $(2)
+endef
+
+$(filter-out $(ANEW),$(EXPERIMENTS)): results/paper/pretrained
+
+$(EXPERIMENTS): setup
+	$(if $(filter $@,$(ANEW)),,$(call from_pretrained,results/experiments/$@,$(call files_of,$@)))
 	$(SNAKEMAKE) --configfile $(call files_of,$@)
 
 results/paper/pretrained:
@@ -86,6 +95,8 @@ docs: .venv/docs
 reference: setup
 	$(SWEEP) reference configuration > docs/configuration.md
 	$(SWEEP) reference claims > docs/claims.md
+	$(SWEEP) reference scorecard > docs/scorecard.md
+	$(SWEEP) reference tables > docs/tables.md
 
 # One list for all platforms, of what the others are parts. Versions stay as they are where they still fit.
 LOCK = .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --annotation-style line \
@@ -101,9 +112,14 @@ lock: setup
 trials: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/trials.py docs/tuning/successes.yaml
 
-.PHONY: bench-windows
+.PHONY: bench-windows bench-differential
 bench bench-plan bench-device bench-loops bench-cost bench-windows: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
+
+# As for jobs, glibc keeps the memory that it has; see rules/common.smk.
+bench-differential: setup
+	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1000000000 \
+		MALLOC_TRIM_THRESHOLD_=1000000000 .venv/bin/python benchmarks/differential_cost.py
 
 setup: .venv/requirements
 

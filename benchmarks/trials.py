@@ -2,10 +2,11 @@
 
     python benchmarks/trials.py docs/tuning/successes.yaml     writes docs/tuning/successes.csv
 
-The file lists trials: mappings of ``size``, ``task``, ``seed`` and what differs from config.yaml in ``pretrain`` and
-``finetune``. ``task`` names a task of config.yaml, or lists good outcomes. Each trial is trained and measured as the
-workflow does it, in one thread, on windows of its own; a trial that the table has already is not run again.
-Pretrained models are kept in results/trials.
+The file lists trials: mappings of ``size``, ``task``, ``seed`` and what differs from config.yaml, or from the
+``configfile`` named, in ``pretrain`` and ``finetune``. ``task`` names a task of config.yaml, or lists good outcomes.
+Each trial is trained and measured as the workflow does it, in one thread, on windows of its own, and on those that the
+policy's own rollouts come to; a trial that the table has already is not run again. Pretrained models are kept in
+results/trials.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,13 @@ from splithistory.model import Architecture, Policy
 from splithistory.optimizer import Schedule
 from splithistory.pretraining import evaluate, pretrain
 from splithistory.reinforcement import FinetuneSettings, Reward, finetune
+from splithistory.rollouts import rolled_out
 from splithistory.seeding import split_rng
 from splithistory.self_estimate import self_estimate
 from splithistory.sequence import Chains, Tokens, one_window_a_chain
 from splithistory.split_history import compare_futures
 from splithistory.task import Task
-from splithistory.theory import predicted_optimization
+from splithistory.theory import minimum_impact, predicted_optimization
 from sweep.canonical_json import configuration_hash
 from sweep.checkpoints import load_checkpoint, save_checkpoint
 from sweep.configuration import load
@@ -40,8 +43,15 @@ from sweep.stages import architecture_settings, finetune_settings, pretrain_sett
 
 CONFIG = load([])
 ENVIRONMENT = environment_of(CONFIG["sequence"])
+N_ANSWERS = 20  # before a window of a rollout
 PRETRAINED = Path("results/trials")
 N_SELF_ESTIMATES = 5  # of 400 windows each
+
+
+@lru_cache
+def configuration(configfile: str | None) -> dict[str, Any]:
+    """The configuration that a trial departs from."""
+    return load([Path(configfile)] if configfile else [])
 
 
 def chains(split: str) -> Tokens:
@@ -59,7 +69,7 @@ def training_chains() -> Chains:
 def pretrained(trial: Mapping[str, Any], dropout: float) -> Policy:
     """The model that a trial starts from, trained once for all trials alike."""
     shape = architecture_settings(CONFIG, trial["size"])
-    settings = pretrain_settings(CONFIG, trial["size"]) | trial.get("pretrain", {})
+    settings = pretrain_settings_of(trial)
     made_with = {"architecture": shape, "pretrain": settings, "seed": trial["seed"]}
     path = PRETRAINED / f"{trial['size']},seed={trial['seed']},{configuration_hash(made_with)[:12]}.parquet"
     if not path.exists():
@@ -68,17 +78,24 @@ def pretrained(trial: Mapping[str, Any], dropout: float) -> Policy:
     return load_checkpoint(path, dropout)[0]
 
 
+def pretrain_settings_of(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a trial's pretraining, complete."""
+    return pretrain_settings(configuration(trial.get("configfile")), trial["size"]) | trial.get("pretrain", {})
+
+
 def settings_of(trial: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a trial's reinforcement, complete."""
-    tasks = CONFIG["tasks"] | {str(trial["task"]): entry_of(trial)}
-    settings = finetune_settings(CONFIG | {"tasks": tasks}, trial["size"], str(trial["task"]))
+    config = configuration(trial.get("configfile"))
+    tasks = config["tasks"] | {str(trial["task"]): entry_of(trial)}
+    settings = finetune_settings(config | {"tasks": tasks}, trial["size"], str(trial["task"]))
     changes = trial.get("finetune", {})
     return settings | changes | {"maintenance": settings["maintenance"] | changes.get("maintenance", {})}
 
 
 def entry_of(trial: Mapping[str, Any]) -> Mapping[str, Any]:
     """The trial's task as the configuration has it."""
-    return CONFIG["tasks"][trial["task"]] if isinstance(trial["task"], str) else {"good": trial["task"]}
+    tasks = configuration(trial.get("configfile"))["tasks"]
+    return tasks[trial["task"]] if isinstance(trial["task"], str) else {"good": trial["task"]}
 
 
 def run(trial: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,24 +112,41 @@ def run(trial: Mapping[str, Any]) -> dict[str, Any]:
     test, length = chains("test"), policy.architecture.context_length
     contexts = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=1).contexts
     actions = best_actions(policy, contexts, settings.action_tokens)
-    futures = compare_futures(actions, ENVIRONMENT.outcome_probabilities(contexts))
+    rollouts = rolled_out(
+        policy, contexts, ENVIRONMENT, settings.action_tokens, N_ANSWERS, rng=np.random.default_rng(0)
+    )
     estimates = [
         self_estimate(policy, actions[start : start + 400], contexts[start : start + 400])
         for start in range(0, 400 * N_SELF_ESTIMATES, 400)
     ]
-    success_rate = futures.outcome_distribution @ np.array(task.utility)
     natural = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=0)
     return {
         **described(trial),
         "core_seconds": round(core_seconds, 1),
-        "success_rate": round(success_rate, 4),
-        "op": round(futures.op, 4),
-        "op_predicted": round(float(predicted_optimization(success_rate, task.utility)), 4),
-        "imp": round(futures.imp, 4),
+        **measured(actions, contexts, task),
+        **{
+            f"{name}_rollouts": number
+            for name, number in measured(best_actions(policy, rollouts, settings.action_tokens), rollouts, task).items()
+        },
         "op_self": round(float(np.mean([estimate.op for estimate in estimates])), 4),
         "imp_self": round(float(np.mean([estimate.imp for estimate in estimates])), 4),
         "natural_loss": round(evaluate(policy, natural)[0], 4),
     }
+
+
+def measured(actions: Tokens, contexts: Tokens, task: Task) -> dict[str, float]:
+    """What a policy's answers in some windows are worth, rounded."""
+    futures, utility = compare_futures(actions, ENVIRONMENT.outcome_probabilities(contexts)), np.array(task.utility)
+    s, q = futures.outcome_distribution @ utility, futures.counterfactual_distribution @ utility
+    numbers = {
+        "success_rate": s,
+        "success_rate_counterfactual": q,
+        "op": futures.op,
+        "op_predicted": predicted_optimization(s, utility),
+        "imp": futures.imp,
+        "imp_minimum": minimum_impact(s, utility, futures.counterfactual_distribution),
+    }
+    return {name: round(float(number), 4) for name, number in numbers.items()}
 
 
 def described(trial: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +157,10 @@ def described(trial: Mapping[str, Any]) -> dict[str, Any]:
         "size": trial["size"],
         "task": str(trial["task"]),
         "seed": trial["seed"],
-        "pretrain_n_steps": (pretrain_settings(CONFIG, trial["size"]) | trial.get("pretrain", {}))["n_steps"],
+        "pretrain_n_steps": pretrain_settings_of(trial)["n_steps"],
+        "pretrain_dropout": pretrain_settings_of(trial)["dropout"],
+        "windows": settings.windows,
+        "action_tokens": settings.action_tokens,
         "successes": settings.successes,
         "n_steps": settings.n_steps,
         "batch_size": settings.batch_size,

@@ -183,7 +183,8 @@ def targets(wildcards):
             *(table.path for table in tables if (table.job.stage, table.name) == (MEASURE, "success")),
             last,
         ]
-    return [*missing_tables(), *rules.figures.output, *rules.report.output, last]
+    copies = [*rules.measure_generator.output.csv, *rules.summarize.output.csv]
+    return [*missing_tables(), *copies, *rules.figures.output, *rules.report.output, last]
 
 
 def missing_tables():

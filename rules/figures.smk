@@ -5,7 +5,7 @@ rule figures:
     input:
         script=script(FIGURES),
         generator=rules.measure_generator.output.generator,
-        summary=rules.summarize.output,
+        summary=[table(SUMMARIZE, name) for name in SUMMARIZE.tables],
     output:
         [figure_file(path) for path in files(FIGURES)],
     log:

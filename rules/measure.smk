@@ -7,6 +7,7 @@ rule measure_generator:
         test=sequence_table(RESULTS, "test"),
     output:
         generator=table(MEASURE_GENERATOR, "generator"),
+        csv=files(MEASURE_GENERATOR),
     log:
         MEASURE_GENERATOR.log(RESULTS) + ".log",
     benchmark:

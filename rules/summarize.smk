@@ -4,6 +4,7 @@
 rule summarize:
     input:
         script=script(SUMMARIZE),
+        validation=sequence_table(RESULTS, "validation"),
         generator=rules.measure_generator.output.generator,
         tables=lambda wildcards: [table.path for table in summarized_tables(RESULTS, config["sweep"])],
     output:
@@ -13,11 +14,14 @@ rule summarize:
         counterfactuals=table(SUMMARIZE, "counterfactuals"),
         identification=table(SUMMARIZE, "identification"),
         goal_directedness=table(SUMMARIZE, "goal_directedness"),
+        along_training=table(SUMMARIZE, "along_training"),
+        first_identified=table(SUMMARIZE, "first_identified"),
         actions=table(SUMMARIZE, "actions"),
         training=table(SUMMARIZE, "training"),
         differential=table(SUMMARIZE, "differential"),
         fits=table(SUMMARIZE, "fits"),
         claims=table(SUMMARIZE, "claims"),
+        csv=files(SUMMARIZE),
     log:
         SUMMARIZE.log(RESULTS) + ".log",
     benchmark:

@@ -7,6 +7,7 @@ import re
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from snakemake.utils import update_config
 from splithistory.successes import WAYS
 from sweep.canonical_json import canonical_json, configuration_hash
 from sweep.commands.reference import configuration_page
-from sweep.configuration import ConfigurationError, validate
+from sweep.configuration import ConfigurationError, load, validate
 from sweep.configuration.schema import SCHEMA_PATH, schema_of
 from sweep.stages import architecture_settings, finetune_settings, finetuning, pretrain_settings, summarizing
 
@@ -423,16 +424,30 @@ def test_the_studys_sweep_has_the_settings_of_the_published_one():
 EXPERIMENTS = sorted((ROOT / "config" / "experiments").glob("*.yaml"))
 
 
+def variables_of_the_makefile(*names):
+    """Lists of the Makefile, each of which stands on a line of its own."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return [re.search(rf"^{name} = (.*)$", makefile, re.MULTILINE).group(1).split() for name in names]
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_experiments_start_from_the_pretrained_models_of_the_published_sweep(path):
-    config = merged_with(path.read_text())
-    validate(config)
-    assert_holds_only_what_differs(yaml.safe_load(path.read_text()), BASE)
+def test_experiments_start_from_the_pretrained_models_of_the_paper_scale_sweep(path):
+    of_study, anew = variables_of_the_makefile("OF_STUDY", "ANEW")
+    base = load([ROOT / "config/study.yaml"] if path.stem in of_study else [])
+    config = load([*([ROOT / "config/study.yaml"] if path.stem in of_study else []), path])
+    assert_holds_only_what_differs(yaml.safe_load(path.read_text()), base)
     assert config["results_dir"] == f"results/experiments/{path.stem}"
-    assert config["sequence"] == BASE["sequence"]
+    assert (config["sequence"] == BASE["sequence"]) == (path.stem not in anew)
     assert set(config["sweep"]["seeds"]) <= set(BASE["sweep"]["seeds"])
     for size in config["sweep"]["sizes"]:
         assert pretrain_settings(config, size) == pretrain_settings(BASE, size)
+
+
+def test_drawn_rewards_are_those_that_their_seed_draws():
+    tasks = yaml.safe_load((ROOT / "config/experiments/held_out.yaml").read_text())["tasks"]
+    rng = np.random.default_rng(19)
+    drawn = [sorted(rng.choice(8, rng.integers(2, 7), replace=False).tolist()) for _ in range(3)]
+    assert [task["good"] for name, task in tasks.items() if name.startswith("drawn")] == drawn
 
 
 # The schema

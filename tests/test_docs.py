@@ -25,31 +25,26 @@ from sweep.figures.drawing import draw
 from sweep.figures.marks import FigureStyle
 
 README = (ROOT / "README.md").read_text()
+WORKFLOW = (ROOT / "docs/workflow.md").read_text()
 
 
 def blocks(language, page=README):
     return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
-def edges(graph):
-    """Pairs of rules; Snakemake numbers and orders them anew each time."""
-    rules = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
-    pairs = {(rules[start], rules[end]) for start, end in re.findall(r"(id\d+) --> (id\d+)", graph)}
-    assert pairs
-    return pairs
-
-
-def test_the_rule_graph_is_the_workflows_own():
-    assert "snakemake --rulegraph mermaid-js figures" in README
+def test_the_table_of_rules_is_the_workflows_own_graph():
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--configfile", "config/tiny.yaml"]
     command += ["--", "figures"]
     graph = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    (shown,) = blocks("mermaid")
-    assert edges(shown) == edges(graph)
+    rules = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
+    edges = {(rules[start], rules[end]) for start, end in re.findall(r"(id\d+) --> (id\d+)", graph)}
+    shown = re.findall(r"^\| `(\w+)` \| (.*?)\| ", WORKFLOW, re.MULTILINE)
+    assert {rule for rule, _ in shown} == set(rules.values())
+    assert {(start, rule) for rule, sources in shown for start in re.findall(r"`(\w+)`", sources)} == edges
 
 
 def test_the_example_of_a_task_of_ones_own_is_valid():
-    (example,) = blocks("yaml")
+    (example,) = blocks("yaml", WORKFLOW)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     for text in [(ROOT / "config/quick.yaml").read_text(), example]:
         update_config(config, yaml.safe_load(text))
@@ -83,6 +78,24 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
     assert len(said) == n_examples
 
 
+def test_the_worked_examples_print_what_they_say_and_draw_what_is_shown(capsys, monkeypatch, tmp_path):
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)  # where the page leaves its figure
+    page = (ROOT / "docs" / "worked-examples.md").read_text()
+    outputs, said, _ = printed(page, capsys)
+    assert [output for output in outputs if output] == said
+    assert len(said) == 17
+    drawn, shown = (
+        re.findall(r"fill: (#\w{6})", (folder / "answers.svg").read_text())
+        for folder in (tmp_path, ROOT / "docs" / "worked-examples")
+    )
+    assert drawn == shown
+    assert len(set(drawn)) > 50
+    reasons = re.findall(r'"((?:infinite|not\s+promoted): [^"{]+)"', page)
+    given = (ROOT / "workflow_scripts" / "sweep" / "summary.py").read_text()
+    assert [f'"{" ".join(reason.split())}"' in given for reason in reasons] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("name", "title", "row"),
     [
@@ -110,6 +123,15 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
             "{size} | {task} | {successes} | {n_steps:,} | {dropout:g} | {n_own} + {n_random} + {n_natural} | "
             "{core_seconds:.0f} | {success_rate:.3f} | {op:.3f} | {op_predicted:.3f} | {op_self:.3f} | {imp:.3f} | "
             "{imp_self:.3f} | {natural_loss:.2f}",
+        ),
+        (
+            "rollouts",
+            "## Rollouts",
+            "{size} | {task} | {action_tokens} | {pretrain_dropout:g} | {learning_rate:g} / "
+            "{maintenance_learning_rate:g} | {n_own} + {n_random} + {n_natural} | {core_seconds:.0f} | "
+            "{success_rate:.3f} | {success_rate_rollouts:.3f} | {success_rate_counterfactual_rollouts:.3f} | "
+            "{op_rollouts:.3f} | {op_predicted_rollouts:.3f} | {imp_rollouts:.3f} | {imp_minimum_rollouts:.3f} | "
+            "{natural_loss:.2f}",
         ),
         (
             "steps",
@@ -202,8 +224,17 @@ def test_the_readme_says_what_policies_learn():
     sampled = published[published["task"] == "good2"].groupby("size")["success_rate"].mean()
     said = " ".join(README.split())
     assert f"succeed in {by_size.min():.3f} to {by_size.max():.3f} of windows" in said
-    assert f"those of the table do in {sampled.min():.3f} to {sampled.max():.3f}" in said
+    assert f"those of the published sweep do in {sampled.min():.3f} to {sampled.max():.3f}" in said
     assert f"Op identifies all {POLICIES['identified_by_op'].sum()} " in said
+
+
+def test_what_is_said_of_rollouts_is_what_their_trials_show():
+    trials = pd.read_csv(ROOT / "docs/tuning/rollouts.csv")
+    chance = trials["task"].map({"good2": 0.25, "good4": 0.5, "good6": 0.75})
+    off = (trials["success_rate_counterfactual_rollouts"] - chance).abs().max()
+    below = (trials["op_rollouts"] < trials["op_predicted_rollouts"]).sum()
+    said = " ".join((ROOT / "docs/tuning.md").read_text().split())
+    assert f"within {off:.3f} of chance, and {below} of {len(trials)} policies lie below theory" in said
 
 
 def test_favouritism_follows_the_circle_of_logarithms():
@@ -256,6 +287,51 @@ def test_what_many_windows_cost_is_as_its_table_has_it():
     assert re.findall(r"^\| (?:same|differs).+$", section, re.MULTILINE) == rows
     assert cases["seconds"].max() < 60
     assert cases["peak_mb"].max() < 2000
+
+
+def test_what_differential_measures_cost_is_as_its_table_has_it(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = import_module("differential_cost")
+    page = (ROOT / "docs" / "performance.md").read_text()
+    section = page.partition("## Differential measures")[2].partition("\n## ")[0]
+    cases = pd.read_csv(benchmark.TABLE)
+    rows = [
+        f"| {of.d_model} | {of.n_layers} | {of.jacobians_ms:,.1f} | {of.measures_ms:,.1f} | {of.formulas_ms:,.1f} |"
+        for of in cases.itertuples()
+    ]
+    assert re.findall(r"^\| \d.+$", section, re.MULTILINE) == rows
+    wide = cases[(cases["n_layers"] == 2) & (cases["d_model"] >= 64)]
+    share = wide["measures_ms"] / wide["jacobians_ms"]
+    assert f"take {share.min():.2f} to {share.max():.2f} of that time" in section
+    fitted = {
+        (of["of"], of["part"]): f"{of['exponent']:.2f} ({of['low']:.2f} to {of['high']:.2f})"
+        for of in benchmark.exponents(cases)
+    }
+    assert re.findall(r"^\| (?:Jac|meas|form).+$", section, re.MULTILINE) == [
+        f"| {name} | {fitted['width', part]} | {fitted['depth', part]} | "
+        + " | ".join(f"{100 * share[part]:.0f} %" for share in cubic_shares(benchmark, cases))
+        + " |"
+        for name, part in (("Jacobians", "jacobians"), ("measures", "measures"), ("formulas", "formulas"))
+    ]
+
+
+def cubic_shares(benchmark, cases):
+    """The share of the cubic term by part, at a width of 128 and at the largest."""
+    return [{of["part"]: of["power_3"] for of in benchmark.shares(cases, width)} for width in (128, 512)]
+
+
+def test_what_the_fits_of_differential_costs_find_is_what_times_are_made_of(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = import_module("differential_cost")
+    shapes = [(width, 2) for width in benchmark.WIDTHS] + [(64, depth) for depth in benchmark.DEPTHS if depth != 2]
+    made = pd.DataFrame(shapes, columns=["d_model", "n_layers"]).astype(float)
+    for part in benchmark.PARTS:
+        made[f"{part}_ms"] = (2.0 + made["d_model"] + 1e-4 * made["d_model"] ** 3) * made["n_layers"] ** 1.5
+    for of in benchmark.shares(made, 100):
+        assert of["power_3"] == pytest.approx(100 / 202, rel=1e-6)
+        assert of["power_2"] == pytest.approx(0, abs=1e-6)
+    deep = [of for of in benchmark.exponents(made) if of["of"] == "depth"]
+    assert [(of["n"], of["exponent"]) for of in deep] == [(5, pytest.approx(1.5))] * 3
 
 
 def test_times_of_the_sweeps_are_as_their_tables_have_them():
@@ -315,20 +391,6 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
     np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(drawn, axis=0))
 
 
-def test_the_scorecard_says_what_the_published_claims_table_does():
-    claims = pd.read_csv(ROOT / "docs/sweeps/study/summary/claims.csv")
-    rows = re.findall(r"^\| (\d+) \| .+ \| (.+) \| (.+) \|$", README, re.MULTILINE)
-    assert [int(number) for number, *_ in rows] == sorted(claims["claim"].unique())
-    for number, here, said in rows:
-        judged = claims[claims["claim"] == int(number)]
-        intervals = [interval_text(row) for row in judged.itertuples()]
-        assert re.findall(r"−?[\d.]+ \(.+?\)|undefined", here) == intervals
-        assert said == verdicts_text(judged["verdict"])
-    counts = claims["verdict"].value_counts()
-    tally = f"Of {len(claims)} statistics, {counts['replicated']} replicated, {counts['not replicated']} did not and "
-    assert f"{tally}{counts['inconclusive']} are inconclusive." in README.replace("\n", " ")
-
-
 def test_the_readme_counts_identified_policies_as_the_tables_do():
     (header,) = re.findall(r"^\| *\| told right by Op .+\n\|[-|]+\n((?:\|.+\n)+)", README, re.MULTILINE)
     shown = [[cell.strip() for cell in row.strip("|").split("|")] for row in header.splitlines()]
@@ -343,23 +405,6 @@ def share_text(hits):
     """How many of how many, with Wilson's interval."""
     interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
     return f"{hits.sum()} of {len(hits)} ({interval.low:.2f} to {interval.high:.2f})"
-
-
-def interval_text(row):
-    """A statistic with its interval, as the README words it."""
-    if np.isnan(row.value):
-        return "undefined"
-    value, low, high = (f"{number:.3f}".replace("-", "−") for number in (row.value, row.low, row.high))
-    return f"{value} ({low} to {high})"
-
-
-def verdicts_text(verdicts):
-    """One word where all statistics agree, else how many say what."""
-    counts = verdicts.value_counts()
-    if len(counts) == 1:
-        return counts.index[0]
-    order = ["replicated", "not replicated", "inconclusive"]
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if verdict in counts)
 
 
 def test_the_tutorial_answers_as_the_workflow_does_on_any_sweep(capsys, finished):

@@ -3,6 +3,7 @@
 import re
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT, Workspace
@@ -26,7 +27,7 @@ def total_variation_vs_op(tables: Mapping[str, pd.DataFrame], style: FigureStyle
 CLAIM = """    Claim(
         17,
         "Policies move some of the probability",
-        {"some_moves": Statistic("mean Op", lambda e: interval(mean(averages(e.policies["op"]))))},
+        {"some_moves": Statistic("mean Op", "{}", lambda e: interval(mean(averages(e.policies["op"]))))},
     ),
 ]
 """
@@ -67,8 +68,8 @@ def extended(tmp_path_factory):
     edit(scripts / "splithistory/split_history.py", "    @property\n    def op(self)", MEASURE.lstrip("\n"))
     edit(
         scripts / "sweep/schemas/measure.py",
-        '        "imp": number(-1e-9),\n',
-        '        "total_variation": number(0, 1),\n',
+        '        "imp": nats(',
+        '        "total_variation": rate("mean total variation distance between F and F\'"),\n',
     )
     append(scripts / "sweep/figures/optimization.py", FIGURE)
     edit(scripts / "sweep/figures/__init__.py", '    "op_vs_success",\n', '    "total_variation_vs_op",\n')
@@ -91,6 +92,8 @@ def test_a_measure_is_a_column_of_what_is_measured_and_of_the_policies(extended)
     assert {"total_variation", "total_variation_stderr"} <= set(policies)
     exact = measured.query("windows == 'natural' and estimator == 'exact' and counterfactual == 'split_history'")
     assert policies["total_variation"].mean() == pytest.approx(exact["total_variation"].mean())
+    described = pq.read_schema(extended.results / "summary/policies.parquet").field("total_variation").metadata
+    assert described[b"description"] == b"mean total variation distance between F and F'"
     estimated = pd.concat(map(pd.read_parquet, extended.results.glob("finetuned/self_estimate/**/*.parquet")))
     assert estimated["total_variation"].between(0, 1).all()
 

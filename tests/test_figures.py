@@ -32,6 +32,7 @@ from sweep.figures.optimization import explained_about_identity
 from sweep.figures.registry import REGISTRY, figure
 from sweep.figures.theme import save, style_context
 from sweep.figures.wording import trend, trend_text
+from sweep.identification import first_identified_table
 
 PARAMETERS = {"18k": 18_784, "51k": 51_280, "143k": 143_200, "402k": 402_448}
 GOOD_SETS = {"good2": [0, 4], "good4": [0, 2, 4, 6], "good6": [0, 1, 2, 4, 5, 6]}
@@ -106,8 +107,11 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
     generator["windows"], generator["counterfactual"] = "natural", "split_history"
     generator["op"] = np.where(generator["estimator"] == "exact", 0.03 + 0.0004 * generator["repeat"], 9.0)
     generator["imp"] = generator["op"] + 0.01
+    along_training = make_along_training(policies, tasks)
     return {
         "policies": policies,
+        "along_training": along_training,
+        "first_identified": first_identified_table(along_training),
         "generator": generator,
         "fits": make_fits(policies),
         "training": make_training(policies),
@@ -116,6 +120,7 @@ def make_tables(tasks=TASKS, sizes=tuple(PARAMETERS), n_seeds=4):
         "actions": make_actions(policies),
         "identification": make_identification(policies, tasks),
         "goal_directedness": make_goal_directedness(policies, tasks),
+        "windows": make_windows(policies, tasks),
         "differential": make_differential(policies),
     }
 
@@ -194,6 +199,35 @@ def make_goal_directedness(policies, tasks):
     by_success.loc[by_success["task"] == "good6", "true_set_rank"] = pd.NA
     columns = ["task", "size", "seed", "measure", "identified_task", "correct", "true_set_rank"]
     return pd.concat([by_op_and_imp, by_meg, by_success], ignore_index=True)[columns]
+
+
+def make_along_training(policies, tasks):
+    """Courses that end at the policies' success and Op; each measure is wrong until a step of its own.
+
+    MEG is right from the first evaluation on, Op from the second or, for a seed of 3, never.
+    """
+    begins = {"op": 40, "imp": 90, "meg": 20, "success_rate": 160}
+    parts = []
+    for step, (measure, begin) in itertools.product((20, 40, 90, 160, 300), begins.items()):
+        part = policies[["task", "size", "seed"]].assign(step=step, measure=measure)
+        part["success_rate"] = policies["chance"] + (policies["success_rate"] - policies["chance"]) * step / 300
+        part["gained"] = (part["success_rate"] - policies["chance"]) / (1 - policies["chance"])
+        part["value"], part["predicted"] = policies["op"] * step / 300, policies["op_predicted"] * step / 300
+        part["correct"] = (step >= begin) & ((measure != "op") | (part["seed"] != 3))
+        part["identified_task"] = part["task"].where(part["correct"])
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def make_windows(policies, tasks):
+    """As 'cross_objective' on natural windows; on rollouts half the success and Op and twice the Imp."""
+    crossed = make_cross_objective(policies, tasks).assign(estimator="exact", windows="natural")
+    crossed["op_stderr"], crossed["imp_stderr"] = 0.003, 0.004
+    rollouts = crossed.assign(
+        windows="rollouts", success_rate=crossed["success_rate"] / 2, op=crossed["op"] / 2, imp=crossed["imp"] * 2
+    )
+    sampled = [rows.assign(estimator="monte_carlo", op=9.0, imp=9.0) for rows in (crossed, rollouts)]
+    return pd.concat([crossed, rollouts, *sampled], ignore_index=True)
 
 
 def make_differential(policies):
@@ -304,13 +338,13 @@ def test_figure_is_complete_and_reproducible(name, tables, style, tmp_path):
     else:
         assert re.search(r"n = \d+ policies \(.*4 sizes × 4 seeds\)", captioned.caption)
     assert "left out" in captioned.caption.lower()
-    for axes in captioned.figure.axes:
+    for axes in (axes for axes in captioned.figure.axes if axes.axison):  # others are drawings
         # Axes in a shared row or column carry their label at its outer edge.
         labels = {
             other.get_ylabel() for other in captioned.figure.axes if other.get_position().y0 == axes.get_position().y0
         }
         assert labels - {""}
-    units = re.compile(r"\(nats\)|\(ratio\)|success rate|probability|rank|trained task")
+    units = re.compile(r"\(nats\)|\(ratio\)|success rate|probability|rank|trained task|share of policies")
     assert all(units.search(axes.get_ylabel()) for axes in captioned.figure.axes if axes.get_ylabel())
 
 
@@ -449,6 +483,100 @@ def test_how_well_each_measure_identifies_is_counted(tables, style):
     assert counts[1] == list(map(str, firsts))
     assert f"{by_op.sum()} (Op), {by_imp.sum()} (Imp), 48 (MEG) and 0 (success above chance) of 48" in captioned.title
     assert "ranks first for 12 (Op), 12 (Imp), 12 (MEG) and 8 (success above chance) of 48" in captioned.title
+
+
+def test_shares_of_policies_rise_where_their_tasks_begin_to_be_identified(tables, style):
+    above, below = draw("identification_along_training", tables, style).figure.axes
+    first = tables["first_identified"]
+    found = {(line.get_color(), line.get_linewidth()): line for line in above.lines}
+    assert len(found) == 4
+    legend = {
+        handle.get_label(): found[handle.get_color(), handle.get_linewidth()]
+        for handle in above.figure.legends[0].findobj(Line2D)
+        if (handle.get_color(), handle.get_linewidth()) in found
+    }
+    names = {"op": "Op", "imp": "Imp", "meg": "MEG", "success_rate": "success above chance"}
+    for measure, name in names.items():
+        x, y = legend[name].get_data()
+        gained = first.loc[first["measure"] == measure, "gained"]
+        for at in (-0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5):
+            drawn_share = y[np.searchsorted(x, at, side="right") - 1] if at >= x[0] else 0
+            assert drawn_share == pytest.approx((gained <= at).sum() / 48)
+    assert legend["Op"].get_ydata()[-1] == 36 / 48
+    assert below.get_xscale() == "log"
+
+
+def test_courses_of_op_are_marked_where_it_begins_to_identify_the_task(tables, style):
+    captioned = draw("identification_along_training", tables, style)
+    below = captioned.figure.axes[1]
+    policies = tables["policies"]
+    told = policies[policies["seed"] != 3]
+    assert rounded(drawn_points(below)) == rounded(np.column_stack([np.full(36, 40), told["op"] * 40 / 300]))
+    lines = {line.get_color(): line.get_xydata() for line in below.lines if line.get_linestyle() == "-"}
+    for task in TASKS:
+        course = lines[style.color(task)]
+        expected = [
+            (step, op * step / 300)
+            for op in policies.loc[policies["task"] == task, "op"]
+            for step in (20, 40, 90, 160, 300)
+        ]
+        assert rounded(course[~np.isnan(course[:, 0])]) == rounded(expected)
+        assert np.isnan(course[:, 0]).sum() == 16
+    assert "36 by Op (half of them at " in captioned.caption
+    assert "48 by MEG" in captioned.caption
+    assert "48 at the first evaluation" in captioned.caption
+    assert "at step 20, may have been before" in captioned.caption
+
+
+@pytest.mark.parametrize(
+    ("op", "success", "title"),
+    [
+        ({}, {}, "On balance, Op identifies tasks as early in training as success alone does"),
+        ({}, {"good2", "good4"}, "In most policies Op identifies the task earlier in training than success alone does"),
+        ({"good2", "good4"}, {}, "In most policies Op identifies the task later in training than success alone does"),
+        (
+            {"good2"},
+            {},
+            "Op identifies the task later in training than success alone does more often than earlier",
+        ),
+        ({"good2"}, {"good4"}, "On balance, Op identifies tasks as early in training as success alone does"),
+        (
+            set(TASKS),
+            set(TASKS),
+            "Neither Op nor success alone identifies any policy's task to the end of its training",
+        ),
+    ],
+)
+def test_the_title_compares_op_with_success_alone(tables, style, op, success, title):
+    """Given the tasks that each never identifies; all others are identified at once."""
+    first = tables["first_identified"].assign(step=20, gained=0.1)
+    for measure, tasks in (("op", op), ("success_rate", success)):
+        first.loc[(first["measure"] == measure) & first["task"].isin(tasks), ["step", "gained"]] = None
+    captioned = draw("identification_along_training", tables | {"first_identified": first}, style)
+    assert captioned.title == title
+    assert ("none by Op" in captioned.caption) == (op == set(TASKS))
+    assert not re.search(r"\b(nan|inf)\b", captioned.caption)
+
+
+def test_own_rollouts_are_drawn_against_natural_windows(tables, style):
+    captioned = draw("rollouts_vs_natural", tables, style)
+    own = make_cross_objective(tables["policies"], TASKS).query("is_training_task")
+    for axes, (column, factor) in zip(
+        captioned.figure.axes, (("success_rate", 0.5), ("op", 0.5), ("imp", 2)), strict=True
+    ):
+        assert rounded(drawn_points(axes)) == rounded(np.column_stack([own[column], factor * own[column]]))
+        assert axes.get_xlim() == axes.get_ylim()
+    assert captioned.title == (
+        "Most policies have less success and Op but more Imp where their own answers lead than on natural windows"
+    )
+    changes = (
+        r"success by −[\d.]+ to −[\d.]+ \(down for 48\), Op by .* nats \(down for 48\) and Imp by .* \(down for 0\)"
+    )
+    assert re.search(changes, captioned.caption)
+    alike = tables["windows"].query("windows == 'natural'")
+    alike = pd.concat([alike, alike.assign(windows="rollouts")])
+    title = draw("rollouts_vs_natural", tables | {"windows": alike}, style).title
+    assert title.endswith("where their own answers lead: success, Op and Imp")
 
 
 def test_graded_tasks_are_identified_by_each_measure_and_not_ranked():
@@ -659,6 +787,43 @@ def test_graded_tasks_are_identified_and_not_ranked(mixed, graded):
     assert len(alone.figure.axes) == 2
     correct = graded[0]["identification"].groupby("measure")["correct"].sum()
     assert alone.title == f"Among 1 tasks, Op identifies {correct['op']} of 16 policies and Imp {correct['imp']}"
+
+
+def test_the_graphical_abstract_says_what_the_tables_do(tables, style):
+    policies, identified = tables["policies"], tables["identification"]
+    best = policies.loc[policies["op"].idxmax()]
+    captioned = draw("graphical_abstract", tables, style)
+    window, future, other, numbers, theory, counts = captioned.figure.axes
+    assert [text.get_text() for text in window.texts][-3] == "window x"
+    for axes, column in ((future, "outcome_distribution"), (other, "counterfactual_distribution")):
+        np.testing.assert_allclose([bar.get_height() for bar in axes.patches], best[column])
+    (said,) = numbers.texts
+    before, after = entropy(best["outcome_distribution"]) + best["op"], entropy(best["outcome_distribution"])
+    assert said.get_text() == (
+        f"Op = {before:.2f} − {after:.2f} = {best['op']:.2f} nats      Imp = {best['imp']:.2f} nats"
+    )
+    predicted = [
+        predicted_optimization(best["outcome_distribution"] @ UTILITIES[task], UTILITIES[task]) for task in TASKS
+    ]
+    np.testing.assert_allclose([bar.get_height() for bar in theory.patches], predicted)
+    assert [line.get_ydata()[0] for line in theory.lines] == [best["op"]]
+    by_op = identified[identified["measure"] == "op"]
+    shown = np.array([int(text.get_text()) for text in counts.texts]).reshape(3, 4)
+    assert shown.sum() == len(by_op)
+    assert np.trace(shown) == by_op["correct"].sum()
+    assert captioned.title.endswith(f"correctly for {by_op['correct'].sum()} of 48")
+    wrong = identified.assign(correct=False)
+    title = draw("graphical_abstract", tables | {"identification": wrong}, style).title
+    assert title.endswith("correctly for 0 of 48")
+
+
+def test_many_tasks_have_no_numbers_on_their_bars_in_the_graphical_abstract(monkeypatch):
+    names = [f"task{number}" for number in range(9)]
+    monkeypatch.setitem(globals(), "UTILITIES", UTILITIES | {name: UTILITIES["good4"] for name in names})
+    tables = make_tables(names, n_seeds=1)
+    captioned = draw("graphical_abstract", tables, FigureStyle.from_policies(names, tables["policies"]))
+    assert len(captioned.figure.axes[4].texts) == 0
+    assert_texts_are_apart(captioned.figure)
 
 
 def test_identification_counts_policies(tables, style):

@@ -140,6 +140,7 @@ def test_every_policy_has_a_row(document, finished):
 
 def test_every_statistic_of_every_claim_is_judged(document, finished):
     claims = summary(finished.results, "claims")
+    claims = claims[claims["replaced_by"].isna()]  # the others have no say
     rows = document.rows("claims-table")
     statistics_shown = [row for row in rows if len(row) > 1]
     assert [row[:2] for row in statistics_shown] == claims[["statistic", "verdict"]].to_numpy().tolist()

@@ -12,6 +12,7 @@ from splithistory.information import binary_kl_divergence
 from splithistory.task import Task, good_mask
 from splithistory.theory import rate_function
 from sweep.claims.judging import claims_table
+from sweep.identification import goal_directedness_table, identification_table
 from sweep.provenance import provenance
 from sweep.schemas.summary import SUMMARY
 from sweep.summary import (
@@ -21,8 +22,6 @@ from sweep.summary import (
     counterfactuals_table,
     cross_objective_table,
     fits_table,
-    goal_directedness_table,
-    identification_table,
     policies_table,
     windows_table,
 )
@@ -121,6 +120,10 @@ def training_frames():
             "step": step,
             "sampled_success_rate": 0.5,
             "success_rate": 0.5,
+            "op": 0.1,
+            "imp": 0.2,
+            "outcome_distribution": np.eye(8)[0],
+            "counterfactual_distribution": np.full(8, 1 / 8),
             "reinforcement_loss": 1.0,
             "maintenance_loss": 2.0 + seed + 1 / step,
             "natural_loss": 3.0 + seed + 1 / step,
@@ -724,7 +727,7 @@ def test_tables_with_graded_tasks_fit_their_schemas(tmp_path, mixed):
 NOTHING_ELSE = {
     "generator": pd.DataFrame(columns=["windows", "estimator", "counterfactual", "op", "counterfactual_distribution"]),
     "training": pd.DataFrame(columns=["stage", "size", "seed", "step", "validation_loss"]),
-    "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median"]),
+    "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median", "imp_median"]),
 }
 
 
@@ -752,6 +755,7 @@ def test_every_summary_fits_its_schema(tmp_path, frames, policies):
         "goal_directedness": goal_directedness_table(
             cross_objective_table(frames[0], JUDGES), frames[0], identification_from(frames[0]), judges=JUDGES
         ),
+        "windows": windows_table(frames[0], JUDGES),
         "actions": actions_table(frames[1]),
         "training": both_stages_table(*training_frames()),
         "fits": fits_table(policies),

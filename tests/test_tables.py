@@ -222,7 +222,7 @@ def example(schema, nulls=False):
         if nulls and column.nullable:
             return None
         if pa.types.is_list(column.type):
-            return [1] * 8
+            return [1] * (column.length or 8)
         if column.allowed:
             return column.allowed[0]
         return {"int64": 1, "double": 1.0, "bool": True}.get(str(column.type), "text")

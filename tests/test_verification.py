@@ -10,7 +10,7 @@ import pytest
 
 from conftest import ROOT
 from sweep.configuration import load
-from sweep.layout import finetuned_table, pretrained_table, sequence_table, summary_table
+from sweep.layout import csv_beside, finetuned_table, pretrained_table, sequence_table, summary_table
 from sweep.provenance import METADATA_KEY, metadata_of, provenance, with_metadata
 from sweep.verification import examine
 from test_workflow import CHANGES, RESULTS, SUMMARIZE, measuring_pretrained, pretraining, reinforcing_and_measuring
@@ -21,6 +21,7 @@ PRETRAINED = pretrained_table(RESULTS, "checkpoint", "tiny", 0)
 POLICY = finetuned_table(RESULTS, "checkpoint", "good2", "tiny", 0)
 MEASURED = finetuned_table(RESULTS, "measured", "good2", "tiny", 0)
 POLICIES = summary_table(RESULTS, "policies")
+POLICIES_CSV, GENERATOR_CSV = (csv_beside(summary_table(RESULTS, name)) for name in ("policies", "generator"))
 MANIFEST = f"{RESULTS}/manifest.parquet"
 SVG, PNG = (f"{RESULTS}/figures/op_vs_predicted.{format}" for format in ("svg", "png"))
 REPORT = f"{RESULTS}/report.html"
@@ -122,6 +123,8 @@ def drop_a_row(path):
         (POLICIES, edit_a_value, EDITED),
         (MEASURED, leave_out_the_checksum, "carries no checksum, so an older version of this workflow made it"),
         (POLICIES, make_a_rate_impossible, "not a valid 'summary/policies' table"),
+        (POLICIES_CSV, truncate, f"does not say what {POLICIES} does. Delete the file and rerun snakemake"),
+        (GENERATOR_CSV, fill_with_garbage, "does not say what"),
         (MANIFEST, drop_a_row, f"does not list {CHAINS}"),
         (MANIFEST, truncate, "not a readable Parquet file"),
         (SVG, truncate, "does not say what made it"),

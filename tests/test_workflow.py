@@ -20,6 +20,7 @@ from sweep.figures import figure_names
 from sweep.layout import (
     MODEL,
     POLICY,
+    csv_beside,
     finetuned_table,
     keys_of,
     pretrained_table,
@@ -197,6 +198,8 @@ DELETED = {
         finetuned_table(RESULTS, "measured", "good2", "tiny2", 0),
         {"Measuring tiny2, seed 0 on good2"},
     ),
+    "a table as CSV": (csv_beside(summary_table(RESULTS, "fits")), SUMMARIZE),
+    "the generator's as CSV": (csv_beside(summary_table(RESULTS, "generator")), MEASURE_GENERATOR),
     "a figure": (f"{FIGURES[0]}.svg", DRAW),
 }
 
@@ -317,6 +320,7 @@ EDITS = {
     "workflow_scripts/sweep/report/page.html": DRAW - {"Drawing the figures"},
     "workflow_scripts/sweep/claims/catalogue.py": SUMMARIZE,
     "workflow_scripts/sweep/summary.py": SUMMARIZE,
+    "workflow_scripts/sweep/identification.py": SUMMARIZE,
     "workflow_scripts/splithistory/theory.py": SUMMARIZE,
     "workflow_scripts/splithistory/identification.py": SUMMARIZE,
     "workflow_scripts/splithistory/split_history.py": MEASURE_GENERATOR | measuring() | SUMMARIZE,
@@ -335,6 +339,7 @@ EDITS = {
     "workflow_scripts/splithistory/sequence.py": EVERYTHING,
     "workflow_scripts/splithistory/environment.py": EVERYTHING,
     "workflow_scripts/sweep/tables.py": EVERYTHING,
+    "workflow_scripts/sweep/summary_files.py": MEASURE_GENERATOR | SUMMARIZE,
     "workflow_scripts/sweep/configuration/relations.py": set(),
     "workflow_scripts/sweep/stages.py": SUMMARIZE,
     **{

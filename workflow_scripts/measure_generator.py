@@ -10,7 +10,7 @@ from sweep.chains import read_chains
 from sweep.measurement_rows import measured_rows
 from sweep.provenance import require_made_with
 from sweep.schemas.measure import GENERATOR
-from sweep.tables import write_table
+from sweep.summary_files import write_summary
 from sweep.windows import measured_contexts
 
 
@@ -23,7 +23,7 @@ def main(arguments: argparse.Namespace) -> None:
     measurements = repeats(generator_policy(contexts, environment), contexts, environment, settings=measure_settings)
     rows = list(measured_rows(measurements))
     made_by = script.made_by(arguments, "test", seconds=script.seconds())
-    write_table(rows, GENERATOR, arguments.generator, provenance=made_by)
+    write_summary(rows, GENERATOR, arguments.generator, provenance=made_by)
 
 
 if __name__ == "__main__":

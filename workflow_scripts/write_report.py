@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
         {
             "sweep": sweep_size(policies),
             "headline": headline(identification, sweep["tasks"]),
-            "scorecard": scorecard(claims),
+            "scorecard": scorecard(claims[claims["replaced_by"].isna()]),
             "groups": figure_groups(results, sweep["tasks"]),
             "policies": policies_overview(policies, sweep["tasks"], sweep["sizes"]),
             "made_by": json.dumps(made_by, sort_keys=True),

@@ -13,8 +13,7 @@ from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.pretraining import evaluate
 from splithistory.rollouts import Rollouts
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import Chains, Tokens, Windows, draw_windows, one_window_a_chain, shifted
-from splithistory.split_history import compare_futures
+from splithistory.sequence import Chains, Tokens, Windows, draw_windows, evaluation_windows, shifted
 from splithistory.successes import WAYS, Answers, failures
 from splithistory.training_state import UNOBSERVED, Observer, Row, TrainingState
 
@@ -221,10 +220,8 @@ class Evaluation:
     """
 
     def __init__(self, reward: Reward, chains: Tokens, context_length: int, action_tokens: ActionTokens) -> None:
-        rng = np.random.default_rng(0)
         self.before_action, self.before_outcome = (
-            one_window_a_chain(chains, context_length, rng, target_parity=parity)
-            for parity in (ACTION_PARITY, OUTCOME_PARITY)
+            evaluation_windows(chains, context_length, parity) for parity in (ACTION_PARITY, OUTCOME_PARITY)
         )
         self.reward, self.action_tokens = reward, action_tokens
 
@@ -232,14 +229,16 @@ class Evaluation:
         """Evaluate a policy, with dropout off.
 
         Returns:
-            ``success_rate``, the mean utility at temperature 0, the noise summed out, and of the same windows ``op``
-            and ``imp`` in nats, F as ``outcome_distribution`` and the mean of F'|x'' as ``counterfactual_distribution``;
-            ``maintenance_loss``, the cross-entropy in nats of outcomes after actions sampled at temperature 1;
-            ``natural_loss``, that of even positions of untouched chains.
+            ``success_rate``, the mean utility at temperature 0, the noise summed out; of the same windows F as
+            ``outcome_distribution`` and the share of each action as ``action_weights``; ``maintenance_loss``, the
+            cross-entropy in nats of outcomes after actions sampled at temperature 1; ``natural_loss``, that of even
+            positions of untouched chains.
         """
         contexts = self.before_action.contexts
         logits = mask_logits(predict(policy, contexts), self.action_tokens)  # (n, 16)
-        futures = compare_futures(likeliest(logits), self.reward.environment.outcome_probabilities(contexts))
+        outcomes = self.reward.environment.outcome_probabilities(contexts)  # (n, 16, 8)
+        answers = likeliest(logits)
+        outcome_distribution = outcomes[np.arange(len(answers)), answers].mean(axis=0)  # (8,)
 
         rng = np.random.default_rng(0)
         with torch.random.fork_rng(devices=[]):
@@ -247,11 +246,9 @@ class Evaluation:
             sampled = sample_actions(logits.cpu())
         rollouts = Windows(shifted(contexts, sampled), self.reward.environment.sample(contexts, rng, sampled))
         return {
-            "success_rate": float(futures.outcome_distribution @ self.reward.utility),
-            "op": futures.op,
-            "imp": futures.imp,
-            "outcome_distribution": futures.outcome_distribution.tolist(),
-            "counterfactual_distribution": futures.counterfactual_distribution.tolist(),
+            "success_rate": float(outcome_distribution @ self.reward.utility),
+            "outcome_distribution": outcome_distribution.tolist(),
+            "action_weights": (np.bincount(answers, minlength=outcomes.shape[1]) / len(answers)).tolist(),
             "maintenance_loss": evaluate(policy, rollouts)[0],
             "natural_loss": evaluate(policy, self.before_outcome)[0],
         }

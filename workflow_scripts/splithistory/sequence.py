@@ -89,6 +89,17 @@ def one_window_a_chain(
     return _cut(chains, np.arange(len(chains)), ends, context_length=context_length)
 
 
+def evaluation_windows(chains: Tokens, context_length: int, target_parity: int) -> Windows:
+    """The windows that policies are evaluated on while they train: one per chain, the same at every evaluation.
+
+    Args:
+        chains: (n_chains, length) validation chains.
+        context_length: tokens per window.
+        target_parity: 1 for windows before the policy's answers, 0 for those before outcomes.
+    """
+    return one_window_a_chain(chains, context_length, np.random.default_rng(0), target_parity=target_parity)
+
+
 def _draw_ends(
     length: int, n_windows: int, context_length: int, rng: np.random.Generator, target_parity: int | None
 ) -> NDArray[np.int64]:

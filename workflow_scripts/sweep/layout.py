@@ -32,6 +32,11 @@ def summary_table(results: str, name: str) -> str:
     return f"{results}/summary/{name}.parquet"
 
 
+def csv_beside(table: str) -> str:
+    """Path of the same table as CSV; every summary table has one."""
+    return f"{table.removesuffix('.parquet')}.csv"
+
+
 def sequence_table(results: str, split: str = "{split}") -> str:
     """Path of the chains of a split; left out, it is Snakemake's wildcard."""
     return f"{results}/sequences/{split}.parquet"
@@ -128,11 +133,15 @@ class Job:
         tables = self.stage.tables.items()
         return [Table(self._filled(self.stage.path(name)), name, schema, job=self) for name, schema in tables]
 
+    @property
+    def files(self) -> list[str]:
+        """Paths of what it writes besides tables."""
+        return [f"{self.results}/{name}" for name in self.stage.files(self.tasks)]
+
     @cached_property
     def outputs(self) -> list[str]:
         """Paths of all that it writes."""
-        files = self.stage.files(self.tasks)
-        return [*(table.path for table in self.tables), *(f"{self.results}/{name}" for name in files)]
+        return [*(table.path for table in self.tables), *self.files]
 
     def settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """What its outputs' metadata keep of the configuration."""

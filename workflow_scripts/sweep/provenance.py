@@ -80,6 +80,7 @@ def checksum(table: pa.Table) -> str:
     NaN differs from a missing value, and -0 from 0.
     """
     digest = hashlib.sha256()
+    table = without_categories(table)
     for name, column in zip(table.column_names, table.columns, strict=True):
         # The name that a list gives to its elements depends on who wrote it.
         kind = f"list<{column.type.value_type}>" if pa.types.is_list(column.type) else column.type
@@ -88,6 +89,15 @@ def checksum(table: pa.Table) -> str:
             digest.update(b"%d: " % len(part))
             digest.update(part)
     return digest.hexdigest()
+
+
+def without_categories(table: pa.Table) -> pa.Table:
+    """The table with plain texts in place of categories, which are a way to encode them."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            plain = field.with_type(field.type.value_type)
+            table = table.set_column(i, plain, table.column(i).cast(plain.type))
+    return table
 
 
 def _parts(array: pa.Array) -> Iterator[bytes | np.ndarray]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from splithistory.environment import environment_of
 from splithistory.task import Task
-from sweep.layout import MODEL, POLICY, Stage, Table, jobs_of, sequence_table
+from sweep.layout import MODEL, POLICY, Stage, Table, csv_beside, jobs_of, sequence_table
 from sweep.schemas.checkpoint import CHECKPOINT
 from sweep.schemas.differential import DIFFERENTIAL
 from sweep.schemas.finetune import REINFORCEMENT
@@ -109,6 +109,7 @@ MEASURE_GENERATOR = Stage(
     measuring_generator,
     inputs=_TEST,
     schemas=(GENERATOR,),
+    files=lambda tasks: [csv_beside(GENERATOR.name)],
     published=(GENERATOR,),
 )
 PRETRAIN = Stage("pretrain", "pretrain.py", pretraining, keys=MODEL, inputs=_LEARNT, schemas=(CHECKPOINT, PRETRAINING))
@@ -138,7 +139,14 @@ MEASURE = Stage(
     published=(MEASURED, BOOTSTRAP, SELF_ESTIMATE),  # what the pages in docs/ read
 )
 _SUMMARIES = tuple(SUMMARY.values())
-SUMMARIZE = Stage("summarize", "summarize.py", summarizing, schemas=_SUMMARIES, published=_SUMMARIES)
+SUMMARIZE = Stage(
+    "summarize",
+    "summarize.py",
+    summarizing,
+    schemas=_SUMMARIES,
+    files=lambda tasks: [csv_beside(schema.name) for schema in _SUMMARIES],
+    published=_SUMMARIES,
+)
 
 TRAINING = (PRETRAIN, FINETUNE)
 # The stages that make tables, each after those that it reads from; `workflow` has what follows.

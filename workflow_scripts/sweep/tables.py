@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from sweep.errors import REMEDY, TableError
 from sweep.files import replacing
-from sweep.provenance import require_unchanged, with_metadata
+from sweep.provenance import require_unchanged, with_metadata, without_categories
 from sweep.schemas.columns import Column, Schema
 
 
@@ -98,6 +98,11 @@ def frame_of(rows: pd.DataFrame | Iterable[Mapping[str, Any]], schema: Schema, p
     return validated(_cast(frame, schema, path), schema, path)
 
 
+def table_of(rows: pd.DataFrame | Iterable[Mapping[str, Any]], schema: Schema, path: Path | str) -> pa.Table:
+    """Rows as a table that fits their schema; see `write_table`."""
+    return pa.Table.from_pandas(frame_of(rows, schema, path), schema=schema.arrow, preserve_index=False)
+
+
 def write_table(
     rows: pd.DataFrame | Iterable[Mapping[str, Any]], schema: Schema, path: Path | str, provenance: Mapping[str, Any]
 ) -> None:
@@ -112,14 +117,19 @@ def write_table(
     Raises:
         TableError: if the rows do not fit the schema.
     """
-    frame = frame_of(rows, schema, path)
-    table = pa.Table.from_pandas(frame, schema=schema.arrow, preserve_index=False)
+    save(table_of(rows, schema, path), path, provenance)
+
+
+def save(table: pa.Table, path: Path | str, provenance: Mapping[str, Any]) -> None:
+    """Write a table from `table_of` whole or not at all; see `write_table`."""
     with replacing(path) as temporary:
         pq.write_table(with_metadata(table, provenance), temporary, write_page_checksum=True)
 
 
 def read_table(path: Path | str, schema: Schema) -> pa.Table:
     """Read a table and check that it has the columns of its schema and the values that it was written with.
+
+    Categories are read as the texts that they are.
 
     Args:
         path: the Parquet file.
@@ -132,7 +142,8 @@ def read_table(path: Path | str, schema: Schema) -> pa.Table:
     try:
         # Small files are read faster without further threads.
         with pa.OSFile(str(path)) as file:  # quicker than by its path
-            table = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False).read(use_threads=False)
+            content = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False).read(use_threads=False)
+            table = without_categories(content)
     except FileNotFoundError:
         raise TableError(f"{path}: no such file; expected a '{name}' table. Rerun snakemake to make it") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -5,6 +5,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from sweep.code import code_version
 from sweep.errors import REMEDY, TableError
 from sweep.figures.svg_metadata import DUBLIN_CORE
 from sweep.files import temporaries
-from sweep.layout import Job, policy_folders
+from sweep.layout import Job, Table, csv_beside, policy_folders
 from sweep.provenance import made_otherwise, made_with, metadata_of
 from sweep.stages import SUMMARIZE
+from sweep.summary_files import as_csv
 from sweep.tables import read_table, validate_table
 from sweep.workflow import MANIFEST, all_jobs
 
@@ -60,6 +62,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
     for job in jobs:
         settings, code = job.settings(config), code_version(scripts, job.stage.script)
         schemas = {table.path: table.schema for table in job.tables}
+        copies = {csv_beside(table.path): table for table in job.tables}
         for path in job.outputs:
             found.expected.append(path)
             if not Path(path).exists():
@@ -75,6 +78,9 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
                     if job.stage is MANIFEST:
                         _compare_with_manifest(found, path, content, results=results, values=values)
                     values[path] = made_by["checksum"], content.num_rows
+                elif path in copies:
+                    found.problems[path] += _copy_problems(path, copies[path])
+                    continue
                 else:
                     made_by = _source(path)
             except TableError as error:
@@ -113,6 +119,14 @@ def _compare_with_manifest(
             found.problems[table].append(f"its values are not those that the manifest lists. {REMEDY}")
     if unlisted := values.keys() - listed.keys():
         found.problems[path].append(f"does not list {', '.join(sorted(unlisted)[:3])}. {REMEDY}")
+
+
+def _copy_problems(path: str, table: Table) -> list[str]:
+    """Compare a CSV with its table; whatever is wrong with the table is said of that alone."""
+    with suppress(TableError):
+        if Path(path).read_bytes() != as_csv(read_table(table.path, table.schema)):
+            return [f"does not say what {table.path} does. {REMEDY}"]
+    return []
 
 
 def _source(path: str) -> dict[str, Any]:

@@ -24,21 +24,20 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = list(all_jobs(".", sweep))
     tables = [table for job in jobs for table in job.tables if table.schema in job.stage.published]
     files = [table.path for table in tables]
+    files += [path for job in jobs if job.stage.published for path in job.files]
     if not arguments.tables_only:
         # The report links to the manifest.
         files += [path for job in jobs if job.stage in (FIGURES, REPORT, MANIFEST) for path in job.outputs]
     files = [path.removeprefix("./") for path in files]
     if missing := [path for path in files if not (results / path).exists()]:
         raise UserError(f"{results} is not finished: {len(missing)} files are missing, such as {missing[0]}")
-    contents = {table.path: read_table(results / table.path, table.schema) for table in tables}  # or none is published
+    for table in tables:
+        read_table(results / table.path, table.schema)  # or none is published
     for old in ("figures", "summary", "finetuned"):
         shutil.rmtree(folder / old, ignore_errors=True)
     for path in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(results / path, folder / path)
-    for table in tables:
-        if not table.job.keys:
-            contents[table.path].to_pandas().to_csv((folder / table.path).with_suffix(".csv"), index=False)
     recorded_jobs(results / "logs", sweep).to_csv(folder / "jobs.csv", index=False)
     (folder / "configuration.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     print(f"{len(files)} files of {results} are in {folder}.")

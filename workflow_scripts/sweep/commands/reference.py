@@ -1,14 +1,25 @@
-"""Print a page of reference in Markdown, made from the schema of the configuration or the catalogue of claims."""
+"""Print a page of reference in Markdown, made from the schemas, the claims or the published tables."""
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from sweep.code import SCRIPTS
 from sweep.configuration.schema import Key, schema_of
 from sweep.configuration.wording import dotted, expected
 from sweep.formatting import condition
+from sweep.layout import POLICY
+from sweep.schemas.columns import Column, Schema
+from sweep.schemas.summary import SUMMARY
+from sweep.tables import read_table
+from sweep.workflow import STAGES
 
 HEAD = """# Every key of the configuration
 
@@ -17,6 +28,11 @@ Made from `config/config.schema.yaml` by `make reference`. What a sweep of your 
 anything is run.
 
 """
+
+PUBLISHED = {  # below docs/sweeps, what the scorecard calls each sweep and what was reinforced in it
+    "paper": ("As one should", "every success is reinforced (`make paper`)"),
+    "study": ("As the study did", "the success of one sampled action per window is reinforced (`make study`)"),
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,21 +48,112 @@ def configuration_page() -> str:
 
 def claims_page() -> str:
     """Every claim of the study, and how it is judged."""
-    from sweep.claims.catalogue import CLAIMS  # takes a second, and the other commands need no statistics
+    from sweep.claims.catalogue import CLAIMS, Claim  # takes a second, and the other commands need no statistics
 
-    template = Path(__file__).with_name("claims.md").read_text(encoding="utf-8")
-    claims = (
-        f"### {claim.number}. {claim.statement}\n\n"
-        + _table(
+    def table(claim: Claim) -> str:
+        return _table(
             ("statistic", "threshold", "why that threshold"),
-            ((of.description, condition(of.side, of.threshold), of.reason) for of in claim.statistics.values()),
+            (
+                (of.description.format(size="each size"), condition(of.side, of.threshold), of.reason)
+                for of in claim.statistics.values()
+            ),
         )
-        for claim in CLAIMS
+
+    def replaced(claim: Claim) -> str:
+        if not claim.replaced:
+            return ""
+        return "\nBefore:\n\n" + _table(
+            ("statistic", "threshold", "why it was replaced"),
+            (
+                (of.statistic.description, condition(of.statistic.side, of.statistic.threshold), of.because)
+                for of in claim.replaced.values()
+            ),
+        )
+
+    claims = (f"### {claim.number}. {claim.statement}\n\n{table(claim)}{replaced(claim)}" for claim in CLAIMS)
+    return _template("claims").format(n_claims=len(CLAIMS), claims="\n".join(claims))
+
+
+def scorecard_page() -> str:
+    """What the published sweeps, as many as there are, say of every claim."""
+    from sweep.claims.catalogue import CLAIMS
+    from sweep.claims.scorecard import claims_rows, replaced_rows, tally, verdicts_that_windows_change
+
+    published, lines = {}, []
+    for folder, (title, reinforced) in PUBLISHED.items():
+        path = SCRIPTS.parent / "docs" / "sweeps" / folder / "summary" / "claims.parquet"
+        if path.exists():
+            claims = published[title] = read_table(path, SUMMARY["claims"]).to_pandas()
+            link = f"[{title}](sweeps/{folder}/summary/claims.csv)"
+            lines.append(f"- {link}: {reinforced}, {claims['n'].max()} models; {tally(claims)}.\n")
+    changed = list(verdicts_that_windows_change(published))
+    return _template("scorecard").format(
+        n_claims=len(CLAIMS),
+        sweeps="".join(lines),
+        claims=_table(("", "the study says", *published), claims_rows(published)),
+        replaced=_table(("claim", "statistic", *published, "why"), replaced_rows(published)),
+        windows=_table(("claim", "statistic", "sweep", "over models alone", "over models and windows"), changed)
+        if changed
+        else "None.\n",
     )
-    return template.format(n_claims=len(CLAIMS), claims="\n".join(claims))
 
 
-PAGES = {"configuration": configuration_page, "claims": claims_page}
+def tables_page() -> str:
+    """Every column of every table."""
+    places: dict[Schema, list[str]] = defaultdict(list)  # pretrained models and policies have some tables in common
+    for stage in STAGES:
+        for name, schema in stage.tables.items():
+            places[schema].append(stage.path(name, "").removeprefix("/"))
+    keys = {name: SUMMARY["policies"].columns[name] for name in POLICY}
+    tables = (_described(schema, paths) for schema, paths in places.items())
+    return _template("tables").format(keys=_columns(keys), tables="\n".join(tables).rstrip())
+
+
+PAGES = {
+    "configuration": configuration_page,
+    "claims": claims_page,
+    "scorecard": scorecard_page,
+    "tables": tables_page,
+}
+
+
+def _template(page: str) -> str:
+    return Path(__file__).with_name(f"{page}.md").read_text(encoding="utf-8")
+
+
+def _described(schema: Schema, paths: Sequence[str]) -> str:
+    """The part of the page on one table."""
+    where = " and ".join(f"`{path}`" for path in paths)
+    return f"### {schema.name}\n\n{schema.rows[0].upper()}{schema.rows[1:]}.\n\n{where}\n\n{_columns(schema.columns)}"
+
+
+def _columns(columns: Mapping[str, Column]) -> str:
+    """A line per column."""
+    return _table(
+        ("column", "type", "meaning", "unit", "range", "method"),
+        (
+            (f"`{name}`", _type(column), column.meaning, column.unit, column.range, _section(column.section))
+            for name, column in columns.items()
+        ),
+    )
+
+
+def _type(column: Column) -> str:
+    return f"list of {column.type.value_type}" if pa.types.is_list(column.type) else str(column.type)
+
+
+def _section(number: str) -> str:
+    """A link to a section of the method, if there is one."""
+    return f"[§{number}](method.md#{_anchors()[number.partition('.')[0]]})" if number else ""
+
+
+@cache
+def _anchors() -> dict[str, str]:
+    """The anchors of the method's sections, by number."""
+    titles = re.findall(
+        r"^## ((\d+)\. .+)", (SCRIPTS.parent / "docs/method.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return {number: re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title, number in titles}
 
 
 def _keys(section: Key) -> Iterator[tuple[str, str, str, str]]:

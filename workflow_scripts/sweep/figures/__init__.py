@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 # One for each task where a name says so.
 FIGURES = (
+    "graphical_abstract",
     "training_runs_{task}",
     "training_summary_{task}",
     "loss_vs_parameters",
@@ -22,11 +23,13 @@ FIGURES = (
     "identification",
     "op_vs_goal_directedness",
     "identification_by_measure",
+    "identification_along_training",
     "impact_kinds",
     "imp_vs_parameters",
     "imp_vs_minimum",
     "counterfactual_success_vs_parameters",
     "counterfactuals",
+    "rollouts_vs_natural",
     "cross_imp_vs_minimum_{task}",
     "imp_ratio_{task}",
     "imp_excess_{task}",

@@ -8,17 +8,20 @@ import pandas as pd
 # Each module registers its figures as it is imported.
 from sweep.figures import (  # noqa: F401
     against_parameters,
+    along_training,
     counterfactual,
     cross_objective,
     differential,
     figures_of,
     goal_directedness,
+    graphical_abstract,
     identification,
     impact,
     optimization,
     schematics,
     self_estimate,
     training,
+    windows,
 )
 from sweep.figures.marks import FigureStyle, with_short_names
 from sweep.figures.registry import REGISTRY, Entry

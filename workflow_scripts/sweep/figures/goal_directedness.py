@@ -12,7 +12,7 @@ from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.identification import shaded_counts
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points
-from sweep.figures.scores import score, short_score, tasks_of
+from sweep.figures.scores import measure_names, score, short_score, tasks_of
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned, folded
 from sweep.figures.wording import POINTS_TEXT, count_text, joined, left_out_text, range_text
 
@@ -62,7 +62,7 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
     """How many policies' tasks each measure identifies, and for how many the true good set ranks first."""
     rows, policies = tables["goal_directedness"], tables["policies"]
     judges = tasks_of(policies)
-    names = {"op": "Op", "imp": "Imp", "meg": "MEG", "success_rate": f"{short_score(judges.values())} above chance"}
+    names = measure_names(judges.values())
     tasks = [task for task in style.tasks if task in judges]
     good_sets = [task for task in tasks if judges[task].is_good_set]
     panels = {"task identified": (tasks, rows["correct"])}

@@ -24,6 +24,11 @@ def short_score(tasks: Iterable[Task]) -> str:
     return _worded(tasks, "success", "utility", both="success or utility")
 
 
+def measure_names(tasks: Iterable[Task]) -> dict[str, str]:
+    """The measures that tell what a policy was trained on, as the summary tables and as figures name them."""
+    return {"op": "Op", "imp": "Imp", "meg": "MEG", "success_rate": f"{short_score(tasks)} above chance"}
+
+
 def chance_text(tasks: Iterable[Task]) -> str:
     """What chance is, after 'chance, '."""
     good, graded = "the share of good outcomes", "the mean utility of all outcomes"

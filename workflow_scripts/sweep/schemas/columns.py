@@ -7,6 +7,8 @@ from functools import cached_property, partial
 import numpy as np
 import pyarrow as pa
 
+ROUNDING = 1e-9  # how far a number may lie beyond its range
+
 
 @dataclass(frozen=True)
 class Column:
@@ -14,19 +16,45 @@ class Column:
 
     Attributes:
         type: as Parquet holds it.
+        meaning: what a value says, beginning in lower case and without a full stop.
         low: smallest number allowed.
         high: largest number allowed.
         allowed: the texts allowed; any if empty.
         length: of each list; any if None.
         nullable: whether values may be missing.
+        unit: of numbers that have one; a count is in units of what it counts.
+        section: of the method that defines it, such as '4.7'; empty if none does.
     """
 
     type: pa.DataType
+    meaning: str
     low: float = -np.inf
     high: float = np.inf
     allowed: tuple[str, ...] = ()
     length: int | None = None
     nullable: bool = False
+    unit: str = ""
+    section: str = ""
+
+    @property
+    def range(self) -> str:
+        """The values allowed, in words: 'from 0 to ln 8', 'at least 0; may be missing'; empty where any value is."""
+        values = ""
+        if self.allowed:
+            values = ", ".join(self.allowed)
+        elif self.length is not None:
+            values = f"{self.length} numbers"
+        elif np.isfinite(self.low):
+            values = f"at least {_in_words(self.low)}"
+            if np.isfinite(self.high):
+                values = f"from {_in_words(self.low)} to {_in_words(self.high)}"
+        return "; ".join(filter(None, [values, "may be missing" if self.nullable else ""]))
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the column's field in a Parquet file says of it."""
+        entries = {"description": self.meaning, "unit": self.unit, "range": self.range, "section": self.section}
+        return {key: text for key, text in entries.items() if text}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +63,12 @@ class Schema:
 
     Attributes:
         name: in messages: the table's folder and name, or its name alone where more than one stage writes such tables.
+        rows: what a row of the table is: 'one row per policy'.
         columns: by name.
     """
 
     name: str
+    rows: str
     columns: Mapping[str, Column]
 
     @property
@@ -48,22 +78,36 @@ class Schema:
 
     @cached_property
     def arrow(self) -> pa.Schema:
-        """As Arrow has it."""
-        return pa.schema([(name, column.type) for name, column in self.columns.items()])
+        """As Arrow has it, with the metadata of each column."""
+        return pa.schema(pa.field(name, column.type, metadata=column.metadata) for name, column in self.columns.items())
 
 
-def text(*allowed: str, nullable: bool = False) -> Column:
+def text(meaning: str, *allowed: str, nullable: bool = False, section: str = "") -> Column:
     """A column of texts, of those alone that are named if there are any."""
-    return Column(pa.string(), allowed=allowed, nullable=nullable)
+    return Column(pa.string(), meaning, allowed=allowed, nullable=nullable, section=section)
 
 
-def lists(element: pa.DataType, length: int | None = None) -> Column:
+def lists(meaning: str, element: pa.DataType, length: int | None = None, section: str = "") -> Column:
     """A column of lists."""
-    return Column(pa.list_(element), length=length)
+    return Column(pa.list_(element), meaning, length=length, section=section)
 
 
-integer = partial(Column, pa.int64())  # low and high, both inclusive
+def _in_words(limit: float) -> str:
+    """A limit without the room for rounding."""
+    for name, value in {"0": 0, "1": 1, "ln 8": LOG_8, "ln 16": LOG_16, "-ln 8": -LOG_8, "-ln 16": -LOG_16}.items():
+        if abs(limit - value) <= ROUNDING:
+            return name
+    return f"{limit:g}"
+
+
+# Low and high, both inclusive, follow the meaning.
+integer = partial(Column, pa.int64())
 number = partial(Column, pa.float64())
-COUNT, TRUTH, RATE = integer(0), Column(pa.bool_()), number(0, 1)
-LOG_8, LOG_16 = float(np.log(8)) + 1e-9, float(np.log(16)) + 1e-9  # nats; the most that 8 or 16 outcomes can have
-DISTRIBUTION = lists(pa.float64(), 8)  # of the outcomes
+nats = partial(number, unit="nats")
+count = partial(integer, low=0)
+rate = partial(number, low=0, high=1)
+truth = partial(Column, pa.bool_())
+LOG_8, LOG_16 = float(np.log(8)) + ROUNDING, float(np.log(16)) + ROUNDING  # the most nats 8 or 16 outcomes can have
+distribution = partial(lists, element=pa.float64(), length=8)  # of the outcomes
+SUCCESS_RATE = rate("success rate under F; for a graded task the mean utility", section="4.7")
+OUTCOME_DISTRIBUTION = distribution("F: the probability of each outcome", section="4.1")

@@ -1,0 +1,75 @@
+"""What policies do on windows of untouched chains, and where their own answers lead."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from splithistory.plots import equal_limits, identity_line
+from sweep.figures import registry
+from sweep.figures.axes import legend_below
+from sweep.figures.marks import FigureStyle, finite_rows, policy_points
+from sweep.figures.scores import score, short_score, tasks_of
+from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned, folded
+from sweep.figures.wording import POINTS_TEXT, count_text, joined, left_out_text, range_text
+
+_MEASURED = ["success_rate", "op", "imp"]
+
+
+@registry.figure("rollouts_vs_natural", "policies", "windows")
+def rollouts_vs_natural(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
+    """Success, Op and Imp on the policies' own rollouts against those on natural windows."""
+    judges = tasks_of(tables["policies"]).values()
+    names = dict(zip(_MEASURED, [short_score(judges), "Op", "Imp"], strict=True))
+    labels = dict(zip(_MEASURED, [score(judges), "Op (nats)", "Imp (nats)"], strict=True))
+    policies = _side_by_side(tables["windows"])
+    shown = finite_rows(policies, *(f"{name}_{kind}" for name in _MEASURED for kind in ("natural", "rollouts")))
+    figure = Figure(figsize=(PAGE_WIDTH, 3.1))
+    for axes, column in zip(figure.subplots(1, 3), _MEASURED, strict=True):
+        tasks, sizes = policy_points(axes, shown, f"{column}_natural", y=f"{column}_rollouts", style=style)
+        equal_limits(axes)
+        line = identity_line(axes)
+        axes.set_xlabel(folded(f"{labels[column]}, natural windows", 1.9))
+        axes.set_ylabel(folded(f"{labels[column]}, own rollouts", 1.9))
+    legend_below(figure, [*tasks, line], sizes)
+
+    changes = {names[column]: shown[f"{column}_rollouts"] - shown[f"{column}_natural"] for column in _MEASURED}
+    numbers = joined(
+        [
+            f"{name} by {range_text(change)}{' nats' if name in ('Op', 'Imp') else ''} (down for {(change < 0).sum()})"
+            for name, change in changes.items()
+            if len(change)
+        ]
+    )
+    caption = (
+        "What is measured where the policies' own answers lead, against the same on natural windows, "
+        f"{count_text(shown)}, each judged by its own task. {POINTS_TEXT} Rollouts begin with natural windows and go "
+        "on with the policy's answers at temperature 0 at odd positions and the recurrence's at even ones. Dashed: "
+        f"y = x. From natural windows to rollouts {f'changes are: {numbers}' if numbers else 'nothing is defined'}. "
+        "The noise of outcomes is summed out. The fewer windows are measured, the more is Imp too high, and there may "
+        "be fewer of rollouts. "
+        f"{left_out_text(policies, shown, 'where a measure is undefined')}"
+    )
+    return captioned(figure, _finding(changes), caption)
+
+
+def _side_by_side(windows: pd.DataFrame) -> pd.DataFrame:
+    """A row per policy: what was measured on either kind of windows by its own task, with standard errors."""
+    own = windows[windows["is_training_task"] & (windows["estimator"] == "exact")].set_index(["task", "size", "seed"])
+    kinds = []
+    for kind in ("natural", "rollouts"):
+        rows = own[own["windows"] == kind]
+        errors = rows[["op_stderr", "imp_stderr"]]
+        errors.columns = [f"op_{kind}_stderr", f"imp_{kind}_stderr"]
+        kinds.append(rows[_MEASURED].add_suffix(f"_{kind}").join(errors))
+    return kinds[0].join(kinds[1]).reset_index()
+
+
+def _finding(changes: Mapping[str, pd.Series]) -> str:
+    """What most policies have less and what more of on rollouts."""
+    less = [name for name, change in changes.items() if (change < 0).mean() > 0.5]
+    more = [name for name, change in changes.items() if (change > 0).mean() > 0.5]
+    parts = [f"{word} {joined(found)}" for word, found in (("less", less), ("more", more)) if found]
+    if not parts:
+        return f"No measure falls or rises for most policies where their own answers lead: {joined(list(changes))}"
+    return f"Most policies have {' but '.join(parts)} where their own answers lead than on natural windows"
