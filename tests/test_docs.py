@@ -422,6 +422,23 @@ def test_the_tutorial_answers_as_the_workflow_does_on_any_sweep(capsys, finished
     assert len(nearest) > 0
 
 
+def shape(line):
+    """A line of the screen without what differs between runs: numbers, the time left, and which policy is best."""
+    line = re.sub(r"^(\d\d:\d\d +\d+/\d+) .* (start|done) ", r"\1 \2 ", line)
+    line = re.sub(r"(policy: ).+(, success)", r"\1\2", line.replace(" min", " s"))
+    return re.sub(r"[\d.,T−-]+| +", lambda found: " " if found[0].isspace() else "0", line)
+
+
+def test_the_screen_in_the_tutorial_is_that_of_the_tiny_sweep(finished_run):
+    _, run = finished_run
+    (screen,) = blocks("console", TUTORIAL)
+    shown = [line for line in screen.splitlines() if line != "..."]
+    shapes = [shape(line) for line in run.stderr.splitlines()]
+    assert [line for line in shown if shape(line) not in shapes] == []
+    assert [shape(line) for line in shown[-5:]] == shapes[-5:]
+    assert max(map(len, shown)) < 80
+
+
 def test_the_gallery_shows_every_figure_with_two_sentences():
     gallery = (ROOT / "docs" / "gallery.md").read_text()
     entries = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", gallery, re.DOTALL | re.MULTILINE))
