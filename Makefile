@@ -9,13 +9,14 @@
 # make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
 # make publish  copy what is published of the study's sweep to docs/sweeps/study, and of the experiments beside it
 # make docs     the documentation as a site, build/docs/index.html
-# make reference  the pages on the configuration, the tables and the claims, from the schemas and the catalogue
+# make reference  the pages on configuration, tables, claims and what came out, from schemas, catalogue and docs/sweeps
 # make lock     the lists of versions in envs/, from pyproject.toml; make lock UPGRADE=--upgrade takes the newest
 # make trials   the trials of settings listed in docs/tuning/successes.yaml
 # make bench    speed of the hot paths against plain references
 # make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
 # make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
 # make bench-windows  time and memory of measuring 20,000 windows of 1,000 actions and 500 outcomes
+# make bench-differential  time of differential measures against a policy's width and depth
 
 .DELETE_ON_ERROR:
 .PHONY: quick test paper study watch verify adopt experiments publish docs reference lock lint trials bench bench-plan bench-device bench-loops bench-cost setup development
@@ -94,6 +95,7 @@ docs: .venv/docs
 reference: setup
 	$(SWEEP) reference configuration > docs/configuration.md
 	$(SWEEP) reference claims > docs/claims.md
+	$(SWEEP) reference scorecard > docs/scorecard.md
 	$(SWEEP) reference tables > docs/tables.md
 
 # One list for all platforms, of what the others are parts. Versions stay as they are where they still fit.
@@ -110,9 +112,14 @@ lock: setup
 trials: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/trials.py docs/tuning/successes.yaml
 
-.PHONY: bench-windows
+.PHONY: bench-windows bench-differential
 bench bench-plan bench-device bench-loops bench-cost bench-windows: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
+
+# As for jobs, glibc keeps the memory that it has; see rules/common.smk.
+bench-differential: setup
+	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1000000000 \
+		MALLOC_TRIM_THRESHOLD_=1000000000 .venv/bin/python benchmarks/differential_cost.py
 
 setup: .venv/requirements
 

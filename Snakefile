@@ -39,17 +39,8 @@ onstart:
 onsuccess:
     with suppress(OSError):  # unless a training of another sweep has its state here
         os.rmdir(f"{RESULTS}/state")
-    print(f"Done. {what_there_is()}", file=sys.stderr)
+    screen.close_run("Done.")
 
 
 onerror:
-    if was_stopped():
-        print(
-            f"Stopped by a signal. Finished results are kept in {RESULTS}, and the same command goes on from there.",
-            file=sys.stderr,
-        )
-    else:
-        print(
-            f"Stopped. What failed is in the logs named above, under {RESULTS}/logs; finished results are kept.",
-            file=sys.stderr,
-        )
+    screen.close_stopped()

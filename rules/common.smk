@@ -37,13 +37,16 @@ from sweep.layout import sequence_table
 from sweep.memory import available_memory
 from sweep.places import folder_problem, one_spelling, remember_sweep, unwritable
 from sweep.provenance import recorded_hash
-from sweep.runs import hold, stop_on_signals, was_stopped
+from sweep.runs import hold, stop_on_signals
+from sweep.screen import Screen, Terminal
 from sweep.snakemake_internals import (
     is_batched,
     lacks_record,
     limit_memory,
+    log_file,
     lost_settings,
     plan_lightly,
+    replace_screen,
     when_planned,
 )
 from sweep.stages import (
@@ -197,13 +200,9 @@ def missing_tables():
     ]
 
 
-plan = None  # of this run, once it is known
-
-
-def prepare(planned):
+def prepare(plan):
     """Say what the run would replace or cannot do, and keep others out; whether they are."""
-    global plan
-    plan = planned
+    screen.plan, screen.log_file = plan, log_file(workflow)
     if plan.batch not in (None, "all"):
         sys.exit(
             f"--batch {plan.batch}=...: here batches are parts of the policies: use --batch all=1/2, for example."
@@ -222,14 +221,14 @@ def prepare(planned):
             f"Snakemake has no record here of how {RESULTS} was made, so it cannot tell whether the configuration or "
             "code has changed since. `make adopt` checks the files and records them."
         )
-    if not plan.touch and (paths := replaced_checkpoints(plan.outputs)):
+    if not plan.touch and (policies := replaced_policies(plan.outputs)):
         would, stop = ("would be", "") if plan.dry_run else ("are", "stop now and ")
         notices.append(
-            f"{len(paths)} checkpoints in {RESULTS} were made with another configuration and {would} replaced. "
-            f"To keep them, {stop}set results_dir to another folder:\n  " + "\n  ".join(first_of(paths))
+            f"{len(policies)} checkpoints in {RESULTS} were made with another configuration and {would} replaced. "
+            f"To keep them, {stop}set results_dir to another folder:\n  " + "\n  ".join(first_of(policies))
         )
     for notice in notices:
-        print(notice, file=sys.stderr)
+        Terminal(sys.stderr).say(notice)
     if plan.dry_run or not plan.outputs:
         return False
     try:
@@ -238,37 +237,28 @@ def prepare(planned):
         sys.exit(f"error: {error}")
 
 
-def replaced_checkpoints(outputs):
-    """Of the files that a run makes, the checkpoints that another configuration made."""
+def replaced_policies(outputs):
+    """The policies and pretrained models that another configuration made and that a run makes again."""
     return [
-        table.path
+        f"{keys['size']}, seed {keys['seed']}" + (f" on {keys['task']}" if "task" in keys else ", pretrained")
         for table in all_tables(RESULTS, config["sweep"])
         if table.name == "checkpoint"
+        and (keys := table.job.keys)
         and table.path in outputs
         and (recorded := recorded_hash(table.path)) is not None
         and recorded != configuration_hash(table.job.settings(config))
     ]
 
 
-def what_there_is():
-    """Where the results are that this run was asked for."""
-    places = {
-        "report": f"The report is {RESULTS}/report.html",
-        "figures": f"figures are in {RESULTS}/figures",
-        "summarize": f"summary tables in {RESULTS}/summary",
-    }
-    asked = [place for rule, place in places.items() if plan is None or rule in plan.rules]
-    if not asked:
-        return f"What was asked for is in {RESULTS}."
-    text = ", ".join(asked)
-    return f"{text[0].upper()}{text[1:]}."
-
-
 if IS_MAIN:
+    screen = Screen(workflow.output_settings, config)
     if workflow.is_main_process:
         stop_on_signals(has_jobs=False)
+    # What then shows the words of a job, the job itself need not.
+    shown = workflow.is_main_process and replace_screen(workflow, screen)
+    os.environ.update(SWEEP_SCREEN="1" if shown else "")
     when_planned(workflow, prepare)
-    plan_lightly(workflow)
+    plan_lightly()
 
 # What a job asks for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks for as
 # much again.

@@ -38,6 +38,22 @@ class Run:
     @property
     def jobs(self):
         """Messages of the jobs that were run, or would be; checked against Snakemake's own count."""
+        return self._jobs_on_screen if self.counted_on_screen else self._jobs_in_snakemakes_words
+
+    @property
+    def counted_on_screen(self):
+        """How many jobs the sweep's own lines say are to be run; None where Snakemake has the word."""
+        counted = re.search(r"^.+: ([\d,]+) jobs? to run\.", self.output, re.MULTILINE)
+        return counted and int(counted[1])
+
+    @property
+    def _jobs_on_screen(self):
+        started = re.findall(r"^\d\d:\d\d +\d+/\d+ .* start  (.+)$", self.output, re.MULTILINE)
+        assert self.counted_on_screen == len(set(started)) == len(started), self.output
+        return set(started)
+
+    @property
+    def _jobs_in_snakemakes_words(self):
         messages = re.findall(r"^Job \d+: (.+)$", self.output, re.MULTILINE)
         counted = re.search(r"^total +(\d+)$", self.output, re.MULTILINE)
         if counted is None:
@@ -79,6 +95,9 @@ class Workspace:
         return [str(part) for part in command]
 
     def snakemake(self, *options, **more):
+        """Run the command; a plan in Snakemake's own words, which list every job."""
+        if "--dry-run" in options and "--quiet" not in options:
+            options += ("--printshellcmds",)
         done = subprocess.run(
             self.command(*options, **more),
             cwd=self.folder,

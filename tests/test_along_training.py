@@ -2,16 +2,25 @@
 
 import itertools
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from splithistory.environment import Recurrence
+from splithistory.environment import Recurrence, environment_of
+from splithistory.reinforcement import Evaluation, Reward
+from splithistory.sequence import evaluation_windows
+from splithistory.split_history import compare_futures
 from splithistory.task import Task
+from summarize import evaluated_on
+from sweep.chains import write_chains
+from sweep.errors import TableError
 from sweep.identification import (
     along_training_table,
     first_identified_table,
@@ -20,6 +29,7 @@ from sweep.identification import (
 )
 from sweep.provenance import provenance
 from sweep.schemas.summary import SUMMARY
+from sweep.stages import generating
 from sweep.summary import Judges, cross_objective_table
 from sweep.tables import read_table, validate_table, write_table
 
@@ -205,6 +215,38 @@ def test_evaluations_are_judged_alike_in_pieces(monkeypatch):
     whole = along_training_table(training, FUTURES, JUDGES)
     monkeypatch.setattr("sweep.identification._ROWS", 5)
     pd.testing.assert_frame_equal(along_training_table(training, FUTURES, JUDGES), whole)
+
+
+def test_op_and_imp_are_those_of_the_answers():
+    """Found from the shares of the actions alone, they are what comparing futures window by window finds."""
+    rng, environment = np.random.default_rng(2), Recurrence(0.02)
+    windows = evaluation_windows(environment.generate_chains(300, 41, rng), 20, target_parity=1).contexts
+    outcomes = environment.outcome_probabilities(windows)
+    answers = np.where(rng.random(300) < 0.4, outcomes[:, :, 4].argmax(axis=1), rng.integers(3, 9, 300))
+    futures = compare_futures(answers, outcomes)
+    weights = np.bincount(answers, minlength=16) / 300
+    along, _ = tables_of(
+        course("good2", futures.outcome_distribution).assign(action_weights=[weights]),
+        judges=Judges.of(TASKS, environment),
+        futures=outcomes.mean(axis=0),
+    )
+    assert along["value"][:2].tolist() == pytest.approx([futures.op, futures.imp])
+    assert futures.imp > futures.op > 0.02
+
+
+def test_the_windows_are_those_that_reinforcements_are_evaluated_on(tmp_path):
+    config = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+    config["sequence"] |= {"n_validation": 60, "chain_length": 41}
+    environment = environment_of(config["sequence"])
+    chains = environment.generate_chains(60, 41, np.random.default_rng(3))
+    (tmp_path / "sequences").mkdir()
+    path = tmp_path / "sequences" / "validation.parquet"
+    write_chains(chains, path, provenance(generating(config, "validation"), "code"))
+    evaluation = Evaluation(Reward(environment, np.eye(8)[0]), chains, config["sequence"]["context_length"], "all")
+    np.testing.assert_array_equal(evaluated_on(config, str(tmp_path)), evaluation.before_action.contexts)
+    config["sequence"]["seed"] += 1
+    with pytest.raises(TableError, match=re.escape(str(path))):
+        evaluated_on(config, str(tmp_path))
 
 
 # Courses made by hand

@@ -43,7 +43,6 @@ def problems_of(tmp_path, text, name="mine.yaml"):
         ("sweep: {seeds: [0, 10, -1, +2], sizes: ['007']}\npretrain: {learning_rate: 1.0e-3, dropout: .5}", []),
         ("a: &a {n_steps: 1}\npretrain: {<<: *a, n_steps: 2}", []),  # what is merged in may be overridden
         ("other: {x: 1, x: 2, mode: 0755}", []),  # of another workflow; validation refuses it where it is ours
-        ("", []),
     ],
 )
 def test_what_yaml_would_hide_is_told_with_its_line(text, expected, tmp_path):
@@ -69,6 +68,8 @@ def nested(levels):
     [
         (b"- a\n- b\n", "holds a list; expected keys and values"),
         (b"hello", "holds a single value"),
+        (b"", "is empty; expected keys and values"),
+        (b"# device: cpu", "is empty; expected keys and values"),
         (b"\xff\xfe\x00", "not text in UTF-8"),
         (b"a: [1,\nb: 2\n", "line 3: not YAML"),
         (b"a: \x00", "not YAML"),

@@ -147,6 +147,25 @@ def test_diagonal_jacobians_add_up_scalars(scalars):
     assert measures.imp == pytest.approx(scalar_differential_impact(j / k).sum().item(), rel=1e-9, abs=1e-9)
 
 
+def test_sources_side_by_side_add_up_in_op_and_imp():
+    jacobian, fixed = (torch.block_diag(*(normal(seed + k, n, n) for k, n in enumerate((2, 3)))) for seed in (0, 5))
+    parts = [(jacobian[part, part], fixed[part, part]) for part in (slice(0, 2), slice(2, 5))]
+    for measure in (differential_optimization, differential_impact):
+        torch.testing.assert_close(measure(jacobian, fixed), sum(measure(*part) for part in parts))
+
+
+def test_of_sources_one_after_the_other_op_is_the_sum_and_imp_need_not_be():
+    """As a block's attention and MLP, which make I + A and then I + M; the second here undoes most of the first."""
+    attention = torch.eye(3, dtype=torch.float64) + 0.5 * normal(0, 3, 3)
+    mlp = torch.linalg.inv(attention) + 0.01 * normal(1, 3, 3)
+    both, held = mlp @ attention, (mlp, attention)  # the Jacobian with attention held, and with the MLP held
+    nothing = torch.eye(3, dtype=torch.float64)
+    torch.testing.assert_close(
+        differential_optimization(both, nothing), sum(differential_optimization(both, fixed) for fixed in held)
+    )
+    assert differential_impact(both, nothing) < 0.1 * sum(differential_impact(both, fixed) for fixed in held)
+
+
 @settings(deadline=None)
 @given(ALL_PAIRS)
 def test_the_general_formulas_are_the_methods_as_they_stand(pair):
@@ -362,6 +381,16 @@ def test_jacobians_of_a_policy_are_those_of_the_whole_function(policy, index, fu
     # The three differ by much more than the tolerance, so that none passes for another.
     for one, other in [(None, "attention"), (None, "mlp"), COMPONENTS]:
         assert (expected[one] - expected[other]).abs().max() > 0.01
+
+
+def test_a_blocks_components_add_up_to_the_op_of_the_block(policy):
+    contexts = torch.from_numpy(contexts_of(4)).long()
+    for futures in network_jacobians(double_precision(policy), contexts):
+        jacobians = futures["block"]
+        parts = [measure_differential(jacobians.varying, fixed).op for fixed in jacobians.fixed.values()]
+        held = torch.eye(TINY.d_model).expand_as(jacobians.varying)  # neither component passes on a change
+        np.testing.assert_allclose(sum(parts), measure_differential(jacobians.varying, held).op, atol=1e-9)
+        assert np.abs(parts).min() > 1e-3
 
 
 def test_the_end_of_an_inner_block_includes_the_paths_through_other_positions(policy):

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from scipy.stats import binomtest, spearmanr
+from matplotlib.collections import PathCollection
+from scipy.stats import spearmanr
 from snakemake.utils import update_config
 
 import splithistory
@@ -76,6 +77,25 @@ def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
     outputs, said, _ = printed((ROOT / "docs" / f"{name}.md").read_text(), capsys)
     assert outputs == said
     assert len(said) == n_examples
+
+
+def test_the_worked_examples_print_what_they_say_and_draw_what_is_shown(capsys, monkeypatch, tmp_path):
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)  # where the page leaves its figure
+    page = (ROOT / "docs" / "worked-examples.md").read_text()
+    outputs, said, _ = printed(page, capsys)
+    assert [output for output in outputs if output] == said
+    assert len(said) == 17
+    drawn, shown = (
+        re.findall(r"fill: (#\w{6})", (folder / "answers.svg").read_text())
+        for folder in (tmp_path, ROOT / "docs" / "worked-examples")
+    )
+    assert drawn == shown
+    assert len(set(drawn)) > 50
+    reasons = re.findall(r'"((?:infinite|not\s+promoted): [^"{]+)"', page)
+    folder = ROOT / "workflow_scripts" / "sweep"
+    given = (folder / "summary.py").read_text() + (folder / "identification.py").read_text()
+    assert [f'"{" ".join(reason.split())}"' in given for reason in reasons] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -200,14 +220,29 @@ def test_what_policies_learn_is_as_their_table_has_it():
     assert f"natural loss at most {POLICIES['natural_loss'].max():.3f}" in section
 
 
-def test_the_readme_says_what_policies_learn():
-    by_size = POLICIES[POLICIES["task"] == "good2"].groupby("size")["success_rate"].mean()
-    published = pd.read_csv(ROOT / "docs/sweeps/study/summary/policies.csv")
-    sampled = published[published["task"] == "good2"].groupby("size")["success_rate"].mean()
+def test_the_readme_says_what_came_out():
     said = " ".join(README.split())
-    assert f"succeed in {by_size.min():.3f} to {by_size.max():.3f} of windows" in said
-    assert f"those of the table do in {sampled.min():.3f} to {sampled.max():.3f}" in said
-    assert f"Op identifies all {POLICIES['identified_by_op'].sum()} " in said
+    summary = ROOT / "docs/sweeps/study/summary"
+    published = pd.read_csv(summary / "policies.csv")
+    by_size = POLICIES[POLICIES["task"] == "good2"].groupby("size")["success_rate"].mean()
+    sampled = published[published["task"] == "good2"].groupby("size")["success_rate"].mean()
+    assert f"in {sampled.min():.3f} to {sampled.max():.3f} of windows" in said
+    assert f"every success gives {by_size.min():.3f} to {by_size.max():.3f}, and" in said
+    assert f"Op then identifies all {POLICIES['identified_by_op'].sum()} " in said
+    identified = pd.read_parquet(summary / "identification.parquet").query("measure == 'op'")
+    n, first = len(identified), (identified["true_set_rank"] == 1).sum()
+    assert f"the task of {identified['correct'].sum()} of {n} policies, and ranks the true good set first for" in said
+    assert f"good set first for {first} of them" in said
+    assert f"each of {n} tiny transformers" in said
+    claims = pd.read_csv(summary / "claims.csv")
+    (r_squared,) = claims[claims["statistic"].str.startswith("R² of Op about Op_pred")].itertuples()
+    value = f"{r_squared.value:.3f} ({r_squared.low:.3f} to {r_squared.high:.3f})"
+    assert f"R² about y = x is {value}" in said
+    verdicts = claims.groupby("claim")["verdict_claim"].first().value_counts()
+    assert f"Of the study's {verdicts.sum()} claims**, {verdicts['replicated']} replicated, " in said
+    assert f"{verdicts['not replicated']} did not replicate and {verdicts['inconclusive']} are inconclusive" in said
+    slope = np.polyfit(published["imp_minimum"], published["imp"], 1)[0]
+    assert f"a slope of {slope:.2f}, not 2.6" in said
 
 
 def test_what_is_said_of_rollouts_is_what_their_trials_show():
@@ -271,6 +306,51 @@ def test_what_many_windows_cost_is_as_its_table_has_it():
     assert cases["peak_mb"].max() < 2000
 
 
+def test_what_differential_measures_cost_is_as_its_table_has_it(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = import_module("differential_cost")
+    page = (ROOT / "docs" / "performance.md").read_text()
+    section = page.partition("## Differential measures")[2].partition("\n## ")[0]
+    cases = pd.read_csv(benchmark.TABLE)
+    rows = [
+        f"| {of.d_model} | {of.n_layers} | {of.jacobians_ms:,.1f} | {of.measures_ms:,.1f} | {of.formulas_ms:,.1f} |"
+        for of in cases.itertuples()
+    ]
+    assert re.findall(r"^\| \d.+$", section, re.MULTILINE) == rows
+    wide = cases[(cases["n_layers"] == 2) & (cases["d_model"] >= 64)]
+    share = wide["measures_ms"] / wide["jacobians_ms"]
+    assert f"take {share.min():.2f} to {share.max():.2f} of that time" in section
+    fitted = {
+        (of["of"], of["part"]): f"{of['exponent']:.2f} ({of['low']:.2f} to {of['high']:.2f})"
+        for of in benchmark.exponents(cases)
+    }
+    assert re.findall(r"^\| (?:Jac|meas|form).+$", section, re.MULTILINE) == [
+        f"| {name} | {fitted['width', part]} | {fitted['depth', part]} | "
+        + " | ".join(f"{100 * share[part]:.0f} %" for share in cubic_shares(benchmark, cases))
+        + " |"
+        for name, part in (("Jacobians", "jacobians"), ("measures", "measures"), ("formulas", "formulas"))
+    ]
+
+
+def cubic_shares(benchmark, cases):
+    """The share of the cubic term by part, at a width of 128 and at the largest."""
+    return [{of["part"]: of["power_3"] for of in benchmark.shares(cases, width)} for width in (128, 512)]
+
+
+def test_what_the_fits_of_differential_costs_find_is_what_times_are_made_of(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = import_module("differential_cost")
+    shapes = [(width, 2) for width in benchmark.WIDTHS] + [(64, depth) for depth in benchmark.DEPTHS if depth != 2]
+    made = pd.DataFrame(shapes, columns=["d_model", "n_layers"]).astype(float)
+    for part in benchmark.PARTS:
+        made[f"{part}_ms"] = (2.0 + made["d_model"] + 1e-4 * made["d_model"] ** 3) * made["n_layers"] ** 1.5
+    for of in benchmark.shares(made, 100):
+        assert of["power_3"] == pytest.approx(100 / 202, rel=1e-6)
+        assert of["power_2"] == pytest.approx(0, abs=1e-6)
+    deep = [of for of in benchmark.exponents(made) if of["of"] == "depth"]
+    assert [(of["n"], of["exponent"]) for of in deep] == [(5, pytest.approx(1.5))] * 3
+
+
 def test_times_of_the_sweeps_are_as_their_tables_have_them():
     page = (ROOT / "docs" / "performance.md").read_text()
     section = page.partition("## The sweeps today")[2].partition("\n## ")[0]
@@ -324,55 +404,8 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
     published = draw("op_vs_predicted", {"policies": policies}, style).figure.axes[0]
     assert names["axes"].get_title() == published.get_title(loc="left")
     shown = np.concatenate([marks.get_offsets() for marks in names["axes"].collections])
-    drawn = np.concatenate([bars.lines[0].get_xydata() for bars in published.containers])
+    drawn = np.concatenate([part.get_offsets() for part in published.collections if isinstance(part, PathCollection)])
     np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(drawn, axis=0))
-
-
-def test_the_scorecard_says_what_the_published_claims_table_does():
-    claims = pd.read_csv(ROOT / "docs/sweeps/study/summary/claims.csv")
-    rows = re.findall(r"^\| (\d+) \| .+ \| (.+) \| (.+) \|$", README, re.MULTILINE)
-    assert [int(number) for number, *_ in rows] == sorted(claims["claim"].unique())
-    for number, here, said in rows:
-        judged = claims[claims["claim"] == int(number)]
-        intervals = [interval_text(row) for row in judged.itertuples()]
-        assert re.findall(r"−?[\d.]+ \(.+?\)|undefined", here) == intervals
-        assert said == verdicts_text(judged["verdict"])
-    counts = claims["verdict"].value_counts()
-    tally = f"Of {len(claims)} statistics, {counts['replicated']} replicated, {counts['not replicated']} did not and "
-    assert f"{tally}{counts['inconclusive']} are inconclusive." in README.replace("\n", " ")
-
-
-def test_the_readme_counts_identified_policies_as_the_tables_do():
-    (header,) = re.findall(r"^\| *\| told right by Op .+\n\|[-|]+\n((?:\|.+\n)+)", README, re.MULTILINE)
-    shown = [[cell.strip() for cell in row.strip("|").split("|")] for row in header.splitlines()]
-    for folder, (_, *cells) in zip(["sweeps/study", "experiments/held_out"], shown, strict=True):
-        rows = pd.read_parquet(ROOT / "docs" / folder / "summary/identification.parquet")
-        by_measure = [rows[rows["measure"] == measure] for measure in ("op", "imp")]
-        hits = [of["correct"] for of in by_measure] + [of["true_set_rank"] == 1 for of in by_measure]
-        assert cells == [share_text(hit) for hit in hits]
-
-
-def share_text(hits):
-    """How many of how many, with Wilson's interval."""
-    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-    return f"{hits.sum()} of {len(hits)} ({interval.low:.2f} to {interval.high:.2f})"
-
-
-def interval_text(row):
-    """A statistic with its interval, as the README words it."""
-    if np.isnan(row.value):
-        return "undefined"
-    value, low, high = (f"{number:.3f}".replace("-", "−") for number in (row.value, row.low, row.high))
-    return f"{value} ({low} to {high})"
-
-
-def verdicts_text(verdicts):
-    """One word where all statistics agree, else how many say what."""
-    counts = verdicts.value_counts()
-    if len(counts) == 1:
-        return counts.index[0]
-    order = ["replicated", "not replicated", "inconclusive"]
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if verdict in counts)
 
 
 def test_the_tutorial_answers_as_the_workflow_does_on_any_sweep(capsys, finished):
@@ -386,6 +419,23 @@ def test_the_tutorial_answers_as_the_workflow_does_on_any_sweep(capsys, finished
     identified = found[found["measure"] == "op"].set_index(keys)["identified_task"].dropna()
     assert nearest.to_dict() == identified.to_dict()
     assert len(nearest) > 0
+
+
+def shape(line):
+    """A line of the screen without what differs between runs: numbers, the time left, and which policy is best."""
+    line = re.sub(r"^(\d\d:\d\d +\d+/\d+) .* (start|done) ", r"\1 \2 ", line)
+    line = re.sub(r"(policy: ).+(, success)", r"\1\2", line.replace(" min", " s"))
+    return re.sub(r"[\d.,T−-]+| +", lambda found: " " if found[0].isspace() else "0", line)
+
+
+def test_the_screen_in_the_tutorial_is_that_of_the_tiny_sweep(finished_run):
+    _, run = finished_run
+    (screen,) = blocks("console", TUTORIAL)
+    shown = [line for line in screen.splitlines() if line != "..."]
+    shapes = [shape(line) for line in run.stderr.splitlines()]
+    assert [line for line in shown if shape(line) not in shapes] == []
+    assert [shape(line) for line in shown[-5:]] == shapes[-5:]
+    assert max(map(len, shown)) < 80
 
 
 def test_the_gallery_shows_every_figure_with_two_sentences():

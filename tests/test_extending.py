@@ -27,7 +27,7 @@ def total_variation_vs_op(tables: Mapping[str, pd.DataFrame], style: FigureStyle
 CLAIM = """    Claim(
         17,
         "Policies move some of the probability",
-        {"some_moves": Statistic("mean Op", lambda e: interval(mean(averages(e.policies["op"]))))},
+        {"some_moves": Statistic("mean Op", "{}", lambda e: interval(mean(averages(e.policies["op"]))))},
     ),
 ]
 """

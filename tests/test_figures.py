@@ -338,7 +338,7 @@ def test_figure_is_complete_and_reproducible(name, tables, style, tmp_path):
     else:
         assert re.search(r"n = \d+ policies \(.*4 sizes × 4 seeds\)", captioned.caption)
     assert "left out" in captioned.caption.lower()
-    for axes in captioned.figure.axes:
+    for axes in (axes for axes in captioned.figure.axes if axes.axison):  # others are drawings
         # Axes in a shared row or column carry their label at its outer edge.
         labels = {
             other.get_ylabel() for other in captioned.figure.axes if other.get_position().y0 == axes.get_position().y0
@@ -787,6 +787,43 @@ def test_graded_tasks_are_identified_and_not_ranked(mixed, graded):
     assert len(alone.figure.axes) == 2
     correct = graded[0]["identification"].groupby("measure")["correct"].sum()
     assert alone.title == f"Among 1 tasks, Op identifies {correct['op']} of 16 policies and Imp {correct['imp']}"
+
+
+def test_the_graphical_abstract_says_what_the_tables_do(tables, style):
+    policies, identified = tables["policies"], tables["identification"]
+    best = policies.loc[policies["op"].idxmax()]
+    captioned = draw("graphical_abstract", tables, style)
+    window, future, other, numbers, theory, counts = captioned.figure.axes
+    assert [text.get_text() for text in window.texts][-3] == "window x"
+    for axes, column in ((future, "outcome_distribution"), (other, "counterfactual_distribution")):
+        np.testing.assert_allclose([bar.get_height() for bar in axes.patches], best[column])
+    (said,) = numbers.texts
+    before, after = entropy(best["outcome_distribution"]) + best["op"], entropy(best["outcome_distribution"])
+    assert said.get_text() == (
+        f"Op = {before:.2f} − {after:.2f} = {best['op']:.2f} nats      Imp = {best['imp']:.2f} nats"
+    )
+    predicted = [
+        predicted_optimization(best["outcome_distribution"] @ UTILITIES[task], UTILITIES[task]) for task in TASKS
+    ]
+    np.testing.assert_allclose([bar.get_height() for bar in theory.patches], predicted)
+    assert [line.get_ydata()[0] for line in theory.lines] == [best["op"]]
+    by_op = identified[identified["measure"] == "op"]
+    shown = np.array([int(text.get_text()) for text in counts.texts]).reshape(3, 4)
+    assert shown.sum() == len(by_op)
+    assert np.trace(shown) == by_op["correct"].sum()
+    assert captioned.title.endswith(f"correctly for {by_op['correct'].sum()} of 48")
+    wrong = identified.assign(correct=False)
+    title = draw("graphical_abstract", tables | {"identification": wrong}, style).title
+    assert title.endswith("correctly for 0 of 48")
+
+
+def test_many_tasks_have_no_numbers_on_their_bars_in_the_graphical_abstract(monkeypatch):
+    names = [f"task{number}" for number in range(9)]
+    monkeypatch.setitem(globals(), "UTILITIES", UTILITIES | {name: UTILITIES["good4"] for name in names})
+    tables = make_tables(names, n_seeds=1)
+    captioned = draw("graphical_abstract", tables, FigureStyle.from_policies(names, tables["policies"]))
+    assert len(captioned.figure.axes[4].texts) == 0
+    assert_texts_are_apart(captioned.figure)
 
 
 def test_identification_counts_policies(tables, style):

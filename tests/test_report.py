@@ -5,9 +5,11 @@ import json
 import math
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -16,23 +18,27 @@ import pytest
 import torch
 import yaml
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from conftest import ROOT, TIMEOUT
+from conftest import ROOT, TIMEOUT, wait_until
 from sweep.errors import TableError, UserError
 from sweep.figures import figure_names
 from sweep.figures.drawing import required_tables
+from sweep.figures.marks import FigureStyle, policy_anchor
 from sweep.figures.svg_metadata import title_and_caption
 from sweep.formatting import counted, duration, number
-from sweep.report import illustrations, page
-from sweep.report.illustrations import figure_groups, illustration
-from sweep.report.results import headline, policies_overview, scorecard, sweep_size
-from sweep.report.run_details import run_details
+from sweep.report import Sweep, illustrations, page, results
+from sweep.report.charts import Charts
+from sweep.report.illustrations import KEY_FIGURES, figure_groups, key_figures
+from sweep.report.results import headline, policy_names, rewarded, too_small
+from sweep.report.run_details import commit, run_details, when
 
 TASKS, SIZES = ["good2", "good4"], ["tiny", "tiny2"]
-NO_JOBS = pd.DataFrame(columns=["rule", "seconds", "memory"])
+KEYS = ["task", "size", "seed"]
+NO_JOBS = pd.DataFrame(columns=["rule", "seconds", "memory", "end"])
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
@@ -83,6 +89,23 @@ def summary(results, name):
     return pd.read_parquet(results / "summary" / f"{name}.parquet")
 
 
+def rebuilt(folder, configuration=None, **changed):
+    """The page of a sweep's folder, with other summaries in place of some."""
+    summaries = {name: summary(folder, name) for name in ("claims", "identification", "policies")} | changed
+    configuration = configuration or {"sweep": {"tasks": TASKS, "sizes": SIZES, "seeds": [0]}}
+    tables = [str(folder / "summary" / "policies.parquet")]
+    sweep = Sweep(folder, configuration, summaries=summaries, jobs=NO_JOBS, tables=tables)
+    return Document(page(sweep, {"code": "0123456789abcdef"}))
+
+
+def headings_of(document, table):
+    return [heading["text"].strip() for heading in document.all("th", within=table) if heading["scope"] == "col"]
+
+
+def anchors(rows):
+    return [policy_anchor(*keys) for keys in rows[KEYS].itertuples(index=False, name=None)]
+
+
 @pytest.fixture(scope="module")
 def html(finished):
     return (finished.results / "report.html").read_text(encoding="utf-8")
@@ -96,60 +119,168 @@ def document(html):
 # What it says
 
 
-def test_every_figure_is_in_with_its_title_caption_and_image(document, finished):
-    articles = {article["id"]: article["text"] for article in document.all("article") if "id" in article}
+def test_it_says_which_sweep_it_is_when_it_was_made_and_by_what(document, finished):
+    header = document.all("header")[0]["text"]
+    assert "tiny, 4 policies: 2 tasks, 2 sizes, 1 seed" in header
+    assert re.search(r"Made\s*\d+ \w+ 20\d\d, \d\d:\d\d to .*\d\d:\d\d UTC", header)
+    assert f"NumPy {np.__version__}" in header
+    assert f"PyTorch {torch.__version__}" in header
+    hashes = [code["text"] for code in document.all("code") if document.all("header")[0] in code["within"]]
+    assert all(re.fullmatch("[0-9a-f]{16}", text) for text in hashes[-2:])
+    assert document.rows("tasks-table") == [
+        ["good2", "outcomes 0, 4, its good set", "0.25", "2"],
+        ["good4", "outcomes 0, 2, 4, 6, its good set", "0.5", "2"],
+    ]
+    assert "tiny" in document.all("title")[0]["text"]
+
+
+def test_every_figure_is_in_once_with_its_title_caption_and_drawing(document, finished):
+    articles = {article["id"]: article for article in document.all("article") if "id" in article}
     figures = {name: finished.results / "figures" / f"{name}.svg" for name in figure_names(TASKS)}
     figures["schedule"] = finished.results / "schedule.svg"
     assert sorted(articles) == sorted(f"figure-{name}" for name in figures)
-    images = {
-        around["id"]: image for image in document.all("img") for around in image["within"] if around["tag"] == "article"
-    }
     for name, svg in figures.items():
         title, caption = title_and_caption(svg)
-        assert title in articles[f"figure-{name}"]
-        assert caption in articles[f"figure-{name}"]
-        image = images[f"figure-{name}"]
-        inlined = base64.b64decode(image["src"].partition(";base64,")[2])
-        assert inlined in (svg.read_bytes(), svg.with_suffix(".png").read_bytes())
-        assert title in image["alt"]
-        assert len(image["alt"]) > len(title) + 20
+        article = articles[f"figure-{name}"]
+        assert article["text"].count(title) == 1
+        assert caption in article["text"]
+        (chart,) = document.all("svg", within=f"figure-{name}")
+        assert title in chart["aria-label"]
+        assert len(chart["aria-label"]) > len(title) + 20
+        # As many marks and letters as in the file, but for those that are defined elsewhere or make up the title.
+        drawn = len(document.all("path", "use", within=f"figure-{name}"))
+        assert 20 < drawn < len(re.findall("<(?:path|use) ", svg.read_text()))
+
+
+def test_the_key_figures_come_first(document):
+    figures = [article["id"].removeprefix("figure-") for article in document.all("article") if "id" in article]
+    assert tuple(figures[:5]) == KEY_FIGURES
+    sections = [heading["text"] for heading in document.all("h2")]
+    assert sections.index("Key figures") < sections.index("The study’s claims") < sections.index("Other figures")
+
+
+def test_every_point_is_a_policy_with_a_row(document, finished):
+    expected = anchors(summary(finished.results, "policies"))
+    assert sorted(row["id"] for row in document.all("tr") if "id" in row) == sorted(expected)
+    for name in ("op_vs_success", "imp_vs_parameters", "self_op_vs_measured", "cross_op_vs_success_good4"):
+        points = document.all("a", within=f"figure-{name}")
+        points = [point for point in points if point["within"][-1]["tag"] != "p"]
+        assert sorted(point["href"] for point in points) == sorted(f"#{anchor}" for anchor in expected)
+        names = {
+            anchor: ", ".join((*part[:2], f"seed {part[2]}"))
+            for anchor, part in zip(
+                expected, summary(finished.results, "policies")[KEYS].itertuples(index=False, name=None), strict=True
+            )
+        }
+        assert all(point["aria-label"] == names[point["href"][1:]] for point in points)
 
 
 def test_every_figure_links_to_its_files_and_tables(document):
     for name in figure_names(TASKS):
         links = {link["href"] for link in document.all("a", within=f"figure-{name}")}
-        tables = {f"summary/{table}.parquet" for table in required_tables(name, TASKS)}
+        links = {link for link in links if not link.startswith("#")}
+        tables = {f"summary/{table}.{kind}" for table in required_tables(name, TASKS) for kind in ("parquet", "csv")}
         assert links == tables | {f"figures/{name}.svg", f"figures/{name}.png"}
         (article,) = [article for article in document.all("article") if article.get("id") == f"figure-{name}"]
         assert ("computed, from no table" in article["text"]) == (not tables)
         assert ("drawn from" in article["text"]) == bool(tables)
 
 
+def test_tables_are_there_as_parquet_and_as_csv(document):
+    links = {}
+    for link in document.all("a"):
+        if any(outer["tag"] == "caption" for outer in link["within"]):
+            links.setdefault(link["href"].partition(".")[0], []).append(link["text"].partition(" ")[0])
+    assert links == {
+        "summary/identification": ["Parquet", "CSV"] * 2,
+        "summary/claims": ["Parquet", "CSV"],
+        "summary/policies": ["Parquet", "CSV"],
+    }
+
+
 def test_every_policy_has_a_row(document, finished):
     policies = summary(finished.results, "policies")
     rows = document.rows("policies-table")
     assert len(rows) == len(policies) == 4
-    headings = [heading["text"].strip() for heading in document.all("button", within="policies-table")]
+    headings = headings_of(document, "policies-table")
     for row, policy in zip(rows, policies.to_dict("records"), strict=True):
         cells = dict(zip(headings, row, strict=True))
         assert (cells["task"], cells["size"], cells["seed"]) == (policy["task"], policy["size"], str(policy["seed"]))
-        assert cells["identified"] == ("none" if pd.isna(policy["identified_task"]) else policy["identified_task"])
+        assert cells["policy"] == f"{policy['task']}, {policy['size']}, seed {policy['seed']}"
+        assert cells["by Op"].split()[0] == (
+            "none" if pd.isna(policy["identified_task"]) else policy["identified_task"]
+        )
         assert np.isclose(float(cells["Op"].replace("−", "-")), policy["op"], atol=1e-4)
         assert np.isclose(float(cells["success"]), policy["success_rate"], atol=1e-3)
 
 
-def test_every_statistic_of_every_claim_is_judged(document, finished):
+def test_misidentified_policies_are_marked(document, finished):
+    identification = summary(finished.results, "identification")
+    wrong = identification[~identification["correct"]]
+    marked = {row["id"] for row in document.all("tr") if row.get("class") == "misidentified"}
+    assert marked == set(anchors(wrong))
+    assert len(marked) > 0
+    headings = headings_of(document, "policies-table")
+    for row, anchor in zip(
+        document.rows("policies-table"), anchors(summary(finished.results, "policies")), strict=True
+    ):
+        for measure, label in (("op", "by Op"), ("imp", "by Imp")):
+            of_measure = wrong[wrong["measure"] == measure]
+            assert ("✗" in dict(zip(headings, row, strict=True))[label]) == (anchor in anchors(of_measure))
+
+
+def test_a_small_sweep_says_so_and_shows_no_verdict(document, finished):
+    (banner,) = [part for part in document.all("p") if part.get("id") == "too-small"]
+    assert "2 pretrained models, fewer than 8; 1 seed, fewer than 2" in banner["text"]
+    text = document.all("body")[0]["text"]
+    assert not re.search(r"\d+ (is|are) (not )?replicated|inconclusive|by guessing", text)
+    assert "verdict" not in {part.get("class", "").split(" ")[0] for part in document.elements}
+    assert headings_of(document, "claims-table") == ["statistic", "value", "interval", "claimed", "n"]
+    # What was measured is shown all the same.
+    statistics_shown = [row for row in document.rows("claims-table") if len(row) > 1]
+    assert len(statistics_shown) == summary(finished.results, "claims")["replaced_by"].isna().sum()
+
+
+@pytest.mark.parametrize(
+    ("models", "reason"),
+    [
+        ([(size, seed) for size in "ab" for seed in range(4)], None),
+        ([(size, seed) for size in "ab" for seed in range(3)], "6 pretrained models, fewer than 8"),
+        ([("a", seed) for seed in range(9)], "1 size, fewer than 2"),
+        ([(size, 0) for size in "abcdefgh"], "1 seed, fewer than 2"),
+    ],
+)
+def test_a_sweep_is_small_by_its_models_sizes_or_seeds(models, reason):
+    policies = pd.DataFrame([(task, *model) for task in ("t", "u") for model in models], columns=KEYS)
+    assert too_small(policies) == reason
+
+
+@pytest.fixture
+def judged(finished, monkeypatch):
+    """The report of the same sweep as if it was large enough."""
+    for name in ("FEWEST_MODELS", "FEWEST_SIZES", "FEWEST_SEEDS"):
+        monkeypatch.setattr(results, name, 1)
+    return rebuilt(finished.results)
+
+
+def test_every_statistic_of_every_claim_is_judged(judged, finished):
     claims = summary(finished.results, "claims")
-    rows = document.rows("claims-table")
+    claims = claims[claims["replaced_by"].isna()]  # the others have no say
+    rows = judged.rows("claims-table")
     statistics_shown = [row for row in rows if len(row) > 1]
     assert [row[:2] for row in statistics_shown] == claims[["statistic", "verdict"]].to_numpy().tolist()
     assert [row[-1] for row in statistics_shown] == claims["n"].astype(str).to_list()
-    assert [row for (row,) in (row for row in rows if len(row) == 1)] == [
-        f"{claim}. {statement}" for claim, statement in claims.groupby("claim")["statement"].first().items()
+    firsts = claims.groupby("claim")[["statement", "verdict_claim"]].first()
+    assert [" ".join(row.split()) for (row,) in (row for row in rows if len(row) == 1)] == [
+        f"{claim}. {statement} {verdict}" for claim, statement, verdict in firsts.itertuples(name=None)
     ]
     for shown, row in zip(statistics_shown, claims.to_dict("records"), strict=True):
         assert re.fullmatch(r"(> |< |within ± )" + re.escape(f"{row['threshold']:g}"), shown[4])
         assert (shown[3] == "no interval") == math.isnan(row["low"])
+    text = " ".join(judged.all("main")[0]["text"].split())
+    replicated = (firsts["verdict_claim"] == "replicated").sum()
+    assert f"Of {len(firsts)} claims, {replicated} {'is' if replicated == 1 else 'are'} replicated" in text
+    assert not [part for part in judged.all("p") if part.get("id") == "too-small"]
 
 
 def test_the_headline_counts_the_identified_policies(document, finished):
@@ -197,8 +328,10 @@ def test_it_refers_to_nothing_outside_the_sweeps_folder(document, html, finished
                 assert "/" not in reference[0]
                 assert ".." not in reference
                 assert (finished.results / unquote(reference)).is_file(), reference
-    assert not re.search(r"https?:|//[a-z]|url\(|@import", re.sub(r'src="data:[^"]*"', "", html).replace("// ", ""))
-    assert len(html.encode()) < 15e6
+    assert not re.search(
+        r"https?:|//[a-z]|url\((?!#)|@import", re.sub(r'src="data:[^"]*"', "", html).replace("// ", "")
+    )
+    assert len(html.encode()) < 6e6 / 4  # of two tasks, two sizes and one seed
 
 
 def test_its_structure_can_be_heard(document):
@@ -225,33 +358,28 @@ def test_hostile_names_and_captions_stay_text(finished, tmp_path):
         svg = (finished.results / "figures" / f"{original}.svg").read_text()
         for tag, text in zip(("title", "description"), texts, strict=True):
             svg = re.sub(f"(<dc:{tag}>).*?(</dc:{tag}>)", lambda match, text=text: escaped(match, text), svg, count=1)
+        svg = svg.replace("#task=good2", f"#{policy_anchor(HOSTILE, '', 0).partition('/size')[0]}")
         (folder / "figures" / f"{name}.svg").write_text(svg)
         shutil.copy(finished.results / "figures" / f"{original}.png", folder / "figures" / f"{name}.png")
-    claims = summary(folder, "claims").assign(statement=HOSTILE)
-    identification, policies = (
-        summary(folder, name).replace({"task": {"good2": HOSTILE}, "identified_task": {"good2": HOSTILE}})
+    for suffix in ("svg", "png"):
+        shutil.copy(folder / "figures" / f"{figure_names(tasks)[0]}.{suffix}", folder / f"schedule.{suffix}")
+    renamed = {
+        name: summary(folder, name).replace({"task": {"good2": HOSTILE}, "identified_task": {"good2": HOSTILE}})
         for name in ("identification", "policies")
-    )
-    configuration = {"sweep": {"tasks": tasks, "sizes": SIZES, "seeds": [0]}, "note": HOSTILE}
-    contents = {
-        "sweep": sweep_size(policies),
-        "headline": headline(identification, tasks),
-        "scorecard": scorecard(claims),
-        "groups": figure_groups(folder, tasks),
-        "policies": policies_overview(policies, tasks, SIZES),
-        "made_by": "{}",
-        "schedule": illustration(folder / "figures" / f"{figure_names(tasks)[0]}.svg"),
-        "run": run_details(NO_JOBS, [str(folder / "summary" / "policies.parquet")], configuration),
     }
-    hostile = Document(page(contents))
-    assert len(hostile.all("img")) == len(figure_names(tasks)) + 1
+    configuration = {"sweep": {"tasks": tasks, "sizes": SIZES, "seeds": [0]}, "note": HOSTILE}
+    hostile = rebuilt(folder, configuration, claims=summary(folder, "claims").assign(statement=HOSTILE), **renamed)
+    assert not hostile.all("img", "b")
     assert len(hostile.all("script")) == 1
-    assert not hostile.all("b")
     assert not any(name.startswith("on") for element in hostile.elements for name in element)
     texts_shown = {element["text"].strip() for element in hostile.all("th", "option", "h4", "span")}
     assert {HOSTILE, f"1. {HOSTILE}"} <= texts_shown
-    assert len([row for row in hostile.rows("policies-table") if row[0] == HOSTILE]) == 2
+    assert len([row for row in hostile.rows("policies-table") if row[1] == HOSTILE]) == 2
     assert yaml.safe_load(hostile.all("pre")[0]["text"])["note"] == HOSTILE
+    rows = {row["id"] for row in hostile.all("tr") if "id" in row}
+    points = [link for link in hostile.all("a", within="figure-op_vs_success") if link["href"].startswith("#")]
+    assert {point["href"][1:] for point in points} == rows
+    assert sum(point["aria-label"].startswith(HOSTILE) for point in points) == 2
 
 
 def escaped(match, text):
@@ -291,27 +419,79 @@ def test_the_confusion_matrix_counts_each_policy_once():
 
 
 def test_a_large_svg_is_shown_as_its_png_if_that_is_smaller(copied, monkeypatch):
+    charts = Charts(policy_names(summary(copied.results, "policies")))
+
     def kinds():
-        groups = figure_groups(copied.results, TASKS)
-        return {figure["image"].split(";")[0] for group in groups for figure in group["figures"]}
+        groups = [
+            {"figures": key_figures(copied.results, TASKS, charts)},
+            *figure_groups(copied.results, TASKS, charts),
+        ]
+        return {(figure["chart"] is None, figure["png"] is None) for group in groups for figure in group["figures"]}
 
     monkeypatch.setattr(illustrations, "LARGEST_SVG", math.inf)
-    assert kinds() == {"data:image/svg+xml"}
-    for png in (copied.results / "figures").glob("*.png"):
+    assert kinds() == {(False, True)}
+    for png in copied.results.rglob("*.png"):
         png.write_bytes(png.read_bytes()[:1000])
     monkeypatch.setattr(illustrations, "LARGEST_SVG", 0)
-    assert kinds() == {"data:image/png"}
+    assert kinds() == {(True, False)}
+    images = rebuilt(copied.results).all("img")
+    assert len(images) == len(figure_names(TASKS)) + 1
+    for image in images:
+        inlined = base64.b64decode(image["src"].partition(";base64,")[2])
+        assert inlined in [png.read_bytes() for png in copied.results.rglob("*.png")]
+        assert len(image["alt"]) > 40
 
 
 def test_a_figure_that_is_spoilt_or_missing_is_named(copied):
-    svg = copied.results / "figures" / f"{figure_names(TASKS)[0]}.svg"
+    name = next(name for name in figure_names(TASKS) if name not in KEY_FIGURES)
+    svg = copied.results / "figures" / f"{name}.svg"
     for spoilt in ("<svg", "<svg/>"):
         svg.write_text(spoilt)
         with pytest.raises(UserError, match=re.escape(f"{svg}: not a figure")):
-            figure_groups(copied.results, TASKS)
+            figure_groups(copied.results, TASKS, Charts({}))
     svg.unlink()
     with pytest.raises(UserError, match="no such file"):
-        figure_groups(copied.results, TASKS)
+        figure_groups(copied.results, TASKS, Charts({}))
+
+
+def test_what_is_rewarded_is_said_of_good_sets_and_graded_tasks():
+    utilities = {"good": [0, 0, 1, 1, 0, 0, 0, 0], "graded": [0, 0.25, 0.5, 1, 0, 0, 0, 0.05]}
+    policies = pd.DataFrame({"task": ["graded", "good", "good"], "chance": [0.225, 0.3, 0.3]})
+    policies["utility"] = policies["task"].map(utilities)
+    rows = rewarded(policies, FigureStyle(("good", "graded"), {}))
+    assert [(row["task"], row["rewards"], row["chance"], row["policies"]) for row in rows] == [
+        ("graded", "outcomes 0, 1, … by 0, 0.25, 0.5, 1, 0, 0, 0, 0.05", "0.225", "1"),
+        ("good", "outcomes 2, 3, its good set", "0.3", "2"),
+    ]
+    assert len({row["color"] for row in rows}) == 2
+
+
+def test_when_it_was_made_spans_all_jobs():
+    noon = 1_764_244_800  # 27 November 2025, 12:00 UTC
+    jobs = pd.DataFrame({"seconds": [60.0, 600.0, math.nan], "end": [noon, noon + 7200.0, math.nan]})
+    assert when(jobs) == "27 November 2025, 11:59 to 14:00 UTC"
+    jobs.loc[1, "end"] += 86_400
+    assert when(jobs) == "27 November 2025, 11:59 to 28 November 2025, 14:00 UTC"
+    assert when(NO_JOBS) == "at a time that is not on record"
+
+
+def test_the_commit_is_that_of_the_repository_that_tracks_the_code(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=A", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]
+        subprocess.run(["git", "-C", tmp_path, *identity, *arguments], check=True, capture_output=True)
+
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "module.py").touch()
+    git("init")
+    assert commit(folder) is None
+    git("commit", "--allow-empty", "-m", "another project's")
+    assert commit(folder) is None
+    git("add", "code")
+    git("commit", "-m", "code")
+    assert re.fullmatch("[0-9a-f]{7,}", commit(folder))
+    (folder / "module.py").write_text("changed")
+    assert commit(folder).endswith("-dirty")
 
 
 def test_a_spoilt_table_is_named(tmp_path):
@@ -358,7 +538,7 @@ def test_snakemakes_own_report_shows_every_figure(copied):
 
 # In a browser
 
-WIDTHS = [400, 1400]
+WIDTHS = [400, 700, 1280]
 
 
 @pytest.fixture(scope="module")
@@ -399,31 +579,63 @@ def test_it_opens_without_errors_or_requests(opened):
     assert opened.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
     urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    assert len(urls) > len(figure_names(TASKS))
-    assert {url.split(":")[0] for url in urls} == {"file", "data"}
+    assert {url.split(":")[0] for url in urls} <= {"file", "data"}
     assert len([url for url in urls if url.startswith("file:")]) == 1
 
 
-def test_every_image_is_shown_large_enough_to_read(opened):
-    images = opened.find_elements(By.TAG_NAME, "img")
-    assert len(images) == len(figure_names(TASKS)) + 1  # and the schedule
-    for image in images:
-        natural, shown = opened.execute_script(
-            "return [arguments[0].naturalWidth, arguments[0].getBoundingClientRect().width]", image
+def test_every_figure_is_shown_large_enough_to_read(opened):
+    charts = opened.find_elements(By.CSS_SELECTOR, "article .chart")
+    assert len(charts) == len(figure_names(TASKS)) + 1  # and the schedule
+    for chart in charts:
+        points, shown = opened.execute_script(
+            "return [arguments[0].viewBox.baseVal.width, arguments[0].getBoundingClientRect().width]", chart
         )
-        assert natural > 0
-        points = int(image.get_attribute("width")) / 2  # of the figure, whose small print has 7
-        assert 7 * shown / points > 9
+        assert 7 * shown / points > 9  # the small print has 7 points
 
 
-def test_the_page_does_not_scroll_sideways(opened):
+def test_nothing_is_cut_off(opened):
     scroll, client = opened.execute_script(
         "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
     assert scroll == client
-    # Every wide table scrolls in its own container, and can be reached by keyboard.
+    # What is wider scrolls in its own container, which can be reached by keyboard, and says so.
+    outside = opened.execute_script(
+        "return [...document.querySelectorAll('body *')].filter(element => element.getBoundingClientRect().right >"
+        " innerWidth + 1 && !element.closest('.scroll, .unseen, .skip, .shared, [hidden]')).map(cut => cut.outerHTML)"
+    )
+    assert outside == []
     for container in opened.find_elements(By.CLASS_NAME, "scroll"):
         assert container.get_attribute("tabindex") == "0"
+        wider = opened.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth + 2", container)
+        assert ("more" in container.get_attribute("class").split()) == wider
+
+
+def test_the_first_column_stays_when_a_table_is_scrolled(opened):
+    places = opened.execute_script(
+        "const box = document.querySelector('.tall'); box.scrollIntoView(); box.scrollLeft = 10000;"
+        "const row = box.querySelector('tbody tr'); const left = cell => cell.getBoundingClientRect().left;"
+        "const right = cell => cell.getBoundingClientRect().right;"
+        "return [box.scrollLeft, left(row.cells[0]) - left(box), right([...row.cells].at(-1)) - right(box)]"
+    )
+    scrolled, first, last = places
+    assert scrolled > 100
+    assert abs(first) < 1
+    assert last < 1  # and the last one can be seen whole
+
+
+def test_the_contents_stay_in_view_and_say_where_one_is(opened):
+    for target in ("policies", "how-it-was-made"):
+        opened.find_element(By.CSS_SELECTOR, f"nav a[href='#{target}']").click()
+        top, bottom, heading = opened.execute_script(
+            "const nav = document.querySelector('nav').getBoundingClientRect();"
+            "return [nav.top, nav.bottom, document.getElementById(arguments[0]).getBoundingClientRect().top]",
+            target,
+        )
+        assert top == 0
+        assert 0 < bottom <= 900
+        assert heading > (0 if opened.execute_script("return innerWidth") > 1200 else bottom)
+        wait_until(lambda: opened.find_elements(By.CSS_SELECTOR, f"nav a[href='#{target}'][aria-current]"))  # noqa: B023
+        assert len(opened.find_elements(By.CSS_SELECTOR, "nav [aria-current]")) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -436,7 +648,7 @@ def test_axe_finds_nothing_amiss(opened, scheme):
         "axe.run({resultTypes: ['violations']}).then(results => arguments[arguments.length - 1]([results.passes.map("
         "rule => rule.id), results.violations.map(rule => [rule.id, rule.nodes.map(node => node.target.join())])]))"
     )
-    assert {"color-contrast", "image-alt", "label", "select-name"} <= set(passed)
+    assert {"color-contrast", "label", "link-name", "select-name", "svg-img-alt"} <= set(passed)
     assert violated == []
 
 
@@ -472,10 +684,10 @@ def test_a_heading_sorts_by_its_column(opened, press):
 def test_sizes_are_sorted_by_their_parameters_and_missing_values_come_last(opened):
     opened.execute_script(
         "for (const [index, key] of ['900', '', '10000', '90'].entries())"
-        " document.querySelectorAll('#policies-table tbody tr')[index].cells[1].dataset.key = key"
+        " document.querySelectorAll('#policies-table tbody tr')[index].cells[2].dataset.key = key"
     )
-    number_of = "return [...document.querySelectorAll('#policies-table tbody tr')].map(row => row.cells[1].dataset.key)"
-    button = opened.find_elements(By.CSS_SELECTOR, "#policies-table thead button")[1]
+    number_of = "return [...document.querySelectorAll('#policies-table tbody tr')].map(row => row.cells[2].dataset.key)"
+    button = opened.find_elements(By.CSS_SELECTOR, "#policies-table thead button")[2]
     button.send_keys(Keys.ENTER)
     assert opened.execute_script(number_of) == ["90", "900", "10000", ""]
     button.send_keys(Keys.ENTER)
@@ -488,17 +700,193 @@ def test_filters_hide_the_other_rows(opened):
     everything = shown_rows(opened)
     assert status.text == "4 of 4 shown"
     task.select_by_visible_text("good2")
-    assert shown_rows(opened) == [row for row in everything if row[0] == "good2"]
+    assert shown_rows(opened) == [row for row in everything if row[1] == "good2"]
     size.select_by_visible_text("tiny2")
-    assert shown_rows(opened) == [row for row in everything if row[:2] == ["good2", "tiny2"]]
+    assert shown_rows(opened) == [row for row in everything if row[1:3] == ["good2", "tiny2"]]
     assert status.text == "1 of 4 shown"
     task.select_by_visible_text("all")
     size.select_by_visible_text("all")
     words.send_keys("TINY2 good4" + Keys.ENTER)
-    assert shown_rows(opened) == [row for row in everything if row[:2] == ["good4", "tiny2"]]
+    assert shown_rows(opened) == [row for row in everything if row[1:3] == ["good4", "tiny2"]]
+    words.clear()
+    opened.find_element(By.ID, "filter-misidentified").send_keys(Keys.SPACE)
+    assert shown_rows(opened) == [row for row in everything if "✗" in "".join(row)]
+    opened.find_element(By.ID, "filter-misidentified").send_keys(Keys.SPACE)
     words.send_keys("no such words")
     assert shown_rows(opened) == []
     assert status.text == "0 of 4 shown"
+
+
+def points_of(browser, name):
+    return browser.find_elements(By.CSS_SELECTOR, f"#figure-{name} .chart a")
+
+
+def anchor_of(point):
+    return point.get_dom_attribute("href").removeprefix("#")
+
+
+def row_of(browser, point):
+    return browser.find_element(By.ID, anchor_of(point))
+
+
+def hint_of(browser):
+    return browser.find_element(By.ID, "pointed-at")
+
+
+def test_a_point_that_is_pointed_at_says_which_policy_it_is(opened):
+    point = points_of(opened, "op_vs_success")[-1]  # drawn last, so that no other covers it
+    assert not hint_of(opened).is_displayed()
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
+    ActionChains(opened).move_to_element(point).perform()
+    wait_until(hint_of(opened).is_displayed)
+    lines = hint_of(opened).text.split("\n")
+    cells = [cell.text for cell in row_of(opened, point).find_elements(By.CSS_SELECTOR, "th, td")]
+    headings = [
+        heading.get_attribute("textContent").strip()
+        for heading in opened.find_elements(By.CSS_SELECTOR, "#policies-table thead th")
+    ]
+    of_policy = dict(zip(headings, cells, strict=True))
+    assert lines[0] == point.get_attribute("aria-label") == of_policy["policy"]
+    told = [line.split(": ") for line in lines[1:]]
+    assert [label for label, _ in told] == ["by Op", "by Imp", "success", "Op", "Op_pred", "Imp", "Imp_min"]
+    for label, value in told:
+        assert value.split()[0] == of_policy[label].split()[0]
+    place = hint_of(opened).rect
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= opened.execute_script("return innerWidth")
+    opened.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+    assert not hint_of(opened).is_displayed()
+
+
+@pytest.mark.parametrize("press", ["click", "key"])
+def test_a_point_that_is_pressed_leads_to_its_row(opened, press):
+    point = points_of(opened, "op_vs_success")[-1]
+    row = row_of(opened, point)
+    opened.find_element(By.ID, "filter-words").send_keys("nothing of the kind")
+    assert not row.is_displayed()
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
+    if press == "click":
+        ActionChains(opened).move_to_element(point).click().perform()
+    else:
+        opened.execute_script("arguments[0].focus()", point)
+        ActionChains(opened).send_keys(Keys.ENTER).perform()
+    wait_until(row.is_displayed)
+    assert opened.current_url.endswith(f"#{row.get_attribute('id')}")
+    wait_until(lambda: 0 <= opened.execute_script("return arguments[0].getBoundingClientRect().top", row) < 900)
+    assert row.find_element(By.TAG_NAME, "button").get_attribute("aria-pressed") == "true"
+
+
+def test_arrow_keys_go_from_point_to_point(opened):
+    points = points_of(opened, "op_vs_success")
+    stops = [point for point in points if point.get_attribute("tabindex") == "0"]
+    assert len(stops) == 1  # for the tab key
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].focus()", stops[0])
+    ActionChains(opened).send_keys(Keys.HOME).perform()
+    passed = []
+    for _ in points:
+        focused = opened.switch_to.active_element
+        assert hint_of(opened).is_displayed()
+        assert hint_of(opened).text.startswith(focused.get_attribute("aria-label"))
+        assert focused.get_attribute("tabindex") == "0"
+        passed.append(focused)
+        ActionChains(opened).send_keys(Keys.ARROW_RIGHT).perform()
+    places = [point.rect["x"] for point in passed]
+    assert places == sorted(places)
+    assert sorted(map(anchor_of, passed)) == sorted(map(anchor_of, points))
+    assert opened.switch_to.active_element == passed[-1]  # the end stays the end
+
+
+def test_a_row_that_is_pressed_shows_where_its_policy_lies(opened):
+    row = opened.find_elements(By.CSS_SELECTOR, "#policies-table tbody tr")[1]
+    anchor, name = row.get_attribute("id"), row.find_element(By.TAG_NAME, "button").text
+    panel = opened.find_element(By.ID, "marked")
+    assert not panel.is_displayed()
+    row.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+    assert panel.is_displayed()
+    marked = opened.find_elements(By.CSS_SELECTOR, "article .chart a.marked")
+    assert set(map(anchor_of, marked)) == {anchor}
+    all_of_it = opened.find_elements(By.CSS_SELECTOR, f"article .chart a[href='#{anchor}']")
+    assert len(marked) == len(all_of_it) > 20
+    figures = {
+        article.get_attribute("id") for article in opened.find_elements(By.CSS_SELECTOR, "article:has(a.marked)")
+    }
+    assert f"{name} is marked in {len(figures)} figures." in panel.text
+    # Small copies show it in the key figures, without a stop of the tab key among them.
+    copies = opened.find_elements(By.CSS_SELECTOR, "#marked-figures .chart")
+    assert len(copies) == len(KEY_FIGURES)
+    assert all(copy.find_elements(By.CSS_SELECTOR, "a.marked") for copy in copies)
+    assert not opened.find_elements(By.CSS_SELECTOR, "#marked-figures :is([href^='#task'], [tabindex])")
+    visited = set()
+    for _ in figures:
+        opened.find_element(By.ID, "marked-next").send_keys(Keys.ENTER)
+        focused = opened.switch_to.active_element
+        assert anchor_of(focused) == anchor
+        visited.add(focused.find_element(By.XPATH, "./ancestor::article").get_attribute("id"))
+    assert visited == figures
+    opened.find_element(By.ID, "marked-clear").send_keys(Keys.ENTER)
+    assert not panel.is_displayed()
+    assert not opened.find_elements(By.CSS_SELECTOR, "a.marked")
+    assert opened.switch_to.active_element.text == name
+
+
+LIGHTNESS = """
+const channels = color => {
+    const canvas = document.createElement('canvas').getContext('2d');
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)].reduce((sum, channel) => sum + channel, 0) / 765;
+};
+const [background, ...axes] = document.querySelectorAll('#figure-op_vs_success .chart path');
+return [getComputedStyle(document.body).backgroundColor, getComputedStyle(background).fill,
+    getComputedStyle(document.querySelector('#figure-op_vs_success .chart use')).fill].map(channels);
+"""
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_figures_follow_dark_mode(opened, scheme, dark):
+    opened.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    page_, background, letters = opened.execute_script(LIGHTNESS)
+    assert background == pytest.approx(page_, abs=0.01)
+    assert (page_ < 0.2 and letters > 0.8) if dark else (page_ > 0.9 and letters < 0.1)
+    # The file itself stays as it is, on white.
+    file = opened.find_element(By.CSS_SELECTOR, "#figure-op_vs_success .source a").get_attribute("href")
+    assert "fill: #ffffff" in unquote_file(file)
+
+
+def unquote_file(url):
+    return Path(unquote(url.removeprefix("file://"))).read_text(encoding="utf-8")
+
+
+def test_it_prints_every_column_on_few_pages(browser, finished):
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    browser.get((finished.results / "report.html").as_uri())
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    pdf = base64.b64decode(printed["data"])
+    assert 5 < len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf)) <= 20
+    # Laid out as on paper: A4 with its margins, on its side for the policies.
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        for table, millimetres in (("policies", 277), ("claims", 186), ("versions", 186), ("benchmarks", 186)):
+            width = round(millimetres / 25.4 * 96)
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            cut_off = browser.execute_script(
+                "return [...document.querySelectorAll(`#${arguments[0]}-table :is(th, td)`)].filter(cell => {"
+                " const place = cell.getBoundingClientRect();"
+                " return !place.width || place.left < -1 || place.right > innerWidth + 1}).map(cell => cell.outerHTML)",
+                table,
+            )
+            assert cut_off == []
+        colors = browser.execute_script("return getComputedStyle(document.body).getPropertyValue('--000000')")
+        assert colors == "#000000"
+        for shown in ("nav", ".filters"):
+            assert not browser.find_element(By.CSS_SELECTOR, shown).is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_what_has_the_focus_is_outlined(opened):

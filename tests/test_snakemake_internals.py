@@ -1,5 +1,6 @@
 """Where Snakemake is not as it was, the sweep does without what reaches into it and says so."""
 
+import logging
 import re
 from types import SimpleNamespace
 
@@ -12,7 +13,9 @@ from sweep.snakemake_internals import (
     is_batched,
     lacks_record,
     limit_memory,
+    log_file,
     plan_lightly,
+    replace_screen,
     uses_conda,
     when_planned,
 )
@@ -28,7 +31,8 @@ CALLS = {
     "batch": (lambda workflow: is_batched(workflow), False),
     "limit memory": (lambda workflow: limit_memory(workflow, 1000), None),
     "conda": (lambda workflow: uses_conda(workflow), False),
-    "light plan": (lambda workflow: plan_lightly(workflow), None),
+    "screen": (lambda workflow: replace_screen(workflow, logging.NullHandler()), False),
+    "log file": (log_file, None),
     "records": (lambda workflow: lacks_record(workflow, __file__), False),
 }
 
@@ -43,7 +47,10 @@ def test_a_workflow_of_another_make_is_left_alone_with_one_warning(call, otherwi
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("call", [call for call, _ in CALLS.values()], ids=CALLS)
+VERSIONED = {**{name: call for name, (call, _) in CALLS.items()}, "light plan": lambda workflow: plan_lightly()}
+
+
+@pytest.mark.parametrize("call", VERSIONED.values(), ids=VERSIONED)
 def test_another_major_version_is_not_reached_into(call, monkeypatch, capsys):
     monkeypatch.setattr(snakemake_internals, "version", lambda _: "10.0.0")
     assert not call(None)
@@ -71,7 +78,7 @@ def test_a_sweep_is_planned_and_watched_with_another_version_too(workspace):
     run = workspace.snakemake("--dry-run")
     assert run.status == 0
     assert {"Measuring the sequence's own generator", "Drawing the figures"} < run.jobs
-    assert run.stderr.count("warning: ") == len(CALLS) - 1  # without a plan nobody asks for records
+    assert run.stderr.count("warning: ") == len(VERSIONED) - 2  # without a plan nobody asks for records and the log
     assert "checked with 1.2.3; after a killed run, use --unlock" in run.stderr
     watched = workspace.sweep("watch", "--configfile", "config/tiny.yaml")
     assert (watched.status, watched.stderr) == (0, "")

@@ -120,10 +120,8 @@ def training_frames():
             "step": step,
             "sampled_success_rate": 0.5,
             "success_rate": 0.5,
-            "op": 0.1,
-            "imp": 0.2,
             "outcome_distribution": np.eye(8)[0],
-            "counterfactual_distribution": np.full(8, 1 / 8),
+            "action_weights": np.full(16, 1 / 16),
             "reinforcement_loss": 1.0,
             "maintenance_loss": 2.0 + seed + 1 / step,
             "natural_loss": 3.0 + seed + 1 / step,
@@ -727,7 +725,7 @@ def test_tables_with_graded_tasks_fit_their_schemas(tmp_path, mixed):
 NOTHING_ELSE = {
     "generator": pd.DataFrame(columns=["windows", "estimator", "counterfactual", "op", "counterfactual_distribution"]),
     "training": pd.DataFrame(columns=["stage", "size", "seed", "step", "validation_loss"]),
-    "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median"]),
+    "differential": pd.DataFrame(columns=["task", "size", "seed", "future", "op_median", "imp_median"]),
 }
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import time
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from sweep.layout import summary_table
 from sweep.locks import lock
 from sweep.stages import finetune_settings, summarized_tables
 from sweep.tables import read_table
+from sweep.watch.remaining import Remaining
 from sweep.watch.state import LONGEST_SILENCE, State, logged_rows, read_sweep
 from sweep.watch.view import sparkline, view
 from sweep.workflow import all_jobs
@@ -250,6 +252,61 @@ def test_more_jobs_at_once_shorten_the_time_left_down_to_a_policys_own_chain(fol
     assert sweep.seconds_left(1) == pytest.approx(2 * chain)
     assert sweep.seconds_left(2) == pytest.approx(chain)
     assert sweep.seconds_left(100) == pytest.approx(chain)
+
+
+# What a run knows of its own jobs
+
+
+def outputs_of(rule, task="good2"):
+    return {path for job in JOBS if (job.rule, job.keys.get("task")) == (rule, task) for path in job.outputs}
+
+
+@pytest.fixture
+def half(folder, monkeypatch):
+    """A folder whose policies have all been reinforced, on good4 in ten minutes; and those that good2 takes."""
+    monkeypatch.chdir(folder.path)
+    for job in JOBS:
+        if job.rule == "finetune":
+            folder.finish(job, 600 if job.keys["task"] == "good4" else None)
+    good2, good4 = (finetune_settings(TINY, "tiny", task)["n_steps"] for task in ("good2", "good4"))
+    return folder, 10 * good2 / good4
+
+
+def test_a_run_counts_the_jobs_that_it_makes_whatever_is_there(half):
+    """Those that it makes again are there, and those that it was not asked for are missing."""
+    folder, minutes = half
+    sweep = read_sweep(TINY, NOW, folder.path, to_make=outputs_of("finetune"))
+    assert [(progress.job.rule, progress.job.keys["task"]) for progress in sweep.unfinished] == [
+        ("finetune", "good2")
+    ] * 2
+    assert sweep.seconds_left(1) == pytest.approx(2 * 60 * minutes)
+    assert sweep.seconds_left(2) == pytest.approx(60 * minutes)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is set by hand."""
+    clock = SimpleNamespace(now=NOW)
+    monkeypatch.setattr("sweep.watch.remaining.time", SimpleNamespace(monotonic=lambda: clock.now, time=lambda: NOW))
+    return clock
+
+
+def test_the_time_left_of_a_run_goes_down_with_the_clock_and_its_jobs(half, clock):
+    _, minutes = half
+    remaining = Remaining(TINY, outputs_of("finetune"))
+    assert remaining.said(2) == f"{minutes:.0f} min left"
+    assert remaining.said(1) == f"{minutes:.0f} min left"  # one has just ended
+    clock.now += 1  # too soon to look again
+    assert remaining.said(1) == f"{minutes - 1 / 60:.0f} min left"
+    remaining.finish(outputs_of("finetune"))
+    assert remaining.said(0) == ""
+
+
+def test_a_time_left_without_some_jobs_says_so_and_one_without_most_is_none(half, clock):
+    _, minutes = half
+    to_make = outputs_of("finetune") | outputs_of("measure")
+    assert Remaining(TINY, to_make).said(1) == f">{2 * minutes:.0f} min left"
+    assert Remaining(TINY, to_make | outputs_of("measure", "good4")).said(1) == ""
 
 
 # A real sweep

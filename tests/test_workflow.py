@@ -133,13 +133,6 @@ def test_every_figure_is_an_image_in_both_formats(finished):
         assert (finished.folder / f"{stem}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def test_the_closing_line_names_the_report_and_the_folder_of_the_figures(finished_run):
-    _, run = finished_run
-    (closing,) = (line for line in run.stderr.splitlines() if line.startswith("Done."))
-    assert f"{RESULTS}/report.html" in closing
-    assert f"{RESULTS}/figures" in closing
-
-
 def test_a_first_run_speaks_of_no_other_configuration(finished_run):
     _, run = finished_run
     assert "another configuration" not in run.output
@@ -431,7 +424,7 @@ def test_policies_of_another_configuration_are_not_replaced_silently(copied, fin
     message, *after = run.stderr.partition("1 checkpoints in ")[2].splitlines()
     assert message.startswith(f"{RESULTS} were made with another configuration")
     assert "results_dir" in message
-    assert [line.strip() for line in after if line.startswith("  ")] == [replaced]
+    assert [line for line in after if line.startswith("  ")] == ["  tiny, seed 0 on good2"]
     assert changed_tables(copied, finished) == {replaced, replaced.replace("checkpoint", "training")}
 
 
@@ -456,10 +449,10 @@ def changed_tables(workspace, other):
 def test_a_dry_run_names_the_checkpoints_that_would_be_replaced_and_no_others(finished, override, until, replaced):
     run = finished.snakemake("--dry-run", *(["--until", *until] if until else []), override=override)
     assert run.status == 0, run.output
-    pretrained = {pretrained_table(RESULTS, "checkpoint", **keys) for keys in keys_of(MODEL, SWEEP)}
-    policies = {finetuned_table(RESULTS, "checkpoint", **keys) for keys in keys_of(POLICY, SWEEP)}
+    pretrained = {"{size}, seed {seed}, pretrained".format(**keys) for keys in keys_of(MODEL, SWEEP)}
+    policies = {"{size}, seed {seed} on {task}".format(**keys) for keys in keys_of(POLICY, SWEEP)}
     expected = {"all": pretrained | policies, "pretrained": pretrained, "policies": policies, "none": set()}[replaced]
-    named = re.findall(r"^  (\S+checkpoint\S+)$", run.stderr, re.MULTILINE)
+    named = re.findall(r"^  (tiny.+)$", run.stderr, re.MULTILINE)
     assert len(named) == min(len(expected), 5)
     assert expected.issuperset(named)
     assert (f"{len(expected)} checkpoints in {RESULTS} were" in run.stderr) == bool(expected)
@@ -475,21 +468,21 @@ def test_a_deleted_checkpoint_is_not_announced_as_replaced(copied):
     assert "replaced" not in run.output
 
 
-# What is asked for, and what the closing line says of it: its beginning, and what it must not name.
+# What is asked for, what the closing lines say of it, and what they must not name.
 TARGETS = {
     "until": (
         ["--until", "measure_generator"],
-        "Done. What was asked for is in results/tiny",
-        "report|figures|summary/",
+        r"^Done\. What was asked for is in results/tiny\.$",
+        "eport|igures|ummary/",
     ),
-    "a file": ([summary_table(RESULTS, "generator")], "Done. What was asked for is", "report|figures|summary/"),
-    "tables": (["summarize"], "Done. Summary tables in results/tiny/summary", "report|figures"),
-    "touch": (["--touch", "--forceall"], "Done. The report is results/tiny/report.html, figures", "replaced|no record"),
+    "a file": ([summary_table(RESULTS, "generator")], r"^Done\. What was asked for is", "eport|igures|ummary/"),
+    "tables": (["summarize"], r"^Done\. Op identifies \d of 4(.|\n)+^Tables: results/tiny/summary$", "eport|igures"),
+    "touch": (["--touch", "--forceall"], r"^Report: results/tiny/report\.html\nFigures", "replaced|no record"),
 }
 
 
 @pytest.mark.parametrize(("options", "said", "unsaid"), TARGETS.values(), ids=TARGETS)
-def test_the_closing_line_speaks_of_what_was_asked_for(copied, options, said, unsaid):
+def test_the_closing_lines_speak_of_what_was_asked_for(copied, options, said, unsaid):
     (copied.folder / summary_table(RESULTS, "generator")).touch()
     if options[0] != "--touch":
         for name in ("generator", "claims"):
@@ -497,8 +490,8 @@ def test_the_closing_line_speaks_of_what_was_asked_for(copied, options, said, un
         (copied.results / "report.html").unlink()
     run = copied.snakemake(*options)
     assert run.status == 0, run.output
-    (closing,) = (line for line in run.stderr.splitlines() if line.startswith("Done."))
-    assert closing.startswith(said)
+    closing = run.stderr[run.stderr.index("\nDone. ") :]
+    assert re.search(said, closing, re.MULTILINE)
     assert not re.search(unsaid, closing)
 
 
@@ -579,15 +572,16 @@ def test_a_truncated_checkpoint_stops_the_sweep_with_a_message(copied):
     run = copied.snakemake(policy)
     assert run.status == 1
     assert run.jobs == {"Reinforcing tiny, seed 0 on good2"}
-    (message,) = (line for line in run.output.splitlines() if line.startswith("error: "))
+    (message,) = (line for line in run.output.splitlines() if line.strip().startswith("error: "))
     assert pretrained in message
     assert "Delete the file and rerun snakemake" in message
     assert "Traceback" not in run.output
     assert "Done." not in run.output
-    assert "finished results are kept" in run.stderr
+    assert "Stopped: 1 job failed, as said above. results/tiny keeps what is finished." in run.stderr
 
     log = f"{RESULTS}/logs/finetune/task=good2/size=tiny/seed=0.log"
-    assert log in run.output
+    assert run.stderr.count(f"Its log: {log}\n") == 1
+    assert len(run.stderr.splitlines()) < 15
     assert "Traceback" in (copied.folder / log).read_text()
     # The failed job's own files are gone, and no temporary is left in their place.
     own = {policy, policy.replace("checkpoint", "training"), log, log.replace(".log", ".tsv")}
@@ -677,7 +671,7 @@ def test_a_full_disk_is_named_and_room_on_it_lets_the_sweep_go_on(copied, finish
     remount(f"size={used + 30_000}")
     run = copied.snakemake()
     assert run.status == 1
-    (message,) = (line for line in run.output.splitlines() if line.startswith("error: "))
+    message = next(line for line in run.output.splitlines() if line.strip().startswith("error: "))
     assert "No space left on device" in message
     assert RESULTS in message
     assert "rerun snakemake" in message

@@ -29,5 +29,5 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = script.parser(__doc__)
     options.add_argument("--test", type=Path, required=True, help="test chains")
-    options.add_argument("--generator", type=Path, required=True, help="table of Op and Imp to write")
+    options.add_argument("--generator", required=True, help="table of Op and Imp to write")
     script.run(main, options)

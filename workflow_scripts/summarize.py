@@ -3,13 +3,14 @@
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from splithistory.environment import environment_of
-from splithistory.sequence import evaluation_windows
+from splithistory.sequence import Tokens, evaluation_windows
 from splithistory.task import Task
 from sweep import script
 from sweep.canonical_json import configuration_hash
@@ -22,10 +23,11 @@ from sweep.identification import (
     identification_table,
 )
 from sweep.layout import MODEL, Table, keys_of, pretrained_table, sequence_table, summary_table
-from sweep.provenance import made_otherwise, metadata_of, read_metadata, refuse
+from sweep.left_out import without_each_repeat
+from sweep.provenance import made_otherwise, metadata_of, read_metadata, refuse, require_made_with
 from sweep.schemas.measure import GENERATOR
 from sweep.schemas.summary import SUMMARY
-from sweep.stages import summarized_tables
+from sweep.stages import generating, summarized_tables
 from sweep.summary import (
     Judges,
     actions_table,
@@ -48,10 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
     pretrained = tables["pretrain"] | tables["measure_pretrained"]
     finetuned = tables["finetune"] | tables["measure"]
     judges = Judges.of(tasks, environment)
-    validation = evaluation_windows(
-        read_chains(sequence_table(results, "validation")), settings["sequence"]["context_length"], target_parity=1
-    )
-    futures_of_actions = environment.outcome_probabilities(validation.contexts).mean(axis=0)  # (A, K)
+    futures_of_actions = environment.outcome_probabilities(evaluated_on(settings, results)).mean(axis=0)  # (A, K)
     n_parameters = numbers_of_parameters(settings, results)
     cross_objective = cross_objective_table(finetuned["measured"], judges)
     identification = identification_table(cross_objective, finetuned, tasks)
@@ -78,7 +77,9 @@ def main(arguments: argparse.Namespace) -> None:
     summary["first_identified"] = first_identified_table(summary["along_training"])
     summary["fits"] = fits_table(summary["policies"])
     generator = read_table(summary_table(results, "generator"), GENERATOR).to_pandas()
-    summary["claims"] = claims_table(summary | {"generator": generator})
+    summary["claims"] = claims_table(
+        summary | {"generator": generator}, without_each_repeat(summary, finetuned, generator, judges=judges)
+    )
     made_by = script.made_by(arguments, packages=["pandas", "scipy"], seconds=script.seconds())
     parameters = {size: n for (size, _), n in n_parameters.items()}
     sizes = sorted(parameters, key=parameters.__getitem__)
@@ -128,6 +129,17 @@ def frame_of(tables: Sequence[Table], content: Callable[[Table], pa.Table]) -> p
     )
     keys = pd.DataFrame([table.job.keys for table in tables])
     return frame.assign(**{key: values.repeat(n_rows).to_numpy() for key, values in keys.items()})
+
+
+def evaluated_on(settings: Mapping[str, Any], results: str) -> Tokens:
+    """(n_validation, context_length) the windows that reinforcements are evaluated on.
+
+    Raises:
+        TableError: if the validation chains are missing or unreadable, or another configuration made them.
+    """
+    path = Path(sequence_table(results, "validation"))
+    require_made_with({path: generating(settings, "validation")})
+    return evaluation_windows(read_chains(path), settings["sequence"]["context_length"], target_parity=1).contexts
 
 
 def numbers_of_parameters(settings: Mapping[str, Any], results: str) -> dict[tuple[str, int], int]:

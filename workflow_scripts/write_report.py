@@ -1,7 +1,6 @@
 """Write the report of the sweep, one HTML file with every figure in it, and draw the schedule of its jobs."""
 
 import argparse
-import json
 from pathlib import Path
 
 from sweep import script
@@ -11,10 +10,7 @@ from sweep.figures.theme import save, style_context
 from sweep.files import replacing
 from sweep.jobs import recorded_jobs
 from sweep.layout import summary_table
-from sweep.report import page
-from sweep.report.illustrations import figure_groups, illustration
-from sweep.report.results import headline, policies_overview, scorecard, sweep_size
-from sweep.report.run_details import run_details
+from sweep.report import Sweep, page
 from sweep.schemas.summary import SUMMARY
 from sweep.stages import all_tables
 from sweep.tables import read_table
@@ -23,14 +19,14 @@ from sweep.tables import read_table
 def main(arguments: argparse.Namespace) -> None:
     configuration, results = arguments.settings, arguments.results
     sweep = configuration["sweep"]
-    claims, identification, policies = (
-        read_table(summary_table(results, name), SUMMARY[name]).to_pandas()
+    summaries = {
+        name: read_table(summary_table(results, name), SUMMARY[name]).to_pandas()
         for name in ("claims", "identification", "policies")
-    )
+    }
     made_by = script.made_by(arguments, packages=["jinja2", "matplotlib"])
     jobs = recorded_jobs(results / "logs", sweep)
     with style_context():
-        schedule = draw_schedule(jobs, FigureStyle.from_policies(sweep["tasks"], policies))
+        schedule = draw_schedule(jobs, FigureStyle.from_policies(sweep["tasks"], summaries["policies"]))
     save(
         schedule,
         results / "schedule.svg",
@@ -38,18 +34,8 @@ def main(arguments: argparse.Namespace) -> None:
         dpi=configuration["figures"]["png_dpi"],
         made_by=made_by,
     )
-    html = page(
-        {
-            "sweep": sweep_size(policies),
-            "headline": headline(identification, sweep["tasks"]),
-            "scorecard": scorecard(claims),
-            "groups": figure_groups(results, sweep["tasks"]),
-            "policies": policies_overview(policies, sweep["tasks"], sweep["sizes"]),
-            "made_by": json.dumps(made_by, sort_keys=True),
-            "schedule": illustration(results / "schedule.svg"),
-            "run": run_details(jobs, [table.path for table in all_tables(results, sweep)], configuration),
-        }
-    )
+    tables = [table.path for table in all_tables(results, sweep)]
+    html = page(Sweep(results, configuration, summaries=summaries, jobs=jobs, tables=tables), made_by)
     with replacing(arguments.report) as temporary:
         temporary.write_text(html, encoding="utf-8")
 

@@ -8,7 +8,7 @@ import numpy as np
 MISSING = "–"
 
 # For terminals and files that take no more than ASCII or Latin-1.
-_PLAIN = str.maketrans("✓▶✗■·▁▂▃▄▅▆▇█×–−…’\u00a0", "+>x#._.-~=+*#x--.' ")
+_PLAIN = str.maketrans("✓▶✗■·▁▂▃▄▅▆▇█×–−…’²\u00a0", "+>x#._.-~=+*#x--.'2 ")
 
 
 def number(value: float, specification: str) -> str:
@@ -47,6 +47,14 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 def duration(seconds: float) -> str:
     """Seconds up to two minutes, hours, minutes and seconds beyond."""
     return f"{seconds:.1f} s" if seconds < 120 else f"{timedelta(seconds=round(seconds))} h"
+
+
+def approximately(seconds: float) -> str:
+    """Seconds to be read at a glance: '50 s', '12 min', '2 h 05 min'."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def first_of(items: Sequence[str], most: int = 5) -> list[str]:

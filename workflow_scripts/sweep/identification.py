@@ -49,7 +49,7 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
     (outcomes, split_histories), (outcome_draws, split_history_draws) = distributions(exact), distributions(bootstrap)
     policies = cross_objective[KEYS][:: len(tasks)].itertuples(index=False, name=None)
     rows = []
-    for keys, identified in zip(policies, _identified(cross_objective, tasks).to_dict("records"), strict=True):
+    for keys, identified in zip(policies, told_tasks(cross_objective, tasks).to_dict("records"), strict=True):
         good = tasks[keys[0]].good
         repeats, draws = repeats_of[keys], draws_of[keys]
         outcome, split_history = outcomes[repeats].mean(axis=0), split_histories[repeats].mean(axis=0)
@@ -102,7 +102,7 @@ def goal_directedness_table(
     means = exact.groupby(KEYS, sort=False)["meg_any"].mean()
     futures = mean_distributions(exact, "outcome_distribution", KEYS)
     trained = means.index.get_level_values("task").to_numpy()
-    identified, ranks = _identified(cross_objective, judges.tasks), _ranks_by_value(futures, trained, judges)
+    identified, ranks = told_tasks(cross_objective, judges.tasks), _ranks_by_value(futures, trained, judges)
     own = cross_objective[cross_objective["is_training_task"]].set_index(KEYS)
     every = [identification[[*KEYS, "measure", "identified_task", "correct", "true_set_rank"]]]
     for measure in ("meg", "success_rate"):
@@ -151,7 +151,7 @@ def along_training_table(training: pd.DataFrame, futures_of_actions: Floats, jud
     trained, success = own["task"].to_numpy(), own["success_rate"]
     chance = own["task"].map({name: task.chance for name, task in judges.tasks.items()})
     most = own["task"].map({name: max(task.utility) for name, task in judges.tasks.items()})
-    identified, ranks = _identified(crossed, judges.tasks), _ranks(outcomes, split_histories, trained, judges=judges)
+    identified, ranks = told_tasks(crossed, judges.tasks), _ranks(outcomes, split_histories, trained, judges=judges)
     shared = own[[*keys, "success_rate"]].assign(gained=(success - chance) / (most - chance))
     values = {
         "op": (own["op"], own["op_predicted"]),
@@ -191,7 +191,7 @@ def first_identified_table(along_training: pd.DataFrame) -> pd.DataFrame:
     return along_training[keys].drop_duplicates().join(first.astype({"step": "Int64"}), on=keys).reset_index(drop=True)
 
 
-def _identified(crossed: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
+def told_tasks(crossed: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
     """The task that each measure points to.
 
     By Op and Imp it is the promoted task whose prediction is nearest, by MEG and by the success rate less chance the

@@ -26,7 +26,7 @@ from sweep.locks import lock
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 _held: dict[Path, IO[str]] = {}  # the notes of this process, locked
-_stopped = False
+_stopped_by: int | None = None  # the signal
 
 
 @dataclass(frozen=True)
@@ -134,19 +134,24 @@ def stop_on_signals(has_jobs: bool) -> None:
                 signal.signal(number, _stop if has_jobs else _quit)
 
 
-def was_stopped() -> bool:
-    """Whether a signal has stopped this run."""
-    return _stopped
+def stopped_by() -> str | None:
+    """How a signal has stopped this run, in a sentence; None if none has."""
+    return _stopped_by and _sentence(_stopped_by)
+
+
+def _sentence(number: int) -> str:
+    return "Interrupted." if number == signal.SIGINT else f"Stopped by {signal.Signals(number).name}."
 
 
 def _quit(number: int, frame: Any) -> None:
-    os.write(sys.stderr.fileno(), b"Stopped before any job ran.\n")
+    os.write(sys.stderr.fileno(), f"{_sentence(number)} No job had started, and nothing has changed.\n".encode())
     os._exit(1)
 
 
 def _stop(number: int, frame: Any) -> None:
-    global _stopped
-    first, _stopped = not _stopped, True
+    global _stopped_by
+    first = _stopped_by is None
+    _stopped_by = _stopped_by or number
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             process.send_signal(signal.SIGTERM if first else signal.SIGKILL)

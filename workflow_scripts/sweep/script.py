@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from sweep.stopping import Stopped, end_with_snakemake, stop_on_signals
 
 log = logging.getLogger("sweep")
 _STARTED = time.perf_counter()
+# Whether the Snakemake that runs the job shows what the log says of warnings and errors.
+_IS_SHOWN = bool(os.environ.get("SWEEP_SCREEN"))
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -46,7 +49,7 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
         with alone(arguments.log.with_suffix(".lock"), lambda: _wait_for_another(arguments.log)):
             _run_logged(main, arguments)
     except OSError as error:
-        sys.exit(_said_of(error, arguments.log))
+        sys.exit(f"error: {_said_of(error, arguments.log)}")
 
 
 def _run_logged(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
@@ -61,20 +64,22 @@ def _run_logged(main: Callable[[argparse.Namespace], None], arguments: argparse.
         except Stopped:
             log.info("stopped; the next run of snakemake goes on from the last state that was kept")
             raise
-        except UserError as error:
-            log.exception("failed")
-            sys.exit(f"error: {error}")
-        except OSError as error:
-            log.exception("failed")
-            sys.exit(_said_of(error, arguments.log))
         except Exception as error:
-            log.exception("failed")
-            sys.exit(f"error: {type(error).__name__}: {error}. The traceback is in {arguments.log}")
+            words = _said_of(error, arguments.log)
+            log.error("%s", words, exc_info=True)
+            # Where the disk is full, the log has no room for it.
+            is_shown = _IS_SHOWN and words in arguments.log.read_text(encoding="utf-8")
+            sys.exit(1 if is_shown else f"error: {words}")
         log.info("done in %.1f s", seconds())
 
 
-def _said_of(error: OSError, path: Path) -> str:
-    return f"error: {error.filename or path}: {error.strerror or error}. Mend it and rerun snakemake"
+def _said_of(error: Exception, path: Path) -> str:
+    """An error in words, given the path of the log."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or path}: {error.strerror or error}. Mend it and rerun snakemake"
+    return f"{type(error).__name__}: {error}. The traceback is in {path}"
 
 
 def _wait_for_another(path: Path) -> None:
@@ -85,7 +90,7 @@ def _warnings_on_screen() -> logging.Handler:
     """Shows warnings besides logging them, but no errors, which have a message of their own."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("warning: %(message)s"))
-    handler.addFilter(lambda record: record.levelno == logging.WARNING)
+    handler.addFilter(lambda record: record.levelno == logging.WARNING and not _IS_SHOWN)
     return handler
 
 

@@ -6,10 +6,12 @@ a warning says what that means.
 
 import io
 import itertools
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -22,6 +24,17 @@ from sweep.errors import UserError
 CHECKED = "9.27.1"
 
 _AT_ONCE = 2000  # files a command line
+_ALIKE = ("Assuming unrestricted shared filesystem usage", "Config file ")  # that is extended by the command line
+# Why a job runs, in fewer words than Snakemake's.
+_REASONS = {
+    "output files have to be generated": "missing",
+    "incomplete output files": "interrupted before",
+    "input files updated by another job": "what it reads is remade",
+    "updated input files": "what it reads has changed",
+    "set of input files has changed since last execution": "it reads other files",
+    "code has changed since last execution": "code has changed",
+    "params have changed since last execution": "settings or code have changed",
+}
 
 
 def _softly(consequence: str, otherwise: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -58,16 +71,20 @@ class Plan:
     Attributes:
         rules: of all jobs that the targets need, done or not.
         outputs: the files that will be made.
+        reasons: why jobs of a rule will run, the most frequent reason first.
         batch: the rule that --batch goes by, None without it.
         dry_run: whether nothing is made.
         touch: whether files are recorded as current instead of made.
+        on_cluster: whether jobs run elsewhere.
     """
 
     rules: frozenset[str]
     outputs: frozenset[str]
+    reasons: Mapping[str, list[str]]
     batch: str | None
     dry_run: bool
     touch: bool
+    on_cluster: bool
 
 
 @_softly("after a killed run, use --unlock; whether a sweep is running is not known", None)
@@ -110,12 +127,18 @@ def _plan(workflow: Any) -> Plan | None:
         return None
     batch, dag = workflow.dag_settings.batch, workflow.dag
     jobs = set(dag.bfs(dag._dependencies, *dag.targetjobs))  # it still holds those that --until leaves out
+    run = jobs.intersection(dag.needrun_jobs())
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    for job in run:
+        reasons[job.rule.name].update(_REASONS.get(name, name) for name in dag.reason(job).get_names())
     return Plan(
         rules=frozenset(job.rule.name for job in jobs),
-        outputs=frozenset(str(path) for job in jobs.intersection(dag.needrun_jobs()) for path in job.output),
+        outputs=frozenset(str(path) for job in run for path in job.output),
+        reasons={rule: [name for name, _ in names.most_common()] for rule, names in reasons.items()},
         batch=batch.rulename if batch else None,
         dry_run=workflow.dryrun,
         touch=workflow.touch,
+        on_cluster=not workflow.local_exec,
     )
 
 
@@ -159,19 +182,16 @@ def uses_conda(workflow: Any) -> bool:
 
 
 @_softly("planning a large sweep takes up to twice as long", None)
-def plan_lightly(workflow: Any) -> None:
+def plan_lightly() -> None:
     """Spare Snakemake what changes nothing in the plan of a large sweep, with the same outcome.
 
     To find a job's conda environment it evaluates all of the job's parameters; it looks for outputs in folders that are
-    outputs, where no rule has such a folder; it inspects the same functions for each job; and a dry-run that is to say
-    nothing words and schedules every job nevertheless.
+    outputs, where no rule has such a folder; and it inspects the same functions for each job.
     """
-    output = workflow.output_settings
     from snakemake import rules
     from snakemake.dag import DAG
     from snakemake.io import _IOFile, is_flagged
     from snakemake.jobs import Job
-    from snakemake.settings.enums import Quietness
 
     of_job, check_folders = Job.conda_env_spec.fget, DAG.check_directory_outputs
 
@@ -190,8 +210,73 @@ def plan_lightly(workflow: Any) -> None:
     DAG.check_directory_outputs = check_directory_outputs
     _IOFile.is_storage = property(lambda path: bool(getattr(path._file, "flags", {}).get("storage_object")))
     rules.get_function_params = cache(rules.get_function_params)
-    if output.dryrun and output.quiet and Quietness.ALL in output.quiet:
-        output.quiet = {Quietness.RULES, Quietness.PROGRESS}  # for which it ends with the numbers of jobs
+
+
+@_softly("Snakemake shows all that it does", False)
+def replace_screen(workflow: Any, handler: logging.Handler) -> bool:
+    """Have a handler of events take the place of Snakemake's own in the terminal, once jobs are to be planned.
+
+    Not where the user asks for more than a sweep's own words say, nor for a logger plugin.
+
+    Returns:
+        Whether it will.
+    """
+    settings = workflow.output_settings
+    if settings.verbose or settings.debug_dag or settings.printshellcmds or settings.show_failed_logs:
+        return False
+    logger, execute = workflow.logger_manager.logger, workflow.execute
+    own = [other for other in logger.handlers if other.name == "DefaultStreamHandler"]
+    if not own:
+        return False
+
+    def execute_on_screen(*arguments: Any, **more: Any) -> Any:
+        from snakemake.settings.enums import Quietness
+
+        for other in own:
+            logger.removeHandler(other)
+        logger.addHandler(handler)
+        if settings.dryrun:  # which then ends with the numbers of jobs, and words and schedules none of them
+            settings.quiet = {Quietness.RULES, Quietness.PROGRESS}
+        return execute(*arguments, **more)
+
+    workflow.execute = execute_on_screen
+    return True
+
+
+@_softly("the file of Snakemake's own messages is not named", None)
+def log_file(workflow: Any) -> str | None:
+    """The file with all that Snakemake says, relative to the working folder; None if there is none."""
+    return next(map(os.path.relpath, workflow.logger_manager.get_logfile()), None)
+
+
+def begin() -> None:
+    """What is to be otherwise before Snakemake reads the Snakefile, so that profiles call it.
+
+    A file given to --configfile that is no configuration is named, with what is wrong, instead of a traceback; and what
+    Snakemake says of every run alike is left out.
+    """
+    from snakemake.settings.types import ConfigSettings
+
+    logging.getLogger("snakemake.logging").addFilter(lambda record: not str(record.msg).startswith(_ALIKE))
+    read = ConfigSettings.__post_init__
+
+    def read_or_explain(settings: Any) -> None:
+        try:
+            read(settings)
+        except Exception:
+            from sweep.requirements import prefer_own_packages
+
+            prefer_own_packages()
+            from sweep.configuration import files
+
+            for path in settings.configfiles:
+                try:
+                    files.read(path)
+                except UserError as error:
+                    sys.exit(f"error: {error}")
+            raise
+
+    ConfigSettings.__post_init__ = read_or_explain
 
 
 @_softly("results that were copied here may be made again; make adopt takes them over", False)

@@ -94,7 +94,7 @@ def policies_table(
     gained_pretrained = (array_of(success["outcome_counts_pretrained"]) * utility).sum(axis=1)
     reasons = pd.Series([_INFINITE if task.is_good_set else _INFINITE_GRADED for task in own], means.index, "string")
     return (
-        _judged(means)
+        with_excess(means)
         .assign(
             **means[list(MEASURES)],
             windows="natural",
@@ -179,7 +179,7 @@ def judged_by_all(repeats: pd.DataFrame, judges: Judges, keys: list[str] = KEYS)
         measurements = repeats.join(_theory(repeats, task, judges.menu)).groupby(keys, sort=False)
         means = measurements.mean(numeric_only=True)
         stderr = measurements[["op", "imp"]].sem().add_suffix("_stderr")
-        judged = _judged(means).assign(meg=np.nan if is_sampled else means["meg"], **stderr).reset_index()
+        judged = with_excess(means).assign(meg=np.nan if is_sampled else means["meg"], **stderr).reset_index()
         by_task.append(judged.assign(evaluated_task=name, is_training_task=judged["task"] == name))
     return pd.concat(by_task).sort_index(kind="stable").reset_index(drop=True)
 
@@ -271,7 +271,7 @@ def _smoothed(repeats: pd.DataFrame) -> pd.DataFrame:
     return repeats.assign(outcome_distribution=outcome, counterfactual_distribution=counterfactual)
 
 
-def _judged(means: pd.DataFrame) -> pd.DataFrame:
+def with_excess(means: pd.DataFrame) -> pd.DataFrame:
     """Columns that 'policies' and 'cross_objective' share, from means over a policy's repeats."""
     imp, imp_minimum = means["imp"], means["imp_minimum"].where(np.isfinite(means["imp_minimum"]))
     return means[["success_rate", "success_rate_counterfactual", "op", "op_predicted", "imp"]].assign(

@@ -61,7 +61,7 @@ def _as_json(column: pa.ChunkedArray) -> pa.Array:
 def _in_order(table: pa.Table, name: str, values: Sequence[str]) -> pa.Table:
     """The table with a column of texts as a category whose values are in the order given."""
     index, column, categories = table.schema.get_field_index(name), table[name].combine_chunks(), pa.array(values)
-    if unknown := set(column.unique().to_pylist()) - set(values):
+    if unknown := set(column.drop_null().unique().to_pylist()) - set(values):
         raise KeyError(f"{name}: {', '.join(sorted(unknown))} not among {', '.join(values)}")
     codes = pc.index_in(column, categories)
     ordered = pa.DictionaryArray.from_arrays(codes, categories, ordered=True)

@@ -1,11 +1,12 @@
 """The study's sixteen claims: what each says and what it is judged by.
 
 A claim is one entry of `CLAIMS`, and nothing else has to know of it. Every statistic was chosen, and its threshold set,
-before any published sweep; `docs/claims.md` shows them all.
+before any published sweep; one that was replaced later is kept beside the one that took its place. `docs/claims.md`
+shows them all.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -42,18 +43,37 @@ class Statistic:
     """A number that a claim is judged by; unless said otherwise, the claim is that it is positive.
 
     Attributes:
-        description: what the number is, in words.
+        description: what the number is, in words; ``{size}`` stands for the size in one that is taken by size.
+        in_short: the same with ``{}`` where the number goes, for who has read the claim.
         estimate: computes it.
         side: where the claim wants it: above or below the threshold, or within ± threshold.
         threshold: in the statistic's unit.
         reason: why that threshold.
+        by_size: whether it is taken of the models of each size; it then has to hold for every size.
     """
 
     description: str
+    in_short: str
     estimate: Callable[[Evidence], Estimate]
     side: Side = "above"
     threshold: float = 0.0
     reason: str = "the sign is the claim"
+    by_size: bool = False
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A statistic that another one has replaced since sweeps were published. It has no say in the verdict on the claim.
+
+    Attributes:
+        statistic: as it was.
+        by: name of the statistic of the same claim that replaced it.
+        because: why, as the rest of a sentence.
+    """
+
+    statistic: Statistic
+    by: str
+    because: str
 
 
 @dataclass(frozen=True)
@@ -64,11 +84,13 @@ class Claim:
         number: its number in the study.
         statement: the claim in words.
         statistics: what it is judged by, under short names that are unique in the catalogue; all have to hold.
+        replaced: what it was judged by before, likewise.
     """
 
     number: int
     statement: str
     statistics: Mapping[str, Statistic]
+    replaced: Mapping[str, Replaced] = field(default_factory=dict)
 
 
 # What takes more than a line to compute
@@ -131,10 +153,12 @@ def _lead_of_op_in_identification(evidence: Evidence) -> pd.Series:
     return lead[lead.notna() & (lead != 0)]
 
 
-def _subset_against_superset(evidence: Evidence) -> tuple[pd.Series, pd.Series]:
-    """On the task of the larger set: lead in success of the smaller set's policy, and how much further above the line.
+def _contests(evidence: Evidence, smallest_pair_only: bool = False) -> pd.DataFrame:
+    """Policies of smaller good sets against those of larger ones that contain them, at the task of the larger set.
 
-    The smallest good set that another one contains, and the smallest of those that contain it; empty if none does.
+    Returns:
+        Indexed by model, a row per pair of nested sets: ``lead`` in success of the smaller set's policy, and how much
+        ``further_above`` the line it lies; empty if no sets are nested.
     """
     success, excess = (evidence.crossed(column) for column in ("success_rate", "op_excess"))
     trained = {task: set(good) for task, good in evidence.good_sets.items() if (task, task) in success}
@@ -144,22 +168,24 @@ def _subset_against_superset(evidence: Evidence) -> tuple[pd.Series, pd.Series]:
         for large, superset in trained.items()
         if subset < superset
     ]
-    if not nested:
-        return pd.Series(dtype=float), pd.Series(dtype=float)
-    *_, small, large = min(nested)
-    lead, further_above = (of[small, large] - of[large, large] for of in (success, excess))
-    known = lead.notna()
-    return lead[known], further_above[known]
+    pairs = sorted(nested)[: 1 if smallest_pair_only else None]
+    contests = [
+        pd.DataFrame({"lead": success[pair] - success[own], "further_above": excess[pair] - excess[own]})
+        for pair, own in (((small, large), (large, large)) for *_, small, large in pairs)
+    ]
+    none = pd.DataFrame(index=success.index[:0], columns=["lead", "further_above"], dtype=float)
+    return pd.concat(contests).dropna(subset="lead") if contests else none
 
 
-def _wins_of_subset(evidence: Evidence) -> Estimate:
-    lead, _ = _subset_against_superset(evidence)
-    return share(lead > 0)
+def _wins_of_subsets(contests: pd.DataFrame) -> Estimate:
+    """Share of models in which a policy of a smaller set succeeds more often than that of the larger one."""
+    return share(contests["lead"].groupby(MODEL).max() > 0)
 
 
-def _excess_of_winners(evidence: Evidence) -> Point:
-    lead, further_above = _subset_against_superset(evidence)
-    return mean(further_above[lead > 0])
+def _excess_of_winners(contests: pd.DataFrame) -> Point:
+    """How much further above the line those policies lie."""
+    won = contests.loc[contests["lead"] > 0, "further_above"]
+    return mean(won.groupby(MODEL).mean())
 
 
 def _difference_of_slopes(evidence: Evidence) -> Estimate:
@@ -169,16 +195,25 @@ def _difference_of_slopes(evidence: Evidence) -> Estimate:
     return smallest_slope_difference([minimum[pair] for pair in pairs], [imp[pair] for pair in pairs])
 
 
-def _output_bias(evidence: Evidence) -> pd.Series:
-    """(q - q_generator) - (q_generator - p) per policy; the generator knows no task, so its q is the sequence's."""
-    futures = evidence.generator["counterfactual_distribution"].dropna()
+def _generators_success(evidence: Evidence) -> pd.Series:
+    """Success under the generator's F' per policy, which knows no task: what the sequence's frequencies make."""
+    futures, policies = evidence.generator["counterfactual_distribution"].dropna(), evidence.policies.index
     if futures.empty:
-        return _counterfactual_margin(evidence).iloc[:0]
+        return pd.Series(np.nan, policies)
     future = np.mean(np.stack(futures.to_list()), axis=0)  # (8,)
-    policies = evidence.policies
     of_task = {task: future[good].sum() for task, good in evidence.good_sets.items()}
-    generators = policies.index.get_level_values("task").map(of_task)
-    return (policies["success_rate_counterfactual"] - generators) - (generators - policies["chance"])
+    return pd.Series(policies.get_level_values("task").map(of_task), policies)
+
+
+def _output_bias(evidence: Evidence, baseline: pd.Series) -> pd.Series:
+    """(q - baseline) - (baseline - p) per policy: what the output bias adds to success, less what frequencies add."""
+    q, p = evidence.policies["success_rate_counterfactual"], evidence.policies["chance"]
+    return (q - baseline) - (baseline - p)
+
+
+def _output_bias_above_chance(evidence: Evidence) -> pd.Series:
+    """The same, where frequencies that make success less likely than chance count as adding nothing to it."""
+    return _output_bias(evidence, np.maximum(_generators_success(evidence), evidence.policies["chance"]))
 
 
 def _cancellation(evidence: Evidence) -> pd.Series:
@@ -186,6 +221,14 @@ def _cancellation(evidence: Evidence) -> pd.Series:
     op = evidence.differential["op_median"].dropna()
     cancelled = 1 - op.groupby(POLICY).sum().abs() / op.abs().groupby(POLICY).sum()
     return cancelled.groupby(MODEL).mean()
+
+
+def _impact_of_outweighed(evidence: Evidence) -> pd.Series:
+    """Share of differential Imp of blocks and components whose Op has not the sign of the sum, averaged by model."""
+    sources = evidence.differential[["op_median", "imp_median"]].dropna()
+    total = sources["op_median"].groupby(POLICY).transform("sum")
+    outweighed = sources["imp_median"].where(sources["op_median"] * total < 0, 0.0)
+    return (outweighed.groupby(POLICY).sum() / sources["imp_median"].groupby(POLICY).sum()).groupby(MODEL).mean()
 
 
 def _impacts(evidence: Evidence) -> Lines:
@@ -199,6 +242,7 @@ CLAIMS = [
         {
             "success_above_chance": Statistic(
                 "success rate minus chance: mean over models, smallest among tasks",
+                "above chance by at least {}",
                 lambda e: smallest(means(by_task(e.policies["success_rate"] - e.policies["chance"]))),
                 threshold=0.05,
                 reason="in trials, output bias alone raised success by about 0.01; the study says a lot more than "
@@ -206,6 +250,7 @@ CLAIMS = [
             ),
             "success_rises_with_size": Statistic(
                 "rise of the success rate per decade of parameters: slope over models, smallest among tasks",
+                "a decade of parameters adds at least {}",
                 lambda e: smallest(slopes(by_task(e.policies["success_rate"]), e.sizes)),
             ),
         },
@@ -217,18 +262,21 @@ CLAIMS = [
             "pretraining_loss_is_u_shaped": Statistic(
                 "pretraining loss against log10 of the number of parameters: the smaller outward slope of a parabola "
                 "at the two ends, nats per decade",
+                "the pretraining loss rises towards both ends by at least {}",
                 lambda e: smallest(outward_slopes(averages(e.policies["pretraining_loss"]), e.sizes)),
                 reason="a U is positive at both ends: curved upwards, lowest inside the range (Sasabuchi's test)",
             ),
             "maintenance_loss_is_u_shaped": Statistic(
                 "maintenance loss, averaged within the model, against log10 of the number of parameters: the smaller "
                 "outward slope of a parabola at the two ends, nats per decade",
+                "the maintenance loss by at least {}",
                 lambda e: smallest(outward_slopes(averages(e.policies["maintenance_loss"]), e.sizes)),
                 reason="as for the pretraining loss",
             ),
             "larger_models_overfit": Statistic(
                 "last validation loss of pretraining minus its lowest: slope over models, nats per decade of "
                 "parameters",
+                "a decade lifts the last pretraining loss above the lowest by {}",
                 lambda e: interval(slope(_overfitting(e), e.sizes)),
                 threshold=0.01,
                 reason="overfitting ends above the lowest loss; noise does too, but equally at every size. 0.01 is "
@@ -242,12 +290,27 @@ CLAIMS = [
         {
             "op_rises_with_size": Statistic(
                 "rise of Op per decade of parameters, nats: slope over models, smallest among tasks",
+                "a decade adds at least {}",
                 lambda e: smallest(slopes(by_task(e.policies["op"]), e.sizes)),
             ),
-            "op_falls_with_n_good": Statistic(
-                "drop of Op, nats, to the next larger number of good outcomes within the model: mean over models, "
-                "smallest step",
+            "op_falls_with_n_good_at_each_size": Statistic(
+                "drop of Op, nats, to the next larger number of good outcomes within the model: mean over the models "
+                "of {size}, smallest step",
+                "the next fewer good outcomes add at least {}",
                 lambda e: smallest(means(drops(by_n_good(e.policies["op"])))),
+                by_size=True,
+            ),
+        },
+        replaced={
+            "op_falls_with_n_good": Replaced(
+                Statistic(
+                    "drop of Op, nats, to the next larger number of good outcomes within the model: mean over models, "
+                    "smallest step",
+                    "the next fewer good outcomes add at least {}",
+                    lambda e: smallest(means(drops(by_n_good(e.policies["op"])))),
+                ),
+                by="op_falls_with_n_good_at_each_size",
+                because="the study says so for a given size, and a mean over sizes hides that the drop depends on size",
             ),
         },
     ),
@@ -257,11 +320,13 @@ CLAIMS = [
         {
             "op_exceeds_the_generators": Statistic(
                 "Op of a model's least optimizing policy minus the generator's, nats: mean over models",
+                "the least of a model exceeds it by {}",
                 lambda e: interval(mean(_margin_over_generator(e))),
                 reason="the generator's Op is the claimed floor",
             ),
             "every_op_reaches_the_generators": Statistic(
                 "share of models none of whose policies has a lower Op than the generator",
+                "share of models above {}",
                 lambda e: share(_margin_over_generator(e) >= 0),
                 threshold=0.75,
                 reason="all of 16 models must (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
@@ -275,12 +340,14 @@ CLAIMS = [
             "op_is_predicted": Statistic(
                 "R² of Op about Op_pred (1 minus the sum of squares about y = x over that about the mean), all "
                 "policies",
+                "R² about y = x {}",
                 lambda e: interval(r_squared_about_identity(e.policies["op"], e.policies["op_predicted"])),
                 threshold=0.9,
                 reason="the study says high accuracy, taken as nine tenths of the variance",
             ),
             "op_is_near_predicted": Statistic(
                 "absolute difference of Op and Op_pred, averaged within the model, nats: mean over models",
+                "mean distance {}",
                 lambda e: interval(mean(averages((e.policies["op"] - e.policies["op_predicted"]).abs()))),
                 side="below",
                 threshold=0.04,
@@ -296,11 +363,13 @@ CLAIMS = [
             "other_policies_lie_above": Statistic(
                 "Op - Op_pred of a policy judged by another task minus that of the model's own policy of that task, "
                 "nats: mean over models, smallest among pairs of tasks",
+                "further above by at least {}",
                 lambda e: smallest(means(_excess_over_own(e))),
                 reason="the right policies may lie off the line too; the others must lie further above it",
             ),
             "op_identifies_the_task": Statistic(
                 "share of models all of whose policies' tasks Op identifies",
+                "share of models with every task identified {}",
                 lambda e: share(e.identified("op").min(axis=1) == 1),
                 threshold=0.75,
                 reason="all of 16 models must (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
@@ -313,12 +382,27 @@ CLAIMS = [
         {
             "imp_rises_with_size": Statistic(
                 "rise of Imp per decade of parameters, nats: slope over models, smallest among tasks",
+                "a decade adds at least {}",
                 lambda e: smallest(slopes(by_task(e.policies["imp"]), e.sizes)),
             ),
-            "imp_falls_with_n_good": Statistic(
-                "drop of Imp, nats, to the next larger number of good outcomes within the model: mean over models, "
-                "smallest step",
+            "imp_falls_with_n_good_at_each_size": Statistic(
+                "drop of Imp, nats, to the next larger number of good outcomes within the model: mean over the models "
+                "of {size}, smallest step",
+                "the next fewer good outcomes add at least {}",
                 lambda e: smallest(means(drops(by_n_good(e.policies["imp"])))),
+                by_size=True,
+            ),
+        },
+        replaced={
+            "imp_falls_with_n_good": Replaced(
+                Statistic(
+                    "drop of Imp, nats, to the next larger number of good outcomes within the model: mean over models, "
+                    "smallest step",
+                    "the next fewer good outcomes add at least {}",
+                    lambda e: smallest(means(drops(by_n_good(e.policies["imp"])))),
+                ),
+                by="imp_falls_with_n_good_at_each_size",
+                because="the study says so for a given size, and a mean over sizes hides that the drop depends on size",
             ),
         },
     ),
@@ -329,6 +413,7 @@ CLAIMS = [
         {
             "one_line_has_the_studys_slope": Statistic(
                 f"slope of one line of Imp against Imp_min through all policies, minus {IMP_SLOPE}",
+                f"slope minus {IMP_SLOPE}: {{}}",
                 lambda e: interval(_impacts(e).slope(IMP_SLOPE)),
                 side="within",
                 threshold=0.8,
@@ -336,6 +421,7 @@ CLAIMS = [
             ),
             "one_line_has_the_studys_intercept": Statistic(
                 f"intercept of one line of Imp against Imp_min through all policies, minus {IMP_INTERCEPT}, nats",
+                f"intercept minus {IMP_INTERCEPT}: {{}}",
                 lambda e: interval(_impacts(e).intercept(IMP_INTERCEPT)),
                 side="within",
                 threshold=0.0295,
@@ -344,12 +430,14 @@ CLAIMS = [
             "one_line_per_task_is_better": Statistic(
                 "share of the residual variance about one line of Imp against Imp_min (per degree of freedom) that "
                 "one line per task removes",
+                "share of the residual variance that a line per task removes {}",
                 lambda e: interval(_impacts(e).variance_removed()),
                 threshold=0.5,
                 reason="the tasks' lines explain more of the plume than they leave",
             ),
             "ratio_falls_with_size": Statistic(
                 "fall of ln(Imp / Imp_min), averaged within the model, per decade of parameters: slope over models",
+                "a decade lowers the logarithm of the ratio by {}",
                 lambda e: interval(slope(-averages(np.log(e.policies["imp_ratio"])), e.sizes)),
                 reason="the sign is the claim; the logarithm keeps one policy near Imp_min = 0 from deciding",
             ),
@@ -361,10 +449,12 @@ CLAIMS = [
         {
             "counterfactual_success_above_chance": Statistic(
                 "success rate under F' minus chance: mean over models, smallest among tasks",
+                "above chance by at least {}",
                 lambda e: smallest(means(by_task(_counterfactual_margin(e)))),
             ),
             "counterfactual_success_is_little": Statistic(
                 "success rate under F' minus chance: mean over models, largest among tasks",
+                "and at most {}",
                 lambda e: largest(means(by_task(_counterfactual_margin(e)))),
                 side="below",
                 threshold=0.0625,
@@ -373,6 +463,7 @@ CLAIMS = [
             "counterfactual_success_hardly_scales": Statistic(
                 "change of the success rate under F', averaged within the model, per decade of parameters: slope over "
                 "models",
+                "a decade changes it by {}",
                 lambda e: interval(slope(averages(_counterfactual_margin(e)), e.sizes)),
                 side="within",
                 threshold=0.02,
@@ -387,6 +478,7 @@ CLAIMS = [
         {
             "self_estimated_op_agrees": Statistic(
                 "self-estimated minus measured Op on the tasks with the most good outcomes, nats: mean over models",
+                "error with the most good outcomes {}",
                 lambda e: interval(_agreement_on_most_good_outcomes(e)),
                 side="within",
                 threshold=0.04,
@@ -395,6 +487,7 @@ CLAIMS = [
             "self_shortfall_falls_with_n_good": Statistic(
                 "drop of measured minus self-estimated Op, nats, to the next larger number of good outcomes within "
                 "the model: mean over models, smallest step",
+                "the next fewer fall short further by at least {}",
                 lambda e: smallest(means(drops(_shortfall(e)))),
             ),
         },
@@ -406,6 +499,7 @@ CLAIMS = [
             "self_estimated_imp_is_worse": Statistic(
                 "relative error of self-estimated Imp minus that of Op (absolute errors of a model's policies over "
                 "their measured values, summed): mean over models",
+                "its relative error minus that of Op {}",
                 lambda e: interval(mean(_self_estimation_errors(e))),
                 reason="the sign is the claim; relative, since Imp is the larger of the two",
             ),
@@ -418,12 +512,14 @@ CLAIMS = [
             "imp_separates_less": Statistic(
                 "standardised gap (Cohen's d) between wrong and right policies in Op - Op_pred minus that in Imp - "
                 "Imp_min: mean over pairs of tasks",
+                "lead of Op in separation, standard deviations {}",
                 lambda e: interval(_lead_of_op_in_separation(e)),
                 reason="the sign is the claim; in units of the scatter, since that is what blurs a plot",
             ),
             "imp_identifies_less": Statistic(
                 "of the models in which Op and Imp identify different numbers of tasks, the share in which Op "
                 "identifies more",
+                "share of the models that differ in which Op identifies more {}",
                 lambda e: share(_lead_of_op_in_identification(e) > 0),
                 threshold=0.5,
                 reason="one half means no difference",
@@ -435,18 +531,45 @@ CLAIMS = [
         "A policy trained on a subset of a good set sometimes beats one trained on the full set, at the full set's "
         "task, and Op shows it",
         {
-            "subset_policies_at_times_win": Statistic(
-                "share of models whose policy of the smallest nested good set succeeds more often on the next "
-                "larger set's task than the policy trained on it",
-                _wins_of_subset,
+            "some_subset_policy_wins": Statistic(
+                "share of models in which the policy of some good set succeeds more often on the task of a larger set "
+                "that contains it than the policy trained on that task",
+                "share of models in which a policy of a smaller set wins {}",
+                lambda e: _wins_of_subsets(_contests(e)),
                 threshold=0.25,
                 reason="sometimes, taken as one model in four; none of 16 refutes it (0 to 0.19)",
             ),
-            "op_shows_it": Statistic(
-                "where the policy of the smallest nested good set does so, its Op - Op_pred on that task minus the "
-                "other policy's, nats: mean over those models",
-                lambda e: interval(_excess_of_winners(e)),
+            "op_shows_every_win": Statistic(
+                "where it does so, its Op - Op_pred on that task minus the other policy's, nats, averaged within the "
+                "model: mean over those models",
+                "it then lies further above the line by {}",
+                lambda e: interval(_excess_of_winners(_contests(e))),
                 reason="the winner must lie further above the line",
+            ),
+        },
+        replaced={
+            "subset_policies_at_times_win": Replaced(
+                Statistic(
+                    "share of models whose policy of the smallest nested good set succeeds more often on the next "
+                    "larger set's task than the policy trained on it",
+                    "share of models in which the policy of the smallest set wins {}",
+                    lambda e: _wins_of_subsets(_contests(e, smallest_pair_only=True)),
+                    threshold=0.25,
+                    reason="sometimes, taken as one model in four; none of 16 refutes it (0 to 0.19)",
+                ),
+                by="some_subset_policy_wins",
+                because="the claim is about any subset, and this looked at one pair of nested sets",
+            ),
+            "op_shows_it": Replaced(
+                Statistic(
+                    "where the policy of the smallest nested good set does so, its Op - Op_pred on that task minus the "
+                    "other policy's, nats: mean over those models",
+                    "it then lies further above the line by {}",
+                    lambda e: interval(_excess_of_winners(_contests(e, smallest_pair_only=True))),
+                    reason="the winner must lie further above the line",
+                ),
+                by="op_shows_every_win",
+                because="the claim is about any subset, and this looked at one pair of nested sets",
             ),
         },
     ),
@@ -458,6 +581,7 @@ CLAIMS = [
             "wrong_policies_lie_on_other_lines": Statistic(
                 "absolute difference between the slopes of Imp against Imp_min of wrong and right policies: "
                 "smallest among pairs of tasks",
+                "slopes differ by at least {}",
                 _difference_of_slopes,
                 threshold=0.25,
                 reason="a quarter of the slope of the bound itself, 1; either sign counts",
@@ -468,30 +592,61 @@ CLAIMS = [
         15,
         "Success under F' above chance is due more to the policy's output bias than to the frequencies of the sequence",
         {
-            "output_bias_outweighs_frequencies": Statistic(
-                "success under F' beyond the generator's F' minus the generator's beyond chance, averaged within "
-                "the model: mean over models",
-                lambda e: interval(mean(averages(_output_bias(e)))),
+            "output_bias_outweighs_frequencies_on_each_task": Statistic(
+                "success under F' beyond the generator's F', or beyond chance if that is more, minus the generator's "
+                "beyond chance if it is any: mean over models, smallest among tasks",
+                "owed to the bias minus owed to the frequencies, at least {}",
+                lambda e: smallest(means(by_task(_output_bias_above_chance(e)))),
                 reason="at 0 the parts are equal; above it the policy's own bias is the larger one",
+            ),
+        },
+        replaced={
+            "output_bias_outweighs_frequencies": Replaced(
+                Statistic(
+                    "success under F' beyond the generator's F' minus the generator's beyond chance, averaged within "
+                    "the model: mean over models",
+                    "owed to the bias minus owed to the frequencies {}",
+                    lambda e: interval(mean(averages(_output_bias(e, _generators_success(e))))),
+                    reason="at 0 the parts are equal; above it the policy's own bias is the larger one",
+                ),
+                by="output_bias_outweighs_frequencies_on_each_task",
+                because="frequencies that lower success explain none of it above chance, yet they counted in favour of "
+                "the bias, and twice; and a mean over tasks lets one task answer for another",
             ),
         },
     ),
     Claim(
         16,
-        "Op can be negative and cancel across sources; Imp cannot",
+        "Contributions of several sources can cancel in Op, and add up in Imp",
         {
             "op_cancels": Statistic(
                 "share of differential Op that cancels across blocks and components (1 minus the size of the "
                 "sum over the sum of the sizes), averaged within the model: mean over models",
+                "share of differential Op that cancels {}",
                 lambda e: interval(mean(_cancellation(e))),
                 threshold=0.05,
                 reason="0 if all have one sign; a twentieth is more than a single source near 0",
             ),
-            "imp_is_never_negative": Statistic(
-                "share of models none of whose policies has negative Imp",
-                lambda e: share(e.policies["imp"].dropna().groupby(MODEL).min() >= -_ROUNDING),
-                threshold=0.75,
-                reason="all of 16 models must (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
+            "imp_adds_what_op_cancels": Statistic(
+                "share of differential Imp, summed over blocks and components, that those add whose Op has the sign "
+                "opposite to the sum's, averaged within the model: mean over models",
+                "share of differential Imp added by sources that Op counts against the others {}",
+                lambda e: interval(mean(_impact_of_outweighed(e))),
+                threshold=0.05,
+                reason="0 if all have one sign or those outweighed have no impact; a twentieth as for Op",
+            ),
+        },
+        replaced={
+            "imp_is_never_negative": Replaced(
+                Statistic(
+                    "share of models none of whose policies has negative Imp",
+                    "share of models without negative Imp {}",
+                    lambda e: share(e.policies["imp"].dropna().groupby(MODEL).min() >= -_ROUNDING),
+                    threshold=0.75,
+                    reason="all of 16 models must (0.81 to 1); one exception leaves it open (0.72 to 0.99)",
+                ),
+                by="imp_adds_what_op_cancels",
+                because="a divergence is never negative, so that no sweep could fail it",
             ),
         },
     ),

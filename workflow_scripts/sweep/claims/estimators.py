@@ -27,12 +27,14 @@ class Estimate(NamedTuple):
         low: lower end of the interval.
         high: upper end of the interval.
         n: models behind it; 0 if there is no value.
+        range: the least and the most that the statistic can be.
     """
 
     value: float
     low: float
     high: float
     n: int
+    range: tuple[float, float] = (-np.inf, np.inf)
 
 
 class Point(NamedTuple):
@@ -75,13 +77,38 @@ def _extreme(estimates: Sequence[Estimate], pick: Callable[..., np.ndarray]) -> 
     if not estimates:
         return NOTHING
     ends = pick([[estimate.value, estimate.low, estimate.high] for estimate in estimates], axis=0)
-    return Estimate(*ends, min(estimate.n for estimate in estimates))
+    return Estimate(*ends, min(estimate.n for estimate in estimates), estimates[0].range)
 
 
 def magnitude(estimate: Estimate) -> Estimate:
     """The absolute value; its interval reaches down to 0 if the estimate's own holds 0."""
     low, high = estimate.low, estimate.high
-    return Estimate(abs(estimate.value), np.max([low, -high, 0.0]), np.max([-low, high]), n=estimate.n)
+    ends = np.max([low, -high, 0.0]), np.max([-low, high])
+    return Estimate(abs(estimate.value), *ends, n=estimate.n, range=(0.0, np.inf))
+
+
+def with_windows(estimate: Estimate, without_a_repeat: Sequence[float]) -> Estimate:
+    """Widen an interval over models by what other windows would change, which are the same for all policies.
+
+    The standard error over windows comes from leaving out those of one repeat at a time (jackknife). On either side the
+    two parts of the interval, over models and over windows, add up by their squares (method of variance estimates
+    recovery, Zou & Donner 2008), which also serves intervals that are not symmetric.
+
+    Args:
+        estimate: with its interval over models.
+        without_a_repeat: the statistic without the windows of each repeat; none to leave the interval as it is.
+
+    Returns:
+        The estimate with an interval within its range; without one where a repeat's windows cannot be spared.
+    """
+    n = len(without_a_repeat)
+    if n < 2:
+        return estimate
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.sqrt((n - 1) * np.var(without_a_repeat))
+    low = estimate.value - np.hypot(estimate.value - estimate.low, half)
+    high = estimate.value + np.hypot(estimate.high - estimate.value, half)
+    least, most = estimate.range
+    return estimate._replace(low=np.maximum(low, least), high=np.minimum(high, most))
 
 
 def mean(values: pd.Series) -> Point:
@@ -220,7 +247,7 @@ def share(true: pd.Series) -> Estimate:
         return NOTHING
     result = stats.binomtest(int(true.sum()), n)
     ends = result.proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(result.statistic, ends.low, ends.high, n=n)
+    return Estimate(result.statistic, ends.low, ends.high, n=n, range=(0.0, 1.0))
 
 
 # Relations between two numbers per policy

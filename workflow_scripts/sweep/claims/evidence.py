@@ -27,22 +27,41 @@ class Evidence:
     Args:
         tables: summary tables by name: 'policies', 'cross_objective', 'generator', 'identification', 'training' and
             'differential'.
+        size: of the policies; None for those of all sizes.
     """
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
-        policies = tables["policies"]
-        graded = policies.loc[policies["n_good"].isna(), "task"].unique()
-        self._tables = {name: _without(table, graded) for name, table in tables.items()}
+    def __init__(self, tables: Mapping[str, pd.DataFrame], size: str | None = None) -> None:
+        self._tables, self._size = tables, size
+
+    def _rows(self, name: str) -> pd.DataFrame:
+        """The rows of a table that are about these policies and no graded task."""
+        rows = self._tables[name]
+        is_about = ~rows[rows.columns.intersection(JUDGED)].isin(self._graded).any(axis=1)
+        if self._size is not None and "size" in rows:
+            is_about &= rows["size"] == self._size
+        return rows[is_about]
+
+    @cached_property
+    def _graded(self) -> np.ndarray:
+        """Tasks of graded utility."""
+        policies = self._tables["policies"]
+        return policies.loc[policies["n_good"].isna(), "task"].unique()
 
     @cached_property
     def policies(self) -> pd.DataFrame:
         """The table, indexed by task, number of good outcomes, size and seed."""
-        return self._tables["policies"].set_index(["task", "n_good", *MODEL])
+        return self._rows("policies").set_index(["task", "n_good", *MODEL])
 
     @cached_property
     def sizes(self) -> dict[tuple[str, int], float]:
         """log10 of the number of parameters of each model."""
         return np.log10(self.policies["n_parameters"].groupby(MODEL).mean()).to_dict()
+
+    @cached_property
+    def by_size(self) -> dict[str, "Evidence"]:
+        """The same about the policies of each size, in the order of their numbers of parameters."""
+        sizes = self.policies["n_parameters"].groupby("size").mean().sort_values().index
+        return {size: Evidence(self._tables, size) for size in sizes}
 
     @cached_property
     def good_sets(self) -> dict[str, list[int]]:
@@ -52,30 +71,34 @@ class Evidence:
     @cached_property
     def generator(self) -> pd.DataFrame:
         """What was measured of the sequence's own generator: exact repeats against the split history."""
-        return split_history_repeats(self._tables["generator"])
+        return split_history_repeats(self._rows("generator"))
 
     @cached_property
     def pretraining(self) -> pd.DataFrame:
         """Training curves of the pretrained models in the order of their steps, indexed by size and seed."""
-        rows = self._tables["training"]
+        rows = self._rows("training")
         return rows[rows["stage"] == "pretrain"].sort_values("step").set_index(MODEL)
 
     @cached_property
     def differential(self) -> pd.DataFrame:
         """Differential measures of the policies, the future of each block its own output, indexed by policy."""
-        rows = self._tables["differential"].dropna(subset="task")
+        rows = self._rows("differential").dropna(subset="task")
         return rows[rows["future"] == "block"].set_index(POLICY)
 
     def crossed(self, column: str) -> pd.DataFrame:
         """A column of 'cross_objective': a row per model, a column per pair of a policy's task and a judging task."""
-        return _by_model(self._tables["cross_objective"].set_index([*POLICY, "evaluated_task"])[column], *JUDGED)
+        return _by_model(self._cross_objective[column], *JUDGED)
+
+    @cached_property
+    def _cross_objective(self) -> pd.DataFrame:
+        return self._rows("cross_objective").set_index([*POLICY, "evaluated_task"])
 
     def identified(self, measure: str) -> pd.DataFrame:
         """Whether each policy's task is identified by 'op' or 'imp': a row per model, a column per task.
 
         No rows for a single task, which cannot be mistaken for another.
         """
-        rows = self._tables["identification"].set_index(POLICY)
+        rows = self._rows("identification").set_index(POLICY)
         correct = by_task(rows.loc[rows["measure"] == measure, "correct"])
         return correct if correct.shape[1] > 1 else correct.iloc[:0]
 
@@ -108,8 +131,3 @@ def wrong_and_right(crossed: pd.DataFrame) -> list[tuple[Pair, Pair]]:
 def _by_model(values: pd.Series, *across: str) -> pd.DataFrame:
     """Values in a row per model and a column per value of some levels of the index, in ascending order."""
     return values.astype(float).groupby([*MODEL, *across]).mean().unstack(list(across))
-
-
-def _without(table: pd.DataFrame, tasks: np.ndarray) -> pd.DataFrame:
-    """The rows of a table that none of some tasks plays a part in."""
-    return table[~table[table.columns.intersection(JUDGED)].isin(tasks).any(axis=1)]

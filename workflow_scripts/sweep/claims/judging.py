@@ -1,29 +1,35 @@
 """The study's claims judged against a sweep's summary tables: frames in, frame out."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from sweep.claims.catalogue import CLAIMS, Claim, Side
-from sweep.claims.estimators import NOTHING, Estimate
+from sweep.claims.catalogue import CLAIMS, Claim, Side, Statistic
+from sweep.claims.estimators import NOTHING, Estimate, with_windows
 from sweep.claims.evidence import Evidence
 
 
-def claims_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def claims_table(
+    tables: Mapping[str, pd.DataFrame], without_a_repeat: Iterable[Mapping[str, pd.DataFrame]] = ()
+) -> pd.DataFrame:
     """Judge every claim.
 
     Args:
         tables: summary tables by name, see `Evidence`.
+        without_a_repeat: for each repeat those tables that change without its windows, see `sweep.left_out`. Without
+            them, intervals are over models alone.
 
     Returns:
-        The 'claims' table: a row per statistic, in the order of the catalogue.
+        The 'claims' table: a row per statistic, in the order of the catalogue, or per size where it is taken by size;
+        those that a claim was judged by before come last.
 
     Raises:
         KeyError: if a table lacks a column that a statistic is computed from, or is missing.
     """
     evidence = Evidence(tables)
-    return pd.DataFrame(row for claim in CLAIMS for row in _judged(claim, evidence))
+    without = [Evidence({**tables, **changed}) for changed in without_a_repeat]
+    return pd.DataFrame(row for claim in CLAIMS for row in _judged(claim, evidence, without))
 
 
 def verdict(estimate: Estimate, side: Side, threshold: float) -> str:
@@ -63,23 +69,42 @@ def verdict_of_claim(verdicts: Collection[str]) -> str:
     return "not replicated" if "not replicated" in verdicts else "inconclusive"
 
 
-def _judged(claim: Claim, evidence: Evidence) -> Iterator[dict[str, object]]:
-    """Rows of the table: one per statistic of the claim."""
-    statistics = claim.statistics.values()
-    estimates = [statistic.estimate(evidence) for statistic in statistics]
-    estimates = [estimate if np.isfinite(estimate.value) else NOTHING for estimate in estimates]
-    verdicts = [verdict(of, at.side, at.threshold) for of, at in zip(estimates, statistics, strict=True)]
-    for statistic, estimate, found in zip(statistics, estimates, verdicts, strict=True):
+def _judged(claim: Claim, evidence: Evidence, without: Sequence[Evidence]) -> Iterator[dict[str, object]]:
+    """Rows of the table about a claim."""
+    rows = [
+        {"name": name, "replaced_by": None, **row}
+        for name, statistic in claim.statistics.items()
+        for row in _estimated(statistic, evidence, without)
+    ]
+    verdict_claim = verdict_of_claim([row["verdict"] for row in rows])
+    rows += [
+        {"name": name, "replaced_by": replaced.by, **row}
+        for name, replaced in claim.replaced.items()
+        for row in _estimated(replaced.statistic, evidence, without)
+    ]
+    for row in rows:
+        yield {"claim": claim.number, "statement": claim.statement, "verdict_claim": verdict_claim, **row}
+
+
+def _estimated(statistic: Statistic, evidence: Evidence, without: Sequence[Evidence]) -> Iterator[dict[str, object]]:
+    """A row, or one per size."""
+    for size in (evidence.by_size or [None]) if statistic.by_size else [None]:
+        of_models, *others = (
+            statistic.estimate(one if size is None else one.by_size[size]) for one in (evidence, *without)
+        )
+        if not np.isfinite(of_models.value):
+            of_models = NOTHING
+        estimate = with_windows(of_models, [other.value for other in others])
         yield {
-            "claim": claim.number,
-            "statement": claim.statement,
-            "statistic": statistic.description,
+            "statistic": statistic.description.format(size=size or "each size"),
+            "size": size,
             "value": estimate.value,
             "low": estimate.low,
             "high": estimate.high,
+            "low_models": of_models.low,
+            "high_models": of_models.high,
             "side": statistic.side,
             "threshold": statistic.threshold,
-            "verdict": found,
-            "verdict_claim": verdict_of_claim(verdicts),
+            "verdict": verdict(estimate, statistic.side, statistic.threshold),
             "n": estimate.n,
         }

@@ -1,4 +1,4 @@
-"""Print a page of reference in Markdown, made from the schemas or from the catalogue of claims."""
+"""Print a page of reference in Markdown, made from the schemas, the claims or the published tables."""
 
 import argparse
 import json
@@ -18,6 +18,7 @@ from sweep.formatting import condition
 from sweep.layout import POLICY
 from sweep.schemas.columns import Column, Schema
 from sweep.schemas.summary import SUMMARY
+from sweep.tables import read_table
 from sweep.workflow import STAGES
 
 HEAD = """# Every key of the configuration
@@ -27,6 +28,11 @@ Made from `config/config.schema.yaml` by `make reference`. What a sweep of your 
 anything is run.
 
 """
+
+PUBLISHED = {  # below docs/sweeps, what the scorecard calls each sweep and what was reinforced in it
+    "paper": ("As one should", "every success is reinforced (`make paper`)"),
+    "study": ("As the study did", "the success of one sampled action per window is reinforced (`make study`)"),
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,18 +48,54 @@ def configuration_page() -> str:
 
 def claims_page() -> str:
     """Every claim of the study, and how it is judged."""
-    from sweep.claims.catalogue import CLAIMS  # takes a second, and the other commands need no statistics
+    from sweep.claims.catalogue import CLAIMS, Claim  # takes a second, and the other commands need no statistics
 
-    template = Path(__file__).with_name("claims.md").read_text(encoding="utf-8")
-    claims = (
-        f"### {claim.number}. {claim.statement}\n\n"
-        + _table(
+    def table(claim: Claim) -> str:
+        return _table(
             ("statistic", "threshold", "why that threshold"),
-            ((of.description, condition(of.side, of.threshold), of.reason) for of in claim.statistics.values()),
+            (
+                (of.description.format(size="each size"), condition(of.side, of.threshold), of.reason)
+                for of in claim.statistics.values()
+            ),
         )
-        for claim in CLAIMS
+
+    def replaced(claim: Claim) -> str:
+        if not claim.replaced:
+            return ""
+        return "\nBefore:\n\n" + _table(
+            ("statistic", "threshold", "why it was replaced"),
+            (
+                (of.statistic.description, condition(of.statistic.side, of.statistic.threshold), of.because)
+                for of in claim.replaced.values()
+            ),
+        )
+
+    claims = (f"### {claim.number}. {claim.statement}\n\n{table(claim)}{replaced(claim)}" for claim in CLAIMS)
+    return _template("claims").format(n_claims=len(CLAIMS), claims="\n".join(claims))
+
+
+def scorecard_page() -> str:
+    """What the published sweeps, as many as there are, say of every claim."""
+    from sweep.claims.catalogue import CLAIMS
+    from sweep.claims.scorecard import claims_rows, replaced_rows, tally, verdicts_that_windows_change
+
+    published, lines = {}, []
+    for folder, (title, reinforced) in PUBLISHED.items():
+        path = SCRIPTS.parent / "docs" / "sweeps" / folder / "summary" / "claims.parquet"
+        if path.exists():
+            claims = published[title] = read_table(path, SUMMARY["claims"]).to_pandas()
+            link = f"[{title}](sweeps/{folder}/summary/claims.csv)"
+            lines.append(f"- {link}: {reinforced}, {claims['n'].max()} models; {tally(claims)}.\n")
+    changed = list(verdicts_that_windows_change(published))
+    return _template("scorecard").format(
+        n_claims=len(CLAIMS),
+        sweeps="".join(lines),
+        claims=_table(("", "the study says", *published), claims_rows(published)),
+        replaced=_table(("claim", "statistic", *published, "why"), replaced_rows(published)),
+        windows=_table(("claim", "statistic", "sweep", "over models alone", "over models and windows"), changed)
+        if changed
+        else "None.\n",
     )
-    return template.format(n_claims=len(CLAIMS), claims="\n".join(claims))
 
 
 def tables_page() -> str:
@@ -62,13 +104,21 @@ def tables_page() -> str:
     for stage in STAGES:
         for name, schema in stage.tables.items():
             places[schema].append(stage.path(name, "").removeprefix("/"))
-    template = Path(__file__).with_name("tables.md").read_text(encoding="utf-8")
     keys = {name: SUMMARY["policies"].columns[name] for name in POLICY}
     tables = (_described(schema, paths) for schema, paths in places.items())
-    return template.format(keys=_columns(keys), tables="\n".join(tables).rstrip())
+    return _template("tables").format(keys=_columns(keys), tables="\n".join(tables).rstrip())
 
 
-PAGES = {"configuration": configuration_page, "claims": claims_page, "tables": tables_page}
+PAGES = {
+    "configuration": configuration_page,
+    "claims": claims_page,
+    "scorecard": scorecard_page,
+    "tables": tables_page,
+}
+
+
+def _template(page: str) -> str:
+    return Path(__file__).with_name(f"{page}.md").read_text(encoding="utf-8")
 
 
 def _described(schema: Schema, paths: Sequence[str]) -> str:

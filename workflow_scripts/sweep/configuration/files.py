@@ -27,7 +27,7 @@ def read(path: Path | str) -> tuple[dict[str, Any], list[str]]:
     """Read a configuration file.
 
     Args:
-        path: YAML or JSON in UTF-8; an empty file holds no keys.
+        path: YAML or JSON in UTF-8.
 
     Returns:
         What it holds, and a problem per key that is written twice and per number whose digits YAML reads otherwise.
@@ -37,7 +37,7 @@ def read(path: Path | str) -> tuple[dict[str, Any], list[str]]:
     """
     with _described(path):
         root, found = _composed(path)
-        return (yaml.constructor.SafeConstructor().construct_document(root) if root else {}), found
+        return yaml.constructor.SafeConstructor().construct_document(root), found
 
 
 def problems(path: Path | str) -> list[str]:
@@ -62,8 +62,8 @@ def _described(path: Path | str) -> Iterator[None]:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
-def _composed(path: Path | str) -> tuple[yaml.MappingNode | None, list[str]]:
-    """A file's keys and values as YAML's nodes, none of an empty file; and the problems of `read`."""
+def _composed(path: Path | str) -> tuple[yaml.MappingNode, list[str]]:
+    """A file's keys and values as YAML's nodes, and the problems of `read`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -73,7 +73,7 @@ def _composed(path: Path | str) -> tuple[yaml.MappingNode | None, list[str]]:
     _check_depth(text, path)
     root = yaml.compose(_as_yaml(text), Loader=_LOADER)
     if root is None:
-        return None, []
+        raise UserError(f"{path}: is empty; expected keys and values, such as device: cpu")
     if not isinstance(root, yaml.MappingNode):
         kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
         raise UserError(f"{path}: holds {kind}; expected keys and values, such as device: cpu")

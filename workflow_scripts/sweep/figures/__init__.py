@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 # One for each task where a name says so.
 FIGURES = (
+    "graphical_abstract",
     "training_runs_{task}",
     "training_summary_{task}",
     "loss_vs_parameters",

@@ -35,7 +35,7 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     """Pretraining loss, loss on the rollouts' own outcomes and loss on natural chains, against parameters."""
     policies = tables["policies"]
     # Policies of all tasks share the pretrained model of their size and seed: count it once.
-    pretrained = policies.drop_duplicates(["size", "seed"])
+    pretrained = policies.drop_duplicates(["size", "seed"]).assign(task=pd.NA)
     figure = Figure(figsize=(PAGE_WIDTH, 2.5))
     before, *after = figure.subplots(1, 3)
     mean_with_runs(before, pretrained.assign(is_point=True), "pretraining_loss", color=NEUTRAL, style=style)
@@ -190,7 +190,8 @@ def mean_with_runs(
 
     Args:
         axes: where to draw; x is the number of parameters.
-        rows: one row a run, with ``size``, ``seed``, ``column`` and ``is_point``, whether it is drawn itself.
+        rows: one row per run, with ``task`` (missing of a pretrained model), ``size``, ``seed``, ``column`` and
+            ``is_point``, whether it is drawn itself.
         column: what is drawn.
         color: of the line, the bars and the runs, which are paler where there are means.
         style: gives the sizes' markers and parameter counts.
@@ -204,15 +205,16 @@ def mean_with_runs(
     over_seeds = bool(errors.notna().any())
     points = finite_rows(rows[rows["is_point"]], column)
     for size, position in zip(sizes, x, strict=True):
-        runs = points[points["size"] == size][column]
+        runs = points[points["size"] == size]
         axes.scatter(
             np.full(len(runs), position),
-            runs,
+            runs[column],
             s=style.marker_size(size, 3.6 if over_seeds else None) ** 2,
             marker=style.marker(size),
             color=color,
             alpha=0.4 if over_seeds else 1.0,
             linewidth=0,
+            urls=style.links(runs),
         )
     dash = {"marker": "_", "markersize": 6, "markeredgewidth": 1} if over_seeds else {}
     axes.errorbar(x, means[sizes], yerr=errors[sizes] if over_seeds else None, color=color, **dash)

@@ -35,7 +35,7 @@ def identification_along_training(tables: Mapping[str, pd.DataFrame], style: Fig
     along_op, first_op = (rows[rows["measure"] == "op"] for rows in (along, first))
     figure = Figure(figsize=(COLUMN_WIDTH, 5.0))
     above, below = figure.subplots(2, 1)
-    measures = _shares(above, first, along["gained"], names)
+    measures = _shares(above, first, along["gained"], names=names)
     above.set_title("task identified from then on")
     above.set_xlabel(folded(f"{short_score(judges)} gained (share of what chance leaves)", 2.8))
     above.set_ylabel("share of policies")

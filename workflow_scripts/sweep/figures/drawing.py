@@ -14,6 +14,7 @@ from sweep.figures import (  # noqa: F401
     differential,
     figures_of,
     goal_directedness,
+    graphical_abstract,
     identification,
     impact,
     optimization,

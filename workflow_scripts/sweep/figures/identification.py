@@ -140,6 +140,7 @@ def _ranks(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle)
                 s=style.marker_size(size, 3.6) ** 2,
                 marker=style.marker(size),
                 linewidth=0,
+                urls=style.links(policies),
                 **line,
             )
     return category_axis(axes, tasks)

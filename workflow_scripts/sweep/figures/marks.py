@@ -2,8 +2,9 @@
 
 import string
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib as mpl
 import numpy as np
@@ -26,6 +27,11 @@ LONGEST_NAME = 26  # characters that a figure has room for
 _OF_NAMES = ("task", "size", "evaluated_task", "identified_task", "group")  # columns of the summary tables
 
 
+def policy_anchor(task: str, size: str, seed: int) -> str:
+    """The anchor of a policy's row in the report, its keys as in the folders: ``task=good2/size=18k/seed=0``."""
+    return quote(f"task={task}/size={size}/seed={seed}", safe="=/")
+
+
 @dataclass(frozen=True)
 class FigureStyle:
     """One colour a task and one marker a size, the same in every figure.
@@ -33,10 +39,12 @@ class FigureStyle:
     Attributes:
         tasks: the configured tasks; their order gives the colours.
         parameters: parameter count of each size; its ascending order gives the markers.
+        full_names: of the tasks and sizes whose names are shortened here.
     """
 
     tasks: tuple[str, ...]
     parameters: Mapping[str, int]
+    full_names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Put the sizes in order."""
@@ -77,6 +85,18 @@ class FigureStyle:
         """Matplotlib's size of a size's marker, points, for the area of a circle of ``diameter``."""
         return (diameter or mpl.rcParams["lines.markersize"]) * MARKER_SCALES.get(self.marker(size), 1.0)
 
+    def links(self, rows: pd.DataFrame) -> list[str | None]:
+        """Where each row's point leads, for ``urls`` of a scatter: its policy's row in the report.
+
+        A pretrained model, which has no task, has no row.
+        """
+        return [
+            None
+            if pd.isna(task)
+            else f"#{policy_anchor(*(self.full_names.get(name, name) for name in (task, size)), seed)}"
+            for task, size, seed in rows[["task", "size", "seed"]].itertuples(index=False)
+        ]
+
     def shade(self, color: Any, size: str) -> tuple[float, ...]:
         """A shade of ``color``: pale for the smallest size, full in the upper middle, dark for the largest."""
         rank = (self.sizes.index(size) + 1) / len(self.sizes)
@@ -105,7 +125,8 @@ def with_short_names(
         for table, rows in tables.items()
     }
     tasks = [short.get(task, task) for task in style.tasks]
-    return renamed, FigureStyle(tasks, {short.get(size, size): n for size, n in style.parameters.items()}), short
+    parameters = {short.get(size, size): count for size, count in style.parameters.items()}
+    return renamed, FigureStyle(tasks, parameters, {label: name for name, label in short.items()}), short
 
 
 def parameter_axis(axes: Axes, style: FigureStyle) -> None:
@@ -142,7 +163,7 @@ def _number(rows: pd.DataFrame) -> pd.Series:
 def policy_points(
     axes: Axes, rows: pd.DataFrame, x: str, y: str, style: FigureStyle
 ) -> tuple[list[Artist], list[Artist]]:
-    """A point a policy, with the task's colour and the size's marker, through which others are seen.
+    """Draw a point per policy, with the task's colour and the size's marker, through which others are seen.
 
     Args:
         axes: where to draw.
@@ -160,15 +181,18 @@ def policy_points(
             for axis, column in (("x", x), ("y", y))
             if f"{column}_stderr" in group
         }
-        axes.errorbar(
+        color = style.color(task)
+        axes.errorbar(group[x], group[y], **errors, fmt="none", elinewidth=0.7, color=color, zorder=3)
+        axes.scatter(
             group[x],
             group[y],
-            **errors,
-            linestyle="none",
-            elinewidth=0.7,
-            color=style.color(task),
+            s=style.marker_size(size) ** 2,
+            marker=style.marker(size),
+            facecolor=to_rgba(color, 0.35),
+            edgecolor=color,
+            linewidth=0.7,
             zorder=3,
-            **_marker(style, size, style.color(task)),
+            urls=style.links(group),
         )
     # Three-digit ticks must not run into each other at column width.
     axes.locator_params(nbins=6)
@@ -224,6 +248,7 @@ class Strips:
                 color=[self.colors[group] for group in points["group"]],
                 alpha=0.55,
                 linewidth=0,
+                urls=self.style.links(points),
             )
 
     def _draw_summary(self, axes: Axes, values: pd.Series, color: Any, beside: float) -> None:

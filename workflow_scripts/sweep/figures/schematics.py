@@ -51,7 +51,7 @@ def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     axes = panels[0]
     outcome_marks(axes, policy["counterfactual_distribution"])
     axes.set_ylabel("probability")
-    legend_below(figure, [*_kinds(color, task), mark_handle("mean of all F'|x''"), even_handle()])
+    legend_below(figure, [*outcome_handles(color, task), mark_handle("mean of all F'|x''"), even_handle()])
 
     change = "lowers" if policy["op"] > 0 else "raises"
     title = (
@@ -83,7 +83,7 @@ def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) ->
         outcome_bars(axes, outcome.futures.outcome_distribution, good, color=NEUTRAL)
         axes.set_title(f"{outcome.name}\nOp {outcome.futures.op:.2f}, excess {abs(outcome.op_excess):.2f} nats")
     _label_outer(panels)
-    legend_below(figure, _kinds(NEUTRAL, Task("good", tuple(good))), [even_handle()])
+    legend_below(figure, outcome_handles(NEUTRAL, Task("good", tuple(good))), [even_handle()])
 
     measured = [outcome.futures.op for outcome in outcomes]
     title = f"One score, four distributions of outcomes: Op from {min(measured):.2f} to {max(measured):.2f} nats"
@@ -151,7 +151,7 @@ def _label_outer(panels: np.ndarray) -> None:
         axes.label_outer()
 
 
-def _kinds(color: Any, task: Task) -> Sequence[Artist]:
+def outcome_handles(color: Any, task: Task) -> Sequence[Artist]:
     """Legend handles of good and other outcomes, or of the best and the worst."""
     labels = ("good outcome", "other outcome") if task.is_good_set else ("utility {:g}", "utility {:g}")
     ends = (max(task.utility), min(task.utility))

@@ -18,6 +18,7 @@ from sweep.files import replacing
 COLUMN_WIDTH = 3.5  # inches
 PAGE_WIDTH = 7.1
 LETTER_WIDTH = 0.054  # about, at the style sheet's 7 pt
+TITLE_ID = "title"  # of the group of an SVG that holds the figure's title
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class CaptionedFigure:
 def captioned(figure: Figure, title: str, caption: str) -> CaptionedFigure:
     """Put the title on the figure, folded to its width, and join it to its caption."""
     lines = folded(title, 0.95 * figure.get_figwidth(), "figure.titlesize")
-    figure.suptitle(lines.replace("Imp_min", "Imp$_{min}$"), x=0.01, ha="left")
+    figure.suptitle(lines.replace("Imp_min", "Imp$_{min}$"), x=0.01, ha="left", gid=TITLE_ID)
     # A long title must not take the panels' place.
     figure.set_figheight(figure.get_figheight() + 0.13 * max(0, lines.count("\n") - 1))
     return CaptionedFigure(figure, title, caption)

@@ -29,7 +29,9 @@
     });
   });
 
-  const [task, size, words] = ["task", "size", "words"].map((name) => document.getElementById(`filter-${name}`));
+  const [task, size, misidentified, words] = ["task", "size", "misidentified", "words"].map((name) =>
+    document.getElementById(`filter-${name}`)
+  );
   const filter = () => {
     const sought = words.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -38,6 +40,7 @@
       row.hidden = !(
         (task.value === "" || row.dataset.task === task.value) &&
         (size.value === "" || row.dataset.size === size.value) &&
+        (!misidentified.checked || row.classList.contains("misidentified")) &&
         sought.every((word) => text.includes(word))
       );
       shown += !row.hidden;

@@ -1,17 +1,26 @@
-"""What the sweep found: the headline, the scorecard of the study's claims, and the policies."""
+"""What the sweep found: what was rewarded, the headline, the scorecard of the study's claims, and the policies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from matplotlib.colors import to_hex
 
 from sweep.claims.estimators import share
 from sweep.confusion import confusion_matrix
+from sweep.figures.marks import FigureStyle, policy_anchor
+from sweep.figures.scores import tasks_of
 from sweep.formatting import condition, counted, number, percent
+from sweep.schemas.summary import SUMMARY
 from sweep.words import NONE
 
 MEASURES = {"op": "Op", "imp": "Imp"}
+# Verdicts rest on intervals over pretrained models, and on how these differ with size and seed, which one size or seed
+# does not show. A sign test of five models that all agree stays above 5 %; that of eight is below 1 %, which leaves
+# some room for dozens of statistics that are judged at once.
+FEWEST_MODELS, FEWEST_SIZES, FEWEST_SEEDS = 8, 2, 2
+_KEYS = ["task", "size", "seed"]
 _VERDICTS = ("replicated", "not replicated", "inconclusive")
 
 
@@ -20,41 +29,50 @@ class _Column:
     """A column of the table of policies.
 
     Attributes:
-        name: in 'policies'.
+        name: in 'policies', whose schema says what it means.
         label: its heading.
         specification: of `format`; None for text.
-        meaning: one line below the table's heading.
+        meaning: of a column that is not in 'policies'.
+        told: whether it is told of a policy whose point is pointed at.
     """
 
     name: str
     label: str
-    specification: str | None
-    meaning: str
+    specification: str | None = None
+    meaning: str = ""
+    told: bool = False
+
+    def __str__(self) -> str:
+        """What it means, with its unit."""
+        if self.meaning:
+            return self.meaning
+        column = SUMMARY["policies"].columns[self.name]
+        return f"{column.meaning}, {column.unit}" if column.unit else column.meaning
 
 
 _COLUMNS = (
-    _Column("task", "task", None, meaning="the task it was trained on"),
-    _Column("size", "size", None, meaning="its size; sorted by the number of parameters"),
-    _Column("seed", "seed", "d", meaning="its seed"),
-    _Column("n_parameters", "parameters", ",d", meaning="their number"),
-    _Column("identified_task", "identified", None, meaning="the task that Op points to"),
-    _Column(
-        "success_rate", "success", ".3f", meaning="success rate on its own task, or mean utility if that is graded"
-    ),
-    _Column("success_rate_pretrained", "before", ".3f", meaning="that of its pretrained model"),
-    _Column("success_rate_counterfactual", "under F′", ".3f", meaning="that of the counterfactual future"),
-    _Column("op", "Op", ".4f", meaning="measured optimization, nats"),
-    _Column("op_stderr", "± Op", ".4f", meaning="its standard error over repeats"),
-    _Column("op_predicted", "Op_pred", ".4f", meaning="Op that the success rate or mean utility predicts"),
-    _Column("op_excess", "Op − Op_pred", ".4f", meaning="distance from the line"),
-    _Column("op_self", "Op, self", ".4f", meaning="what the policy expects its Op to be"),
-    _Column("imp", "Imp", ".4f", meaning="measured impact, nats"),
-    _Column("imp_stderr", "± Imp", ".4f", meaning="its standard error over repeats"),
-    _Column("imp_minimum", "Imp_min", ".4f", meaning="the least Imp for what it is under F and F′"),
-    _Column("imp_ratio", "Imp / Imp_min", ".3g", meaning="their ratio"),
-    _Column("imp_self", "Imp, self", ".4f", meaning="what the policy expects its Imp to be"),
-    _Column("pretraining_loss", "pretraining loss", ".4f", meaning="validation loss after pretraining, nats"),
-    _Column("maintenance_loss", "maintenance loss", ".4f", meaning="loss on even positions of its rollouts, nats"),
+    _Column("policy", "policy", meaning="its task, size and seed; pressed, it is marked in the figures"),
+    _Column("task", "task"),
+    _Column("size", "size"),
+    _Column("seed", "seed", "d"),
+    _Column("n_parameters", "parameters", ",d"),
+    _Column("identified_op", "by Op", meaning="task that Op identifies; ✗ if it is not the policy's own", told=True),
+    _Column("identified_imp", "by Imp", meaning="task that Imp identifies; ✗ if it is not the policy's own", told=True),
+    _Column("success_rate", "success", ".3f", told=True),
+    _Column("success_rate_pretrained", "before", ".3f"),
+    _Column("success_rate_counterfactual", "under F′", ".3f"),
+    _Column("op", "Op", ".4f", told=True),
+    _Column("op_stderr", "± Op", ".4f"),
+    _Column("op_predicted", "Op_pred", ".4f", told=True),
+    _Column("op_excess", "Op − Op_pred", ".4f"),
+    _Column("op_self", "Op, self", ".4f"),
+    _Column("imp", "Imp", ".4f", told=True),
+    _Column("imp_stderr", "± Imp", ".4f"),
+    _Column("imp_minimum", "Imp_min", ".4f", told=True),
+    _Column("imp_ratio", "Imp / Imp_min", ".3g"),
+    _Column("imp_self", "Imp, self", ".4f"),
+    _Column("pretraining_loss", "pretraining loss", ".4f"),
+    _Column("maintenance_loss", "maintenance loss", ".4f"),
 )
 
 
@@ -62,6 +80,35 @@ def sweep_size(policies: pd.DataFrame) -> str:
     """How many policies there are, and of what."""
     kinds = [counted(policies[key].nunique(), key) for key in ("task", "size", "seed")]
     return f"{counted(len(policies), 'policy', 'policies')}: {', '.join(kinds)}"
+
+
+def too_small(policies: pd.DataFrame) -> str | None:
+    """Say what a sweep has too few of for verdicts on the study's claims to be read off it; None if it has enough."""
+    found = {
+        "pretrained model": (len(policies[["size", "seed"]].drop_duplicates()), FEWEST_MODELS),
+        "size": (policies["size"].nunique(), FEWEST_SIZES),
+        "seed": (policies["seed"].nunique(), FEWEST_SEEDS),
+    }
+    few = [f"{counted(count, name)}, fewer than {fewest}" for name, (count, fewest) in found.items() if count < fewest]
+    return "; ".join(few) or None
+
+
+def rewarded(policies: pd.DataFrame, style: FigureStyle) -> list[dict[str, str]]:
+    """Describe what each task rewards: its colour in the figures, good outcomes or utilities, and chance."""
+    rows = []
+    for name, task in tasks_of(policies).items():
+        good = ", ".join(str(outcome) for outcome, utility in enumerate(task.utility) if utility == 1)
+        utilities = ", ".join(f"{utility:g}" for utility in task.utility)
+        rows.append(
+            {
+                "task": name,
+                "color": to_hex(style.color(name)).removeprefix("#"),
+                "rewards": f"outcomes {good}, its good set" if task.is_good_set else f"outcomes 0, 1, … by {utilities}",
+                "chance": number(task.chance, ".3g"),
+                "policies": f"{(policies['task'] == name).sum():,}",
+            }
+        )
+    return rows
 
 
 def headline(identification: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
@@ -108,18 +155,22 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
     """The study's claims and how each statistic judges them.
 
     Args:
-        claims: the table of that name.
+        claims: the table of that name; statistics that others have replaced have no say and are left out.
 
     Returns:
-        ``tally`` of the verdicts, and ``claims``: number, statement and one row per statistic.
+        ``tally`` of the verdicts on claims, each as a whole, and ``claims``: number, statement, verdict and one row
+        per statistic.
     """
+    claims = claims[claims["replaced_by"].isna()]
+    verdicts = claims.drop_duplicates("claim")["verdict_claim"]
     return {
-        "tally": [{"verdict": verdict, "count": int((claims["verdict"] == verdict).sum())} for verdict in _VERDICTS],
+        "tally": [{"verdict": verdict, "count": int((verdicts == verdict).sum())} for verdict in _VERDICTS],
         "n": len(claims),
         "claims": [
             {
                 "number": claim,
                 "statement": rows["statement"].iloc[0],
+                "verdict": rows["verdict_claim"].iloc[0],
                 "statistics": [
                     {
                         "statistic": row["statistic"],
@@ -139,40 +190,65 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def policies_overview(policies: pd.DataFrame, tasks: Sequence[str], sizes: Sequence[str]) -> dict[str, Any]:
+def policy_names(policies: pd.DataFrame) -> dict[str, str]:
+    """Name each policy, by the anchor of its row."""
+    keys = policies[_KEYS].itertuples(index=False, name=None)
+    return {policy_anchor(*policy): f"{policy[0]}, {policy[1]}, seed {policy[2]}" for policy in keys}
+
+
+def policies_overview(
+    policies: pd.DataFrame, identification: pd.DataFrame, sweep: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
     """The main columns of every policy, each value with the key that it is sorted by.
 
     Args:
         policies: the table of that name.
-        tasks: the configured tasks, in their order, to filter by.
-        sizes: the configured sizes, likewise.
+        identification: likewise.
+        sweep: the configured tasks and sizes, to filter by.
     """
-    # Sizes are sorted by what they stand for.
-    keys = {column.name: column.name for column in _COLUMNS} | {"size": "n_parameters"}
+    identified = identification.pivot(index=_KEYS, columns="measure", values="identified_task")
+    rows = policies.join(identified.add_prefix("identified_"), on=_KEYS)
+    names = policy_names(policies)
+    # Policies are sorted by the configuration's order, sizes by what they stand for.
+    rows = rows.assign(policy=list(names.values()), place=range(len(rows)))
+    keys = {column.name: column.name for column in _COLUMNS} | {"size": "n_parameters", "policy": "place"}
     return {
-        "tasks": list(tasks),
-        "sizes": list(sizes),
+        "tasks": list(sweep["tasks"]),
+        "sizes": list(sweep["sizes"]),
         "columns": [
             {
                 "label": column.label,
-                "meaning": column.meaning,
+                "meaning": str(column),
                 "numeric": column.specification is not None,
-                "sort": "number" if pd.api.types.is_numeric_dtype(policies[keys[column.name]]) else "text",
+                "told": column.told,
+                "sort": "number" if pd.api.types.is_numeric_dtype(rows[keys[column.name]]) else "text",
             }
             for column in _COLUMNS
         ],
         "rows": [
             {
+                "anchor": anchor,
                 "task": row["task"],
                 "size": row["size"],
+                "misidentified": any(_is_wrong(row, column) for column in _COLUMNS),
                 "cells": [
-                    {"text": _cell(row[column.name], column), "key": _key(row[keys[column.name]])}
+                    {
+                        "text": _cell(row[column.name], column),
+                        "key": _key(row[keys[column.name]]),
+                        "wrong": _is_wrong(row, column),
+                    }
                     for column in _COLUMNS
                 ],
             }
-            for row in policies.to_dict("records")
+            for anchor, row in zip(names, rows.to_dict("records"), strict=True)
         ],
     }
+
+
+def _is_wrong(row: Mapping[str, Any], column: _Column) -> bool:
+    """Whether a column names a task other than the policy's own, or none."""
+    is_identified = column.name.startswith("identified_")
+    return is_identified and _cell(row[column.name], column) != row["task"]
 
 
 def _cell(value: Any, column: _Column) -> str:

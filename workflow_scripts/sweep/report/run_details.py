@@ -1,6 +1,9 @@
 """How a sweep was made: its configuration, the versions that its tables name, time and memory."""
 
+import subprocess
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -37,6 +40,33 @@ def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mappin
         "made_with": _made_with(tables),
         "benchmarks": [_benchmark(rule, rows) for rule, rows in jobs.groupby("rule", sort=False)],
     }
+
+
+def when(jobs: pd.DataFrame) -> str:
+    """Say when the jobs of a sweep, from `jobs.recorded_jobs`, ran: from the first start to the last end."""
+    known = jobs.dropna(subset=["seconds", "end"])
+    if known.empty:
+        return "at a time that is not on record"
+    ends = [datetime.fromtimestamp(time, UTC) for time in ((known["end"] - known["seconds"]).min(), known["end"].max())]
+    first, last = (f"{time.day} {time:%B %Y, %H:%M}" for time in ends)
+    return f"{first} to {last.removeprefix(first.partition(',')[0] + ', ')} UTC"
+
+
+def commit(folder: Path) -> str | None:
+    """Describe the commit of the clone that a folder belongs to, as git does; None where that cannot be told.
+
+    A folder that another repository does not track tells nothing.
+    """
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=True, timeout=30)
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", ".")
+        return git("describe", "--always", "--dirty")
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def _made_with(tables: Iterable[str]) -> dict[str, str]:

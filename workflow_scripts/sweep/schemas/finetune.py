@@ -17,7 +17,9 @@ REINFORCEMENT = Schema(
         ),
         "success_rate": SUCCESS_RATE,
         "outcome_distribution": OUTCOME_DISTRIBUTION,
-        "action_weights": lists("share of the windows that are answered with each token", pa.float64(), 16, "4.3"),
+        "action_weights": lists(
+            "share of the windows that are answered with each token", pa.float64(), length=16, section="4.3"
+        ),
         "reinforcement_loss": nats(
             "loss that reinforcement descends, averaged since the previous evaluation", 0, section="3.3"
         ),

@@ -321,18 +321,24 @@ _FITS = Schema(
 )
 _CLAIMS = Schema(
     "summary/claims",
-    "one row per statistic of a claim of the study; missing where it cannot be computed",
+    "one row per statistic of a claim of the study, or per size where it is taken by size; missing where it cannot be "
+    "computed",
     {
         "claim": integer("number of the claim", 1, section="10"),
         "statement": text("what the study says", section="10"),
+        "verdict_claim": text("verdict on the claim, from all of its statistics that were not replaced", *_VERDICTS),
+        "name": text("name of the statistic in the catalogue of claims"),
+        "replaced_by": text("name of the statistic that replaced it, after which it has no say", nullable=True),
         "statistic": text("what is computed to judge it"),
+        "size": text("size of the models, where a statistic is taken by size", nullable=True, section="2.2"),
         "value": _STATISTIC("value of the statistic, in the unit that its name says"),
         "low": _STATISTIC("lower end of the 95 % interval of the statistic"),
         "high": _STATISTIC("upper end of the 95 % interval of the statistic"),
+        "low_models": _STATISTIC("lower end of the interval over models alone, as if windows were no sample"),
+        "high_models": _STATISTIC("upper end of the interval over models alone, as if windows were no sample"),
         "side": text("where the claim expects the statistic, relative to the threshold", "above", "below", "within"),
         "threshold": number("threshold, in the statistic's unit"),
         "verdict": text("verdict on the statistic", *_VERDICTS),
-        "verdict_claim": text("verdict on the claim, from all of its statistics", *_VERDICTS),
         "n": count("number of models behind the statistic"),
     },
 )

@@ -7,7 +7,7 @@ knows), and runs while its log grows and the run that it belongs to holds the fo
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
@@ -110,19 +110,32 @@ class Sweep:
         return max(sum(left.values()) / at_once, longest)
 
 
-def read_sweep(configuration: Mapping[str, Any], now: float, folder: Path | str = ".") -> Sweep:
+def read_sweep(
+    configuration: Mapping[str, Any], now: float, folder: Path | str = ".", to_make: Set[str] | None = None
+) -> Sweep:
     """Look at all files of a sweep.
 
     Args:
         configuration: a valid one.
         now: the time, seconds since the epoch.
         folder: Snakemake's working directory, which ``results_dir`` is relative to.
+        to_make: the files that are still to be made, as the run itself knows them: a job is done if none of its own
+            are among them, whichever are there. By default, those that are missing.
     """
     folder = Path(folder)
     jobs = list(all_jobs(configuration["results_dir"], configuration["sweep"]))
     run, is_alive = latest_run(folder / configuration["results_dir"])
     since = None if is_alive is False else run.since if run else 0.0
-    progress = [_progress(job, folder, since, now=now) for job in jobs]
+
+    def is_done(job: Job) -> bool:
+        if to_make is None:
+            return all((folder / path).exists() for path in job.outputs)
+        return to_make.isdisjoint(job.outputs)
+
+    progress = [
+        _done(job, folder, now, with_curve=to_make is None) if is_done(job) else _progress(job, folder, since, now=now)
+        for job in jobs
+    ]
     written = [time for job in jobs for path in (job.log, *job.outputs) if (time := _written(folder / path))]
     silence = now - max(written, default=-np.inf)
     return Sweep(list(_with_estimates(progress, configuration)), run, is_alive, silence=silence)
@@ -144,14 +157,23 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _progress(job: Job, folder: Path, since: float | None, now: float) -> Progress:
-    """Where a job stands, given when the run that may still be alive started; None if none is."""
+def _done(job: Job, folder: Path, now: float, with_curve: bool) -> Progress:
+    """What a finished job left."""
     log = folder / job.log
+    took = _cached(_benchmark, log.with_suffix(".tsv"), default=np.nan)
+    curve = _curve(job, folder) if with_curve else pd.DataFrame()
+    return Progress(job, State.DONE, _silence(log, now), curve=curve, took=took, left=0.0)
+
+
+def _silence(log: Path, now: float) -> float:
     written = _written(log)
-    silence = np.nan if written is None else now - written
-    if all((folder / path).exists() for path in job.outputs):
-        took = _cached(_benchmark, log.with_suffix(".tsv"), default=np.nan)
-        return Progress(job, State.DONE, silence, curve=_curve(job, folder), took=took, left=0.0)
+    return np.nan if written is None else now - written
+
+
+def _progress(job: Job, folder: Path, since: float | None, now: float) -> Progress:
+    """Where an unfinished job stands, given when the run that may still be alive started; None if none is."""
+    log = folder / job.log
+    written, silence = _written(log), _silence(log, now)
     # Snakemake deletes a job's outputs before it makes them again; the log stays until then.
     of_this_run = written is not None and (since is None or written >= since)
     text = _text(log) if of_this_run else ""

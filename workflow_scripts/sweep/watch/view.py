@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweep.formatting import counted, number
+from sweep.formatting import approximately, counted, number
 from sweep.layout import Job
 from sweep.stages import task_of
 from sweep.watch.state import LONGEST_SILENCE, Progress, State, Sweep
@@ -63,12 +63,14 @@ def status(sweep: Sweep, at_once: int) -> str:
     idle = sweep.silence > LONGEST_SILENCE
     since = time.strftime(" since %H:%M", time.localtime(sweep.run.since)) if sweep.run else ""
     if sweep.is_alive:
-        silent = f" Nothing was written for {_duration(sweep.silence)}." if idle and np.isfinite(sweep.silence) else ""
+        silent = (
+            f" Nothing was written for {approximately(sweep.silence)}." if idle and np.isfinite(sweep.silence) else ""
+        )
         return f"Running{since}.{silent}" + _left(sweep, at_once)
     if sweep.is_alive is False or (sweep.run is None and idle):
         return "Not running. Start it with its command, and it continues where it stopped." + _left(sweep, at_once)
     by = f"a run on {sweep.run.host}{since}" if sweep.run else "an unknown run"
-    written = f"{_duration(sweep.silence)} ago" if np.isfinite(sweep.silence) else "never"
+    written = f"{approximately(sweep.silence)} ago" if np.isfinite(sweep.silence) else "never"
     return f"Made by {by}; whether it lives cannot be told from here. Last written {written}." + _left(sweep, at_once)
 
 
@@ -82,15 +84,7 @@ def _left(sweep: Sweep, at_once: int) -> str:
         notes.append(f"{counted(scaled, 'job')} scaled from others by weights × steps")
     if unknown:
         notes.append(f"{counted(unknown, 'job')} of unknown length left out")
-    return f" About {_duration(sweep.seconds_left(at_once))} left ({'; '.join(notes)})."
-
-
-def _duration(seconds: float) -> str:
-    """'50 s', '12 min', '2 h 05 min'."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{round(seconds)} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return f" About {approximately(sweep.seconds_left(at_once))} left ({'; '.join(notes)})."
 
 
 def _under_way(sweep: Sweep, graded: Container[str]) -> RenderableType:
@@ -106,7 +100,7 @@ def _under_way(sweep: Sweep, graded: Container[str]) -> RenderableType:
             bar,
             steps,
             _latest(progress, graded),
-            _duration(progress.left) if progress.state is State.RUNNING and not np.isnan(progress.left) else "",
+            approximately(progress.left) if progress.state is State.RUNNING and not np.isnan(progress.left) else "",
         )
     parts: list[RenderableType] = [table, Text()] if jobs else []
     if len(jobs) > _MOST_JOBS:
