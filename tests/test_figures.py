@@ -537,7 +537,7 @@ def test_courses_of_op_are_marked_where_it_begins_to_identify_the_task(tables, s
         (
             {"good2"},
             {},
-            "Op identifies the task later in training than success alone does more often than earlier",
+            "Op tends to identify tasks later in training than success alone does",
         ),
         ({"good2"}, {"good4"}, "On balance, Op identifies tasks as early in training as success alone does"),
         (

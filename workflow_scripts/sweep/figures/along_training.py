@@ -126,5 +126,5 @@ def _finding(first: pd.DataFrame, score_name: str) -> str:
         return f"In most policies Op identifies the task {when} in training than {score_name} alone does"
     if earlier == later:
         return f"On balance, Op identifies tasks as early in training as {score_name} alone does"
-    when, other = ("earlier", "later") if earlier > later else ("later", "earlier")
-    return f"Op identifies the task {when} in training than {score_name} alone does more often than {other}"
+    when = "earlier" if earlier > later else "later"
+    return f"Op tends to identify tasks {when} in training than {score_name} alone does"
