@@ -231,12 +231,12 @@ def test_the_readme_says_what_came_out():
     assert f"Op then identifies all {POLICIES['identified_by_op'].sum()} " in said
     identified = pd.read_parquet(summary / "identification.parquet").query("measure == 'op'")
     n, first = len(identified), (identified["true_set_rank"] == 1).sum()
-    assert f"the task of {identified['correct'].sum()} of {n} policies, and ranks the true good set first for" in said
-    assert f"good set first for {first} of them" in said
+    assert f"of {identified['correct'].sum()} of {n} policies, where guessing would be right for {n // 3}." in said
+    assert f"the true good set ranks first for {first} of them" in said
     assert f"each of {n} tiny transformers" in said
     claims = pd.read_csv(summary / "claims.csv")
     (r_squared,) = claims[claims["statistic"].str.startswith("R² of Op about Op_pred")].itertuples()
-    value = f"{r_squared.value:.3f} ({r_squared.low:.3f} to {r_squared.high:.3f})"
+    value = f"{r_squared.value:.3f} (95 % interval {r_squared.low:.3f} to {r_squared.high:.3f})"
     assert f"R² about y = x is {value}" in said
     verdicts = claims.groupby("claim")["verdict_claim"].first().value_counts()
     assert f"Of the study's {verdicts.sum()} claims**, {verdicts['replicated']} replicated, " in said
