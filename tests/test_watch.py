@@ -15,7 +15,7 @@ from snakemake.utils import update_config
 
 from conftest import ROOT, TIMEOUT, kill_group, sweep_command
 from sweep.configuration import validate
-from sweep.layout import summary_table
+from sweep.layout import sequence_table, summary_table
 from sweep.locks import lock
 from sweep.stages import finetune_settings, summarized_tables
 from sweep.tables import read_table
@@ -101,7 +101,11 @@ def test_the_jobs_are_those_of_the_workflow(finished):
         for row in rows.rename(columns={"log-file(s)": "log", "input-file(s)": "inputs"}).itertuples()
     }
     gathering = {
-        "summarize": {table.path for table in summarized_tables(RESULTS, TINY["sweep"])} | {GENERATOR},
+        "summarize": {
+            *(table.path for table in summarized_tables(RESULTS, TINY["sweep"])),
+            GENERATOR,
+            sequence_table(RESULTS, "validation"),
+        },
         "figures": {summary.path for job in JOBS if job.rule == "summarize" for summary in job.tables} | {GENERATOR},
     }
     ours = {

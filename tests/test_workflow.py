@@ -111,7 +111,8 @@ def test_a_sweep_makes_every_table_figure_and_log_and_nothing_else(finished_run)
     assert len(logs) == len(EVERYTHING)
     others = {"report.html", "schedule.svg", "schedule.png", "logs/configuration.yaml", "logs/run.json"}
     others = {f"{RESULTS}/{name}" for name in others}
-    assert workspace.files() == tables | figures | others | logs | benchmarks
+    csv = {csv_beside(summary_table(RESULTS, name)) for name in (*SUMMARY, "generator")}
+    assert workspace.files() == tables | csv | figures | others | logs | benchmarks
     assert {path.removesuffix(".tsv") for path in benchmarks} <= {path.removesuffix(".log") for path in logs}
 
 
