@@ -595,7 +595,7 @@ def test_graded_tasks_are_identified_by_each_measure_and_not_ranked():
     left, right = captioned.figure.axes
     assert len(left.texts) == 12
     assert len(right.texts) == 8
-    assert "(success above chance) of 16. " in captioned.caption
+    assert "(success or utility above chance) of 16. " in captioned.caption
     assert "Left out: ranks of graded tasks, which have none" in captioned.caption
 
 
