@@ -455,7 +455,7 @@ def test_self_estimates_are_compared_on_equal_axes(tables, style):
     captioned = draw("self_op_vs_measured", tables, style)
     (axes,) = captioned.figure.axes
     assert axes.get_xlim() == axes.get_ylim()
-    assert captioned.title == "48 of 48 policies estimate less Op than is measured"
+    assert captioned.title == "48 of 48 policies underestimate their own Op"
 
 
 def bars_of(axes):
@@ -469,7 +469,8 @@ def test_op_is_drawn_beside_goal_directedness(tables, style):
         assert rounded(drawn_points(axes)) == rounded(tables["policies"][columns])
         assert axes.get_xlim() == axes.get_ylim()
     beyond = tables["policies"]["meg_any"] - tables["policies"]["op"]
-    assert f"exceeds Op by {beyond.min():.2g} to {beyond.max():.2g} nats" in captioned.title
+    assert f"exceeds Op for {(beyond > 0).sum()} of 48 policies" in captioned.title
+    assert f"exceeds Op by {beyond.min():.2g} to {beyond.max():.2g} nats" in captioned.caption
 
 
 def test_how_well_each_measure_identifies_is_counted(tables, style):
@@ -481,8 +482,11 @@ def test_how_well_each_measure_identifies_is_counted(tables, style):
     assert counts[0] == [str(count) for row in rows for count in row]
     firsts = [4, 4, 4, 4] * 2 + [4, 4, 4, 0] + [12, 12, 12, 8]  # of seed 0
     assert counts[1] == list(map(str, firsts))
-    assert f"{by_op.sum()} (Op), {by_imp.sum()} (Imp), 48 (MEG) and 0 (success above chance) of 48" in captioned.title
-    assert "ranks first for 12 (Op), 12 (Imp), 12 (MEG) and 8 (success above chance) of 48" in captioned.title
+    assert captioned.title == (
+        f"Op identifies the task of {by_op.sum()} of 48 policies, Imp of {by_imp.sum()}, MEG of 48 and success above "
+        "chance of 0"
+    )
+    assert "ranks first for 12 (Op), 12 (Imp), 12 (MEG) and 8 (success above chance) of 48" in captioned.caption
 
 
 def test_shares_of_policies_rise_where_their_tasks_begin_to_be_identified(tables, style):
@@ -525,15 +529,19 @@ def test_courses_of_op_are_marked_where_it_begins_to_identify_the_task(tables, s
     assert "36 by Op (half of them at " in captioned.caption
     assert "48 by MEG" in captioned.caption
     assert "48 at the first evaluation" in captioned.caption
-    assert "at step 20, may have been before" in captioned.caption
+    assert "at step 20, may have been identifiable before" in captioned.caption
 
 
 @pytest.mark.parametrize(
     ("op", "success", "title"),
     [
         ({}, {}, "On balance, Op identifies tasks as early in training as success alone does"),
-        ({}, {"good2", "good4"}, "In most policies Op identifies the task earlier in training than success alone does"),
-        ({"good2", "good4"}, {}, "In most policies Op identifies the task later in training than success alone does"),
+        (
+            {},
+            {"good2", "good4"},
+            "For most policies, Op identifies the task earlier in training than success alone does",
+        ),
+        ({"good2", "good4"}, {}, "For most policies, Op identifies the task later in training than success alone does"),
         (
             {"good2"},
             {},
@@ -567,7 +575,7 @@ def test_own_rollouts_are_drawn_against_natural_windows(tables, style):
         assert rounded(drawn_points(axes)) == rounded(np.column_stack([own[column], factor * own[column]]))
         assert axes.get_xlim() == axes.get_ylim()
     assert captioned.title == (
-        "Most policies have less success and Op but more Imp where their own answers lead than on natural windows"
+        "Most policies have less success and Op but more Imp on their own rollouts than on natural windows"
     )
     changes = (
         r"success by −[\d.]+ to −[\d.]+ \(down for 48\), Op by .* nats \(down for 48\) and Imp by .* \(down for 0\)"
@@ -576,7 +584,7 @@ def test_own_rollouts_are_drawn_against_natural_windows(tables, style):
     alike = tables["windows"].query("windows == 'natural'")
     alike = pd.concat([alike, alike.assign(windows="rollouts")])
     title = draw("rollouts_vs_natural", tables | {"windows": alike}, style).title
-    assert title.endswith("where their own answers lead: success, Op and Imp")
+    assert title == "On their own rollouts, most policies show neither less nor more success, Op or Imp"
 
 
 def test_graded_tasks_are_identified_by_each_measure_and_not_ranked():
@@ -587,7 +595,7 @@ def test_graded_tasks_are_identified_by_each_measure_and_not_ranked():
     left, right = captioned.figure.axes
     assert len(left.texts) == 12
     assert len(right.texts) == 8
-    assert captioned.title.endswith("of 16")
+    assert "(success or utility above chance) of 16. " in captioned.caption
     assert "Left out: ranks of graded tasks, which have none" in captioned.caption
 
 
@@ -677,7 +685,7 @@ def test_differential_title_counts_quartiles_that_overlap(tables, style):
         op_median=[after.get(task, seed) for task, seed in table[["task", "seed"]].itertuples(index=False)]
     )
     title = draw("differential", tables | {"differential": table}, style).title
-    assert "overlap those before in 8 of 12 pairs" in title
+    assert title.endswith("before and after reinforcement overlap in 8 of 12 cases")
 
 
 def test_undefined_differential_measures_are_counted(tables, style):
@@ -786,7 +794,7 @@ def test_graded_tasks_are_identified_and_not_ranked(mixed, graded):
     alone = draw("identification", *graded)
     assert len(alone.figure.axes) == 2
     correct = graded[0]["identification"].groupby("measure")["correct"].sum()
-    assert alone.title == f"Among 1 tasks, Op identifies {correct['op']} of 16 policies and Imp {correct['imp']}"
+    assert alone.title == f"Op identifies the task of {correct['op']} of 16 policies, Imp that of {correct['imp']}"
 
 
 def test_the_graphical_abstract_says_what_the_tables_do(tables, style):
@@ -811,10 +819,10 @@ def test_the_graphical_abstract_says_what_the_tables_do(tables, style):
     shown = np.array([int(text.get_text()) for text in counts.texts]).reshape(3, 4)
     assert shown.sum() == len(by_op)
     assert np.trace(shown) == by_op["correct"].sum()
-    assert captioned.title.endswith(f"correctly for {by_op['correct'].sum()} of 48")
+    assert captioned.title.endswith(f"correctly for {by_op['correct'].sum()} of 48 policies")
     wrong = identified.assign(correct=False)
     title = draw("graphical_abstract", tables | {"identification": wrong}, style).title
-    assert title.endswith("correctly for 0 of 48")
+    assert title.endswith("correctly for 0 of 48 policies")
 
 
 def test_many_tasks_have_no_numbers_on_their_bars_in_the_graphical_abstract(monkeypatch):
@@ -839,10 +847,8 @@ def test_identification_counts_policies(tables, style):
             assert shown[trained, identified] == (same & (rows["task"] == TASKS[trained])).sum()
     correct = table.groupby("measure")["correct"].sum()
     first = (table["true_set_rank"] == 1).groupby(table["measure"]).sum()
-    assert captioned.title == (
-        f"Among 3 tasks, Op identifies {correct['op']} of 48 policies and Imp {correct['imp']}; among up to 127 good "
-        f"sets, the true one ranks first for {first['op']} and {first['imp']}"
-    )
+    assert captioned.title == f"Op identifies the task of {correct['op']} of 48 policies, Imp that of {correct['imp']}"
+    assert f"ranks first for {first['op']} policies by Op and for {first['imp']} by Imp" in captioned.caption
 
 
 def test_true_good_sets_are_ranked_policy_by_policy(tables, style):
@@ -905,7 +911,7 @@ def test_training_figure_shows_the_first_of_many_seeds_and_says_so(tables, style
     many = pd.concat([training.assign(seed=training["seed"] + 4 * copy) for copy in range(25)])
     drawn = draw("training_runs_good4", tables | {"training": many}, style)
     assert len(drawn.figure.axes) == 2 * 4 * 3
-    assert "a column a seed (the first 3 of 100), " in drawn.caption
+    assert "one column per seed (the first 3 of 100) " in drawn.caption
     assert "in 400 of 400 runs" in drawn.title
 
 
@@ -1036,9 +1042,9 @@ def test_titles_say_no_more_than_the_data(tables, style):
 
     assert text(policies) == "Mean Op rises with size at every step on every task"
     assert text(policies[policies["task"] == "good6"]) == "Mean Op rises with size at every step on good6"
-    assert text(policies[policies["size"] == "18k"]).startswith("Mean Op over 1 size: 0.11 nats on good2, ")
+    assert text(policies[policies["size"] == "18k"]).startswith("Mean Op over 1 size is 0.11 nats on good2, ")
     one_seed = policies[policies["seed"] == 0]
-    assert text(one_seed).startswith("Op over 4 sizes: 0.10 to 0.40 nats on good2, ")
+    assert text(one_seed).startswith("Op over 4 sizes is 0.10 to 0.40 nats on good2, ")
     assert text(one_seed).endswith(" (one seed)")
     policies.loc[(policies["task"] == "good2") & (policies["size"] == "402k"), "op"] = 0.0
     assert text(policies) == "Mean Op rises with size at every step on 2 of 3 tasks"
@@ -1060,9 +1066,13 @@ def test_counterfactual_title_says_where_imp_moves_most(tables, style):
     table = tables["counterfactuals"].copy()
     table["op"] = 0.5
     table["imp"] = 0.3 + np.where(table["counterfactual"] != "pretrained", 0, table["task"].map(TASKS.index) - 1) * 0.1
-    title = draw("counterfactuals", tables | {"counterfactuals": table}, style).title
+    captioned = draw("counterfactuals", tables | {"counterfactuals": table}, style)
     moved = "−0.10 nats on good2, 0 nats on good4 and +0.10 nats on good6"
-    assert title == f"From split history to pretrained model, mean Imp moves by {moved}, mean Op by at most 0"
+    assert captioned.title == "Compared with the split history, mean Imp changes most under “pretrained model”"
+    assert (
+        f"From split history to pretrained model, mean Imp changes by {moved}, mean Op by at most 0"
+        in captioned.caption
+    )
 
 
 def test_the_policy_that_carries_the_fit_is_named(tables, style):
@@ -1073,7 +1083,7 @@ def test_the_policy_that_carries_the_fit_is_named(tables, style):
     one = policies.loc[7]
     caption = draw("imp_vs_minimum", tables | {"policies": policies}, style).caption
     named = f"({one['task']}, {one['size']}, seed {one['seed']})"
-    assert f"Without the policy of largest Imp_min {named} the slope of all is 2.00" in caption
+    assert f"Without the policy with the largest Imp_min {named}, the slope is 2.00" in caption
 
 
 def marks_of(artists):
@@ -1131,7 +1141,7 @@ def test_success_under_the_counterfactual_is_said_by_its_distance_from_chance(ta
     policies["success_rate_counterfactual"] = policies["utility"].map(np.mean) + 0.01
     policies.loc[0, "success_rate_counterfactual"] -= 0.04
     captioned = draw("counterfactual_success_vs_parameters", {"policies": policies}, style)
-    assert captioned.title == "Success under F' is at most 0.03 from chance"
+    assert captioned.title == "Success under F' is within 0.03 of chance"
     beyond = policies["success_rate_counterfactual"] - policies["utility"].map(np.mean)
     assert rounded(drawn_points(captioned.figure)[:, 1:]) == rounded(beyond.to_frame())
 

@@ -145,7 +145,7 @@ def test_a_signal_to_snakemake_stops_its_jobs_and_keeps_their_states(clone, unbr
 def assert_told_how_to_go_on(output):
     """And nothing of the job that was stopped, which did not fail."""
     assert "Nothing is lost: results/tiny keeps what is finished" in output
-    assert "The same command goes on from there." in output
+    assert "The same command continues from there." in output
     for text in ("Traceback", "rror", "failed", '"architecture"'):
         assert text not in output
 

@@ -29,7 +29,7 @@ def test_of_many_policies_an_even_share_is_drawn_and_the_caption_says_so(name, c
     assert len(tables["policies"]) == 480 > MOST_POINTS
     assert rounded(drawn_points(captioned.figure)) == rounded(tables["policies"][columns].iloc[::2])
     assert (
-        "n = 480 policies (3 tasks × 4 sizes × 40 seeds; one in 2 is drawn as a point, and all count"
+        "n = 480 policies (3 tasks × 4 sizes × 40 seeds; one in 2 is drawn as a point, and all statistics"
         in captioned.caption
     )
 

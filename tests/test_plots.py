@@ -40,7 +40,7 @@ def test_futures_are_bars_ticks_and_crosses(axes):
     assert best == to_rgba("#0072B2")
     assert worst == to_rgba(plots.LIGHT)
     np.testing.assert_allclose(middle, (np.array(best) + worst) / 2)
-    assert labels(handles) == ["F", "F'|x'', one per answer", "mean of all F'|x''", "all outcomes alike"]
+    assert labels(handles) == ["F", "F'|x'', one per answer", "mean of all F'|x''", "equal probabilities"]
     (line,) = axes.lines
     assert set(line.get_ydata()) == {0.25}
     axes.figure.draw_without_rendering()

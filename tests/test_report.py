@@ -182,7 +182,7 @@ def test_every_figure_links_to_its_files_and_tables(document):
         tables = {f"summary/{table}.{kind}" for table in required_tables(name, TASKS) for kind in ("parquet", "csv")}
         assert links == tables | {f"figures/{name}.svg", f"figures/{name}.png"}
         (article,) = [article for article in document.all("article") if article.get("id") == f"figure-{name}"]
-        assert ("computed, from no table" in article["text"]) == (not tables)
+        assert ("computed, not drawn from a table" in article["text"]) == (not tables)
         assert ("drawn from" in article["text"]) == bool(tables)
 
 

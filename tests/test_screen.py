@@ -105,7 +105,7 @@ def test_a_dry_run_counts_the_jobs_of_each_rule_and_says_why(finished):
     run = finished.snakemake("-n", override={"finetune": {"learning_rate": 0.01}})
     assert run.status == 0, run.output
     lines = run.stdout.splitlines()
-    assert lines[0] == f"12 jobs would run in {RESULTS}; -p lists each of them."
+    assert lines[0] == f"12 jobs would run in {RESULTS}; -p lists them."
     assert [line.split()[:2] for line in lines[1:]] == [
         ["4", "finetune"],
         ["4", "measure"],
@@ -131,7 +131,7 @@ def test_who_asks_for_more_has_it_in_snakemakes_words(copied, option):
     run = copied.snakemake(summary_table(RESULTS, "generator"), "--force", option)
     assert run.status == 0, run.output
     assert "Reason: Forced execution" in run.output
-    assert run.stderr.count("Done. What was asked for is in results/tiny.") == 1
+    assert run.stderr.count("Done. The requested files are in results/tiny.") == 1
 
 
 def in_terminal(workspace, columns, *options, **variables):
@@ -281,14 +281,14 @@ def test_a_failed_job_says_what_failed_in_its_own_words_and_where_its_log_is(mon
         "- column c",
         f"Its log: {log}",
     ]
-    assert lines[6].startswith("Stopped: 1 job failed, as said above. ")
+    assert lines[6].startswith("Stopped: 1 job failed, as shown above. ")
     assert lines[7:] == ["The full log: the.log"]
 
 
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("returned non-zero exit status 137.", "it ended with 137 (killed; was there too little memory?), and its log"),
+        ("returned non-zero exit status 137.", "it ended with 137 (killed; possibly out of memory), and its log"),
         ("died with <Signals.SIGKILL: 9>.", "it ended with <Signals.SIGKILL: 9> (killed;"),
         ("returned non-zero exit status 3.", "it ended with 3, and its log does not say why"),
     ],

@@ -114,22 +114,22 @@ def drop_a_row(path):
     [
         (CHAINS, truncate, "not a readable Parquet file"),
         (PRETRAINED, fill_with_garbage, "not a readable Parquet file"),
-        (POLICY, write_another_value, "its values are not those that the manifest lists"),
+        (POLICY, write_another_value, "its values differ from those in the manifest"),
         (POLICY, edit_a_value, EDITED),
-        (PRETRAINED, claim_another_configuration, "another configuration made it: seed is 41, expected 0"),
-        (MEASURED, claim_other_code, "other code made it (version 0"),
-        (MEASURED, write_another_value, "its values are not those that the manifest lists"),
+        (PRETRAINED, claim_another_configuration, "made by another configuration: seed is 41, expected 0"),
+        (MEASURED, claim_other_code, "made by other code (version 0"),
+        (MEASURED, write_another_value, "its values differ from those in the manifest"),
         (MEASURED, edit_a_value, EDITED),
         (POLICIES, edit_a_value, EDITED),
         (MEASURED, leave_out_the_checksum, "carries no checksum, so an older version of this workflow made it"),
         (POLICIES, make_a_rate_impossible, "not a valid 'summary/policies' table"),
-        (POLICIES_CSV, truncate, f"does not say what {POLICIES} does. Delete the file and rerun snakemake"),
-        (GENERATOR_CSV, fill_with_garbage, "does not say what"),
+        (POLICIES_CSV, truncate, f"does not match {POLICIES}. Delete the file and rerun snakemake"),
+        (GENERATOR_CSV, fill_with_garbage, "does not match"),
         (MANIFEST, drop_a_row, f"does not list {CHAINS}"),
         (MANIFEST, truncate, "not a readable Parquet file"),
-        (SVG, truncate, "does not say what made it"),
-        (PNG, truncate, "does not say what made it"),
-        (REPORT, fill_with_garbage, "does not say what made it"),
+        (SVG, truncate, "carries no provenance"),
+        (PNG, truncate, "carries no provenance"),
+        (REPORT, fill_with_garbage, "carries no provenance"),
     ],
 )
 def test_a_spoilt_file_is_named_with_what_is_wrong(copied, examined, path, spoil, said):
@@ -230,7 +230,7 @@ def test_an_edited_table_is_neither_published_nor_summarized_nor_adopted(copied)
     assert said in summarized.output
     assert "Traceback" not in summarized.output
     assert not (copied.folder / POLICIES).exists()
-    assert MEASURED in run("adopt", copied).stdout.partition("will be made again")[2]
+    assert MEASURED in run("adopt", copied).stdout.partition("will be rebuilt")[2]
     (copied.folder / MEASURED).unlink()
     assert "Measuring tiny, seed 0 on good2" in copied.snakemake("--dry-run").jobs
 
@@ -283,7 +283,7 @@ def test_results_that_were_adopted_are_not_made_again_unless_something_changes(a
     before = {name: content for name, (content, _) in alone.contents().items()}
     adopted = run("adopt", alone)
     assert (adopted.status, adopted.stderr) == (0, "")
-    assert "will be made again" not in adopted.stdout
+    assert "will be rebuilt" not in adopted.stdout
     assert alone.snakemake("--dry-run").jobs == set()
     assert {name: content for name, (content, _) in alone.contents().items()} == before
     for change in ("the good outcomes of a task", "how policies are measured", "two values, swapped"):
@@ -295,7 +295,7 @@ def test_what_cannot_be_adopted_is_made_again_with_all_that_rests_on_it(alone):
     claim_another_configuration(alone.folder / PRETRAINED)
     adopted = run("adopt", alone)
     assert adopted.status == 0, adopted.output
-    assert PRETRAINED in adopted.stdout.partition("will be made again")[2]
+    assert PRETRAINED in adopted.stdout.partition("will be rebuilt")[2]
     assert finetuned_table(RESULTS, "checkpoint", "good2", "tiny2", 0) not in adopted.stdout
     assert alone.snakemake("--dry-run").jobs == (
         pretraining(["tiny"]) | measuring_pretrained(["tiny"]) | reinforcing_and_measuring(sizes=["tiny"]) | SUMMARIZE

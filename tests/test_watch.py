@@ -168,8 +168,11 @@ def test_the_run_of_another_sweep_does_not_count(folder):
         ({"lives": False, "ended": True}, "Not running"),
         ({"lives": False, "ended": True, "host": "elsewhere"}, "Not running"),
         ({"lives": False, "host": "elsewhere"}, "a run on elsewhere since"),
-        ({"lives": False, "configuration": None}, "by an unknown run; whether it lives cannot be told"),
-        (None, "by an unknown run; whether it lives cannot be told"),  # another workflow's, that imports this one
+        ({"lives": False, "configuration": None}, "by an unknown run; it is unknown from here whether that is alive"),
+        (
+            None,
+            "by an unknown run; it is unknown from here whether that is alive",
+        ),  # from another workflow
     ],
 )
 def test_whether_a_sweep_runs_is_told_by_its_note_or_said_to_be_unknown(folder, run, said):

@@ -473,10 +473,10 @@ def test_a_deleted_checkpoint_is_not_announced_as_replaced(copied):
 TARGETS = {
     "until": (
         ["--until", "measure_generator"],
-        r"^Done\. What was asked for is in results/tiny\.$",
+        r"^Done\. The requested files are in results/tiny\.$",
         "eport|igures|ummary/",
     ),
-    "a file": ([summary_table(RESULTS, "generator")], r"^Done\. What was asked for is", "eport|igures|ummary/"),
+    "a file": ([summary_table(RESULTS, "generator")], r"^Done\. The requested files are", "eport|igures|ummary/"),
     "tables": (["summarize"], r"^Done\. Op identifies \d of 4(.|\n)+^Tables: results/tiny/summary$", "eport|igures"),
     "touch": (["--touch", "--forceall"], r"^Report: results/tiny/report\.html\nFigures", "replaced|no record"),
 }
@@ -578,7 +578,7 @@ def test_a_truncated_checkpoint_stops_the_sweep_with_a_message(copied):
     assert "Delete the file and rerun snakemake" in message
     assert "Traceback" not in run.output
     assert "Done." not in run.output
-    assert "Stopped: 1 job failed, as said above. results/tiny keeps what is finished." in run.stderr
+    assert "Stopped: 1 job failed, as shown above. results/tiny keeps what is finished." in run.stderr
 
     log = f"{RESULTS}/logs/finetune/task=good2/size=tiny/seed=0.log"
     assert run.stderr.count(f"Its log: {log}\n") == 1
@@ -696,7 +696,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(copied, disk):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     run = copied.snakemake(override=override)
     assert run.status == 1
-    assert f"{folder}/tiny cannot be written to" in run.stderr
+    assert f"{folder}/tiny is not writable" in run.stderr
     assert "set results_dir to another folder" in run.stderr
     assert "Traceback" not in run.output
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

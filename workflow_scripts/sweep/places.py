@@ -1,4 +1,4 @@
-"""Results folders: one spelling for each, what keeps files from being made there, and which sweep was started last."""
+"""Results folders: their canonical paths, obstacles to writing in them, and the sweep that was started last."""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ _LAST = Path(".snakemake", "last_sweep")  # below the clone
 
 
 def one_spelling(path: str) -> str:
-    """The one way to write a folder, by which Snakemake knows its files, from whatever way the user wrote it.
+    """Return the canonical path of a folder, by which Snakemake knows its files, however the user wrote it.
 
-    Relative to the working folder if it lies inside it, else absolute, without '//', '.' and '..'. Links are kept, but
-    for those on the way to the working folder, or to `results` in it.
+    It is relative to the working folder if inside it, and else absolute, without '//', '.' and '..'. Links are kept,
+    except for those on the way to the working folder, or to `results` in it.
     """
     absolute = Path(os.path.abspath(path))
     for folder in (absolute, *absolute.parents):
@@ -26,36 +26,36 @@ def one_spelling(path: str) -> str:
 
 
 def folder_problem(results: str) -> str | None:
-    """What stands in the place of a results folder, or of a part of it, and what to do; None if nothing does."""
+    """Say what is in the place of a results folder or a part of it, and what to do; None if nothing is."""
     folder = Path(results)
     for place in (*reversed((folder, *folder.parents)), *(folder / name for name in _PARTS)):
         if place.is_symlink() and not place.exists():
-            return f"{place} is a link to {os.readlink(place)}, which is not there. Make that, or delete the link."
+            return f"{place} is a link to {os.readlink(place)}, which does not exist. Create that, or delete the link."
         if place.exists() and not place.is_dir():
-            return f"{place} is not a folder, so nothing can be made in {results}. Move it away."
+            return f"{place} is not a folder, so nothing can be written to {results}. Move it away."
     return None
 
 
 def unwritable(results: str) -> str | None:
-    """What forbids to make anything in a results folder, and what to do; None if nothing does."""
+    """Say what makes a results folder unwritable, and what to do; None if nothing does."""
     nearest = next(place for place in (Path(results), *Path(results).absolute().parents) if place.exists())
     if os.access(nearest, os.W_OK):
         return None
     return (
-        f"{nearest} cannot be written to, so nothing can be made in {results}. "
+        f"{nearest} is not writable, so nothing can be written to {results}. "
         "Make it writable, or set results_dir to another folder."
     )
 
 
 def remember_sweep(clone: Path, results: str) -> None:
-    """Note in a clone which sweep was started last, for one whose folder is not below `results`."""
+    """Record in a clone which sweep was started last, for sweeps whose folder is not below `results`."""
     with suppress(OSError):
         (clone / _LAST).parent.mkdir(exist_ok=True)
         (clone / _LAST).write_text(os.path.abspath(results), encoding="utf-8")
 
 
 def started_sweeps(clone: Path) -> list[Path]:
-    """The configurations of the sweeps that were started, in this folder or from a clone, the last one last."""
+    """Find the configurations of started sweeps, in this folder or from a clone, most recent last."""
     found = {path.absolute() for path in _below("results")}
     with suppress(OSError, ValueError):
         found.add(_configuration((clone / _LAST).read_text(encoding="utf-8")))
@@ -67,7 +67,7 @@ def _configuration(results: str) -> Path:
 
 
 def _below(top: str) -> Iterator[Path]:
-    """The configurations of the sweeps in a folder, however deep; what is inside of a sweep's folder is left alone."""
+    """Find the configurations of sweeps in a folder, at any depth but not inside a sweep's folder."""
     if _configuration(top).exists():
         yield _configuration(top)
     for folder, names, _ in os.walk(top):

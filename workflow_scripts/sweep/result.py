@@ -1,4 +1,4 @@
-"""What a finished sweep found and where it is, in the lines that a run ends with."""
+"""The closing lines of a run: what a finished sweep found, and where it is."""
 
 from collections.abc import Collection
 
@@ -12,15 +12,18 @@ from sweep.layout import summary_table
 from sweep.schemas.summary import SUMMARY
 from sweep.tables import read_table
 
-_PLACES = {"figures": ("figures", "figures"), "summarize": ("tables", "summary")}  # by rule: what there is, and where
+_PLACES = {
+    "figures": ("figures", "figures"),
+    "summarize": ("tables", "summary"),
+}  # by rule: name and folder
 
 
 def closing_lines(results: str, rules: Collection[str]) -> list[str]:
-    """The result of a sweep, as far as it was asked for: five lines for all of it.
+    """Summarize the requested results of a sweep, in five lines if all were requested.
 
     Args:
         results: folder of the sweep.
-        rules: of the jobs that were asked for.
+        rules: rules of the requested jobs.
     """
     lines = _read_findings(results) if "summarize" in rules else []
     if "report" in rules:
@@ -29,7 +32,7 @@ def closing_lines(results: str, rules: Collection[str]) -> list[str]:
     if places:
         names, folders = zip(*places, strict=True)
         lines.append(f"{' and '.join(names).capitalize()}: {', '.join(f'{results}/{folder}' for folder in folders)}")
-    return lines or [f"What was asked for is in {results}."]
+    return lines or [f"The requested files are in {results}."]
 
 
 def _read_findings(results: str) -> list[str]:
@@ -45,9 +48,9 @@ def _read_findings(results: str) -> list[str]:
 
 
 def findings(policies: pd.DataFrame, identification: pd.DataFrame) -> list[str]:
-    """How many policies Op identifies, how well it is predicted, and the best and the worst policy: three lines.
+    """Say how many policies Op identifies, how well it is predicted, and which policies are best and worst.
 
-    Best is who gains the largest share of what its task has to offer beyond chance.
+    The best policy gains the largest share of what its task offers beyond chance.
 
     Args:
         policies: the table of that name.

@@ -1,7 +1,7 @@
-"""What Snakemake shows of a sweep: a line per job as it starts and as it ends, and how the run came out.
+"""What Snakemake shows of a sweep: one line per job as it starts and as it ends, and the outcome of the run.
 
-Snakemake tells the handlers of its log of each event. Its own prints all of it, files and settings included; `Screen`
-takes its place in the terminal, while all of it still goes to Snakemake's log file.
+Snakemake reports events to its log handlers. The default handler prints everything, including files and settings;
+`Screen` replaces it in the terminal, while everything still goes to Snakemake's log file.
 """
 
 import codecs
@@ -23,20 +23,20 @@ from sweep.runs import stopped_by
 from sweep.snakemake_internals import Plan
 from sweep.watch.remaining import Remaining
 
-_LONGEST = 2000  # characters of a line where no terminal sets its width
-_NARROW = 60  # columns; the time left has no room in fewer
-_MARGIN = "       "  # of what is said about a job, below its line
+_LONGEST = 2000  # characters per line where no terminal sets the width
+_NARROW = 60  # columns; narrower terminals have no room for the time left
+_MARGIN = "       "  # of remarks on a job, below its line
 _COLOURS = {"done": "32", "failed": "31"}
-# Errors of Snakemake's log that the lines about jobs and the closing lines tell.
+# Snakemake's errors that the lines about jobs and the closing lines cover.
 _TOLD = re.compile("Exiting because a job|At least one job did not complete")
 
 
 class Terminal:
-    """A stream of text for a person, folded and coloured if that is a terminal.
+    """A stream of text for people, folded and coloured if it is a terminal.
 
     Args:
         stream: stdout or stderr.
-        has_colours: whether the user allows them.
+        has_colours: whether the user allows colours.
     """
 
     def __init__(self, stream: TextIO, has_colours: bool = True) -> None:
@@ -50,7 +50,7 @@ class Terminal:
 
     @property
     def width(self) -> int:
-        """Most characters of a line; a terminal's last column stays free, as some go on to the next line there."""
+        """Most characters per line; the last column stays free, since some terminals wrap there."""
         if not self._is_terminal:
             return _LONGEST
         try:
@@ -59,7 +59,7 @@ class Terminal:
             return 79
 
     def say(self, text: str, margin: str = "") -> None:
-        """Write a text; lines of it that do not fit are folded, or cut where this is no terminal."""
+        """Write a text; lines that do not fit are folded, or cut if this is not a terminal."""
         for line in text.splitlines():
             if not self._is_terminal:
                 self.write(f"{margin}{line}"[:_LONGEST])
@@ -76,11 +76,11 @@ class Terminal:
             )
 
     def write(self, line: str) -> None:
-        """Write a line that fits."""
+        """Write a line, which must fit."""
         print(line, file=self._stream, flush=True)
 
     def coloured(self, text: str, code: str) -> str:
-        """The text in a colour, if there are any."""
+        """Return the text in a colour, if colours are in use."""
         return f"\033[{code}m{text}\033[0m" if code and self._has_colours else text
 
 
@@ -89,10 +89,10 @@ class _Job:
     """A job that has started.
 
     Attributes:
-        message: of its rule.
+        message: the message of its rule.
         logs: its log files.
-        outputs: what it makes.
-        since: when it started, seconds of the monotonic clock.
+        outputs: its output files.
+        since: when it started, in seconds of the monotonic clock.
     """
 
     message: str
@@ -102,15 +102,15 @@ class _Job:
 
 
 class Screen(logging.Handler):
-    """A handler of Snakemake's events that writes what a person wants to know.
+    """A handler of Snakemake's events that writes what people want to know.
 
     Args:
-        settings: Snakemake's, of its output.
-        configuration: that of the sweep.
+        settings: Snakemake's output settings.
+        configuration: the configuration of the sweep.
 
     Attributes:
-        plan: of the run, once it is known.
-        log_file: with all that Snakemake says, likewise.
+        plan: the plan of the run, once it is known.
+        log_file: Snakemake's full log, once it is known.
     """
 
     plan: Plan | None = None
@@ -123,11 +123,11 @@ class Screen(logging.Handler):
         self._results = configuration["results_dir"]
         self._is_dry_run = settings.dryrun
         self._quiet = {kind.name for kind in settings.quiet or ()}
-        self._jobs: dict[int, _Job] = {}  # that have not ended, by Snakemake's number
+        self._jobs: dict[int, _Job] = {}  # unfinished jobs by Snakemake's number
         self._failed: set[int] = set()
         self._n_done = self._n_jobs = 0
         self._remaining: Remaining | None = None
-        self._exception = ""  # Snakemake's words on the job that failed last
+        self._exception = ""  # Snakemake's message about the job that failed last
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show an event."""
@@ -136,7 +136,7 @@ class Screen(logging.Handler):
             LogEvent.JOB_INFO: self._start,
             LogEvent.JOB_FINISHED: self._end,
             LogEvent.JOB_ERROR: self._fail,
-            LogEvent.GROUP_ERROR: lambda record: None,  # each of its jobs has an event as well
+            LogEvent.GROUP_ERROR: lambda record: None,  # each of its jobs has its own event
         }.get(getattr(record, "event", None), self._tell)
         try:
             show(record)
@@ -146,11 +146,11 @@ class Screen(logging.Handler):
             self.handleError(record)
 
     def _count(self, record: logging.LogRecord) -> None:
-        """How many jobs there are; in a dry-run those of each rule, and why."""
+        """Say how many jobs there are; in a dry run, also how many per rule, and why they run."""
         counts = {rule: count for rule, count in record.stats.items() if rule not in ("all", "total")}
         self._n_jobs = sum(counts.values())
         if self._is_dry_run:
-            self._terminal.say(f"{counted(self._n_jobs, 'job')} would run in {self._results}; -p lists each of them.")
+            self._terminal.say(f"{counted(self._n_jobs, 'job')} would run in {self._results}; -p lists them.")
             reasons = self.plan.reasons if self.plan else {}
             for rule, count in counts.items():
                 line = f"{count:>6,}  {rule:<18}  {'; '.join(reasons.get(rule, ()))}"
@@ -167,7 +167,7 @@ class Screen(logging.Handler):
             self._terminal.say(f"The full log: {self.log_file}")
 
     def _start(self, record: logging.LogRecord) -> None:
-        if record.rule_msg is None:  # of the rule that names the targets
+        if record.rule_msg is None:  # the rule that lists the targets
             return
         self._jobs[record.jobid] = _Job(record.rule_msg, record.log, outputs=record.output, since=time.monotonic())
         if not self._quiet & {"RULES", "ALL"}:
@@ -187,7 +187,7 @@ class Screen(logging.Handler):
             self._terminal.say(f"warning: {warning}", _MARGIN)
 
     def _fail(self, record: logging.LogRecord) -> None:
-        if stopped_by():  # it was told to end
+        if stopped_by():  # it was asked to stop
             return
         job = self._jobs.pop(record.jobid, None)
         self._failed.add(record.jobid)
@@ -198,13 +198,13 @@ class Screen(logging.Handler):
             self._terminal.say(f"Its log: {', '.join(record.log)}", _MARGIN)
 
     def _how_it_ended(self) -> str:
-        """What is known of a job whose log does not say."""
+        """Describe how a job ended whose log does not say."""
         status = re.search(r"(?:returned non-zero exit status|died with) (.+)", self._exception.rstrip("."))
-        killed = " (killed; was there too little memory?)" if status and re.search("KILL|137", status[1]) else ""
+        killed = " (killed; possibly out of memory)" if status and re.search("KILL|137", status[1]) else ""
         return f"it ended{f' with {status[1]}' if status else ''}{killed}, and its log does not say why"
 
     def _tell(self, record: logging.LogRecord) -> None:
-        """Show what Snakemake warns of or could not do, and nothing else that it says."""
+        """Show Snakemake's warnings and errors, and none of its other messages."""
         text = record.getMessage().strip()
         if text.startswith("Nothing to be done"):
             self.close_run("Nothing to be done.")
@@ -214,7 +214,7 @@ class Screen(logging.Handler):
             self._terminal.say(text if record.levelno >= logging.ERROR else f"warning: {text}")
 
     def _line(self, word: str, message: str, took: str = "") -> None:
-        """Write when, how far the run is, how long it still takes and what happens, in one line that fits."""
+        """Write the time, the progress, the time left and the event in one line that fits."""
         left = self._remaining.said(len(self._jobs)) if self._remaining else ""
         left = f"{left:>15}  " if self._terminal.width >= _NARROW else ""
         before = f"{time.strftime('%H:%M')}  {self._n_done:>{len(str(self._n_jobs))}}/{self._n_jobs}  {left}"
@@ -224,10 +224,10 @@ class Screen(logging.Handler):
         self._terminal.write(f"{self._terminal.coloured(before, '2')}{word} {message}{after}")
 
     def close_run(self, beginning: str) -> None:
-        """Say what the sweep found and where it is, as far as it was asked for.
+        """Summarize the requested results and say where they are.
 
         Args:
-            beginning: of the first line, a sentence.
+            beginning: first sentence of the first line.
         """
         if self._is_dry_run:
             self._terminal.say(beginning)
@@ -237,25 +237,25 @@ class Screen(logging.Handler):
 
     def _result(self, beginning: str) -> list[str]:
         try:
-            from sweep.result import closing_lines  # statistics take a second to import, and a plan does without
-        except ImportError:  # where each rule brings an environment
+            from sweep.result import closing_lines  # takes a second to import, and plans do not need it
+        except ImportError:  # if every rule has its own environment
             return [f"{beginning} The results are in {self._results}."]
         rules = self.plan.rules if self.plan else {"summarize", "figures", "report"}
         first, *others = closing_lines(self._results, rules)
         return [f"{beginning} {first}", *others]
 
     def close_stopped(self) -> None:
-        """Say why a run ended before all was done, what is kept, and how to go on."""
+        """Say why a run stopped early, what it keeps, and how to continue."""
         if stopped := stopped_by():
             self._terminal.say(
-                f"{stopped} Nothing is lost: {self._results} keeps what is finished, and of trainings the last state. "
-                "The same command goes on from there."
+                f"{stopped} Nothing is lost: {self._results} keeps what is finished, and the last state of trainings. "
+                "The same command continues from there."
             )
         else:
             failed = counted(len(self._failed), "job") if self._failed else "a job"
             self._terminal.say(
-                f"Stopped: {failed} failed, as said above. {self._results} keeps what is finished. Once that is "
-                "mended, the same command goes on from there."
+                f"Stopped: {failed} failed, as shown above. {self._results} keeps what is finished. Once the cause is "
+                "fixed, the same command continues from there."
             )
         self._name_log()
 
@@ -265,8 +265,8 @@ def _cut(text: str, width: int) -> str:
 
 
 def _logged(level: str, logs: Sequence[str]) -> list[str]:
-    """What a job logged on a level, without tracebacks."""
+    """Extract what a job logged at a level, without tracebacks."""
     texts = [Path(log).read_text(encoding="utf-8", errors="replace") for log in logs if os.path.exists(log)]
-    # A record ends where another one, a traceback, a progress bar or a row begins.
+    # A record ends where another record, a traceback, a progress bar or a row begins.
     end = r"(?=\n\d{4}-\d\d-\d\d |\nTraceback |\r|\n\{|\s*\Z)"
     return re.findall(rf"\d{{4}}-\d\d-\d\d \S+ {level} (.*?){end}", "\n".join(texts), re.DOTALL)

@@ -1,4 +1,4 @@
-"""Whether a results folder is what its configuration says: every file there, sound, current and fitting the others."""
+"""Checking that a results folder is complete, sound, current and consistent with its configuration."""
 
 import html
 import json
@@ -30,14 +30,14 @@ _SOURCE_IN_HTML = re.compile(r'<meta name="source" content="([^"]*)">')
 
 @dataclass
 class Examination:
-    """What was found in a results folder.
+    """Findings in a results folder.
 
     Attributes:
         expected: every file of the sweep, in the order in which they are made.
-        problems: what is wrong with a file and what to do, by its path.
-        notes: what lies there besides, by its path; nothing is wrong with it.
-        current: the files that need not be made again: all is well with them and with all they are made from.
-        missing: the files that are not there.
+        problems: what is wrong with files and what to do, by path.
+        notes: remarks on other files, by path; these are not problems.
+        current: the files that need not be rebuilt, since they and everything they are made from are sound.
+        missing: the files that do not exist.
     """
 
     expected: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
     Args:
         config: a valid configuration.
         results: folder of the sweep.
-        scripts: folder of the scripts and packages that make results.
+        scripts: folder of the scripts and packages that make the results.
     """
     found = Examination()
     jobs = list(all_jobs(results, config["sweep"]))
@@ -87,9 +87,9 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
                 found.problems[path].append(str(error).removeprefix(f"{path}: "))
                 continue
             found.problems[path] += _origin_problems(path, made_by, settings, code=code)
-            # Inputs come before what is made from them.
+            # Inputs come before the files made from them.
             found.problems[path] += [
-                f"was made from another {name} than {source} is now. {REMEDY}"
+                f"was made from another version of {source}. {REMEDY}"
                 for name, source in job.inputs.items()
                 if source in values and made_by.get("inputs", {}).get(name) != values[source][0]
             ]
@@ -101,36 +101,36 @@ def examine(config: Mapping[str, Any], results: str, scripts: Path) -> Examinati
 
 def _origin_problems(path: str, made_by: Mapping[str, Any], settings: Mapping[str, Any], code: str) -> list[str]:
     problems = [
-        f"another configuration made it: {line.removeprefix(f'{path}: ')}. {REMEDY}"
+        f"made by another configuration: {line.removeprefix(f'{path}: ')}. {REMEDY}"
         for line in made_otherwise(made_by, settings, path)
     ]
     if made_by.get("code") != code:
-        problems.append(f"other code made it (version {made_by.get('code')}, now {code}). Rerun snakemake")
+        problems.append(f"made by other code (version {made_by.get('code')}, now {code}). Rerun snakemake")
     return problems
 
 
 def _compare_with_manifest(
     found: Examination, path: str, manifest: pa.Table, results: str, values: Mapping[str, tuple[str, int]]
 ) -> None:
-    """Compare the tables with the checksums that were noted when the sweep ended."""
+    """Compare the tables with the checksums recorded at the end of the sweep."""
     listed = {f"{results}/{row['path']}": (row["sha256"], row["rows"]) for row in manifest.to_pylist()}
     for table in values.keys() & listed.keys():
         if values[table] != listed[table]:
-            found.problems[table].append(f"its values are not those that the manifest lists. {REMEDY}")
+            found.problems[table].append(f"its values differ from those in the manifest. {REMEDY}")
     if unlisted := values.keys() - listed.keys():
         found.problems[path].append(f"does not list {', '.join(sorted(unlisted)[:3])}. {REMEDY}")
 
 
 def _copy_problems(path: str, table: Table) -> list[str]:
-    """Compare a CSV with its table; whatever is wrong with the table is said of that alone."""
+    """Compare a CSV with its table; problems of the table itself are reported only there."""
     with suppress(TableError):
         if Path(path).read_bytes() != as_csv(read_table(table.path, table.schema)):
-            return [f"does not say what {table.path} does. {REMEDY}"]
+            return [f"does not match {table.path}. {REMEDY}"]
     return []
 
 
 def _source(path: str) -> dict[str, Any]:
-    """What a figure or the report says of its making.
+    """Read the provenance of a figure or the report.
 
     Raises:
         TableError: if it cannot be read.
@@ -146,19 +146,19 @@ def _source(path: str) -> dict[str, Any]:
             case _:
                 text = html.unescape(_SOURCE_IN_HTML.search(Path(path).read_text(encoding="utf-8"))[1])
         return json.loads(text)
-    except Exception as error:  # whatever a damaged file makes its reader raise
-        raise TableError(f"does not say what made it, so it is damaged or not ours. {REMEDY}") from error
+    except Exception as error:  # damaged files make readers raise anything
+        raise TableError(f"carries no provenance, so it is damaged or from elsewhere. {REMEDY}") from error
 
 
 def _current(found: Examination, jobs: Iterable[Job]) -> list[str]:
-    """Files that are right, together with all that they are made from and what the same job makes beside them."""
+    """Select the sound files whose inputs, and whose fellow outputs of the same job, are sound too."""
     wrong = found.problems.keys() | set(found.missing)
     before: set[str] = set()
     current: dict[str, None] = {}  # in order
     for job in jobs:
         outputs = job.outputs
         made_from = before if job.stage.inputs is None else job.inputs.values()
-        # Which tables a summary was made from is known by the manifest alone, the last file.
+        # Only the manifest, the last file, knows which tables a summary was made from.
         witnesses = {*outputs, found.expected[-1]} if job.stage is SUMMARIZE else outputs
         if wrong.isdisjoint(witnesses) and {*made_from} <= current.keys():
             current |= dict.fromkeys(outputs)
@@ -172,8 +172,8 @@ def _notes(results: str, expected: Container[str], versions: Mapping[str, set[st
         yield results, f"made with more than one version or processor: {'; '.join(mixed)}"
     for folder in policy_folders(results):
         if f"{folder}/part-0.parquet" not in expected:
-            yield str(folder), "not of this configuration; neither read nor deleted"
+            yield str(folder), "not part of this configuration; neither read nor deleted"
     for state in sorted(Path(results, "state").glob("*.pt")):
-        yield str(state), "a training that was stopped here; the next run goes on from it"
+        yield str(state), "state of a stopped training; the next run continues from it"
     for temporary in temporaries(results):
-        yield str(temporary), "being written, or left by a run that was killed; delete it if no run is going on"
+        yield str(temporary), "being written, or left by a killed run; delete it if no run is in progress"

@@ -1,7 +1,7 @@
-"""What was measured, drawn with Matplotlib on axes of one's own.
+"""Drawing measurements with Matplotlib on axes of your own.
 
-Each function takes the axes first, draws, labels them, and returns handles for a legend. `style_context` makes
-figures look as this project's do; the functions work without it as well.
+Each function takes the axes first, draws on them, labels them, and returns handles for a legend. `style_context` makes
+figures look like those of this project; the functions also work without it.
 """
 
 from collections.abc import Sequence
@@ -25,20 +25,20 @@ with needs_extra("plots"):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-# Derived from Okabe and Ito's palette: each pair stays apart for normal vision and for the three kinds of colour
-# blindness, the first three best (tests/test_figures.py measures it), and all are dark enough to be read on white.
+# Derived from Okabe and Ito's palette: every pair is distinguishable with normal vision and with the three kinds of
+# colour blindness, the first three best (tests/test_figures.py measures it), and all are dark enough to read on white.
 COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9", "#332288", "#CC4A00", "#D58FB8", "#5C3300")
-# What belongs to none of the things that colours tell apart.
+# For everything that belongs to no coloured category.
 NEUTRAL = "#707070"
 LIGHT = "#D0D0D0"
-# More outcomes than this have ticks at round numbers only.
+# With more outcomes than this, ticks are at round numbers only.
 _MOST_TICKS = 20
 
 
 def style_context() -> AbstractContextManager[None]:
-    """Matplotlib's defaults and the project's style sheet, whatever the user's own settings are, for a ``with`` block.
+    """Apply the project's style sheet to Matplotlib's defaults, ignoring the user's settings, in a ``with`` block.
 
-    The style sheet alone is ``matplotlib.style.use("splithistory.plots.splithistory")``.
+    To use only the style sheet: ``matplotlib.style.use("splithistory.plots.splithistory")``.
     """
     return matplotlib.style.context(Path(__file__).with_name("splithistory.mplstyle"), after_reset=True)
 
@@ -50,18 +50,18 @@ def futures(
     names: Sequence[str] | None = None,
     color: Any = COLORS[0],
 ) -> list[Artist]:
-    """Draw the future F of a policy as bars, and the futures F'|x'' that it is compared with.
+    """Draw the future F of a policy as bars, with the futures F'|x'' that it is compared with.
 
     Args:
         axes: where to draw.
-        measured: what `measure` gives, of K outcomes.
-        utility: (K,) of each outcome, from 0 to 1; the better an outcome, the nearer its bar is to ``color``. Left
-            out, all bars have that colour.
-        names: (K,) of the outcomes; left out, their numbers.
-        color: any colour of Matplotlib's.
+        measured: the result of `measure`, with K outcomes.
+        utility: (K,) utility of each outcome, from 0 to 1; the better an outcome, the closer its bar is to ``color``.
+            By default, all bars have that colour.
+        names: (K,) names of the outcomes; by default, their numbers.
+        color: any Matplotlib colour.
 
     Returns:
-        Legend handles: F, F'|x'' (a tick for each distinct answer), their mean, and where all outcomes are alike.
+        Legend handles: F, F'|x'' (one tick per distinct answer), their mean, and the line of equal probabilities.
 
     Raises:
         ValueError: if an argument is not as described; the message names it.
@@ -91,10 +91,10 @@ def measured_against_predicted(
     """Draw what was measured against what theory predicts, with theory's line, y = x.
 
     Args:
-        axes: where to draw; both axes get one range.
+        axes: where to draw; both axes get the same range.
         predicted: (n,) Op_pred or Imp_min in nats.
         measured: (n,) Op or Imp in nats.
-        names: (n,) of the points, each of which then has a colour and a legend handle of its own.
+        names: (n,) names of the points, each of which then has its own colour and legend handle.
         label: name of the measure.
 
     Returns:
@@ -125,13 +125,13 @@ def measured_against_predicted(
 
 
 def excess(axes: Axes, identification: Identification, measure: Literal["op", "imp"] = "op") -> list[Artist]:
-    """Draw what a policy does beyond what each candidate for its objective asks for.
+    """Draw how much a policy exceeds what each candidate for its objective predicts.
 
     Args:
-        axes: where to draw: a bar per candidate, whose length is measured less predicted Op or Imp; in place of a bar,
-            a word for a candidate that the policy does not promote, or whose prediction is infinite.
-        identification: what `identify` gives.
-        measure: which of the two.
+        axes: where to draw one bar per candidate, whose length is measured minus predicted Op or Imp; a word replaces
+            the bar of a candidate that the policy does not promote, or whose prediction is infinite.
+        identification: the result of `identify`.
+        measure: which measure to draw.
 
     Returns:
         Legend handles: the nearest candidate, if there is one, and the others.
@@ -169,7 +169,7 @@ def outcome_bars(
     color: Any = COLORS[0],
     names: Sequence[str] | None = None,
 ) -> None:
-    """Draw a distribution as a bar per outcome, the better the nearer to a colour, and a line where all are alike."""
+    """Draw one bar per outcome, closer to ``color`` the better it is, and a line where all would be equal."""
     probabilities = as_probabilities("distribution", distribution, "(K,)")
     n_outcomes = len(probabilities)
     axes.bar(range(n_outcomes), probabilities, color=[shade(color, value) for value in utility])
@@ -184,22 +184,22 @@ def outcome_marks(axes: Axes, distribution: ArrayLike) -> None:
 
 
 def mark_handle(label: str) -> Artist:
-    """Legend handle of `outcome_marks`."""
+    """Make the legend handle of `outcome_marks`."""
     return Line2D([], [], color="black", marker="x", markersize=4, markeredgewidth=1, linestyle="none", label=label)
 
 
 def even_handle() -> Artist:
-    """Legend handle of the line of `outcome_bars`."""
-    return Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="all outcomes alike")
+    """Make the legend handle of the line of `outcome_bars`."""
+    return Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="equal probabilities")
 
 
 def shade(color: Any, utility: float) -> tuple[float, ...]:
-    """The colour of an outcome's bar: light grey of utility 0, ``color`` of utility 1."""
+    """Return the colour of an outcome's bar: light grey for utility 0, ``color`` for utility 1."""
     return tuple((1 - utility) * np.array(to_rgb(LIGHT)) + utility * np.array(to_rgb(color)))
 
 
 def equal_limits(axes: Axes) -> None:
-    """Give both axes one range, wide enough for all points, so that y = x is a diagonal."""
+    """Give both axes the same range, wide enough for all points, so that y = x is the diagonal."""
     low = min(axes.dataLim.x0, axes.dataLim.y0)
     high = max(axes.dataLim.x1, axes.dataLim.y1)
     if low <= high:  # there is data
@@ -210,7 +210,7 @@ def equal_limits(axes: Axes) -> None:
 
 
 def identity_line(axes: Axes) -> Line2D:
-    """Draw the line y = x across the axes, whose limits stay what the points made them; returns its legend handle."""
+    """Draw the line y = x across the axes without changing their limits; return its legend handle."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     label = "y = x" if axes.get_xlim() == axes.get_ylim() else "y = x (unequal axes)"
     axes.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=0.8, zorder=1)

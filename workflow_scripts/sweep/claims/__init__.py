@@ -1,1 +1,1 @@
-"""The study's claims: what they are, how their statistics are estimated, and how a sweep judges them."""
+"""The study's claims, the estimation of their statistics, and how a sweep judges them."""

@@ -1,8 +1,8 @@
-"""The study's sixteen claims: what each says and what it is judged by.
+"""The study's sixteen claims, and the statistics that judge them.
 
-A claim is one entry of `CLAIMS`, and nothing else has to know of it. Every statistic was chosen, and its threshold set,
-before any published sweep; one that was replaced later is kept beside the one that took its place. `docs/claims.md`
-shows them all.
+Each claim is one entry of `CLAIMS`; no other code refers to it. All statistics and thresholds were chosen before any
+published sweep; statistics that were replaced later are kept beside their replacements. `docs/claims.md` lists them
+all.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,21 +35,21 @@ from sweep.study_results import IMP_INTERCEPT, IMP_SLOPE
 
 Side = Literal["above", "below", "within"]
 
-_ROUNDING = 1e-9  # a divergence of 0 may come out below it
+_ROUNDING = 1e-9  # rounding may make a divergence of 0 negative
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number that a claim is judged by; unless said otherwise, the claim is that it is positive.
+    """A number that a claim is judged by; by default, the claim is that it is positive.
 
     Attributes:
-        description: what the number is, in words; ``{size}`` stands for the size in one that is taken by size.
-        in_short: the same with ``{}`` where the number goes, for who has read the claim.
-        estimate: computes it.
-        side: where the claim wants it: above or below the threshold, or within ± threshold.
-        threshold: in the statistic's unit.
-        reason: why that threshold.
-        by_size: whether it is taken of the models of each size; it then has to hold for every size.
+        description: what the number is, in words; ``{size}`` stands for the size if the statistic is taken by size.
+        in_short: a short form for readers who know the claim, with ``{}`` in place of the number.
+        estimate: computes the number.
+        side: where the claim expects it: above or below the threshold, or within ± threshold.
+        threshold: the threshold, in the statistic's unit.
+        reason: why that threshold was chosen.
+        by_size: whether it is computed separately for the models of each size; it must then hold for every size.
     """
 
     description: str
@@ -63,12 +63,12 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Replaced:
-    """A statistic that another one has replaced since sweeps were published. It has no say in the verdict on the claim.
+    """A statistic that was replaced after sweeps were published, and no longer counts towards the verdict on its claim.
 
     Attributes:
-        statistic: as it was.
+        statistic: the replaced statistic.
         by: name of the statistic of the same claim that replaced it.
-        because: why, as the rest of a sentence.
+        because: the reason, as the rest of a sentence.
     """
 
     statistic: Statistic
@@ -83,8 +83,8 @@ class Claim:
     Attributes:
         number: its number in the study.
         statement: the claim in words.
-        statistics: what it is judged by, under short names that are unique in the catalogue; all have to hold.
-        replaced: what it was judged by before, likewise.
+        statistics: the statistics that judge it, by short names that are unique in the catalogue; all must hold.
+        replaced: the statistics that judged it before, by such names.
     """
 
     number: int
@@ -93,22 +93,22 @@ class Claim:
     replaced: Mapping[str, Replaced] = field(default_factory=dict)
 
 
-# What takes more than a line to compute
+# Statistics that take more than one line to compute
 
 
 def _overfitting(evidence: Evidence) -> pd.Series:
-    """Last validation loss of pretraining minus its lowest, per model, nats."""
+    """Compute the last validation loss of pretraining minus the lowest, per model, nats."""
     losses = evidence.pretraining["validation_loss"].dropna().groupby(MODEL)
     return losses.last() - losses.min()
 
 
 def _margin_over_generator(evidence: Evidence) -> pd.Series:
-    """Op of each model's least optimizing policy minus the generator's, nats; empty if there is no generator."""
+    """Compute Op of each model's least optimizing policy minus the generator's, nats; empty without a generator."""
     return (evidence.policies["op"].groupby(MODEL).min() - evidence.generator["op"].mean()).dropna()
 
 
 def _excess_over_own(evidence: Evidence) -> pd.DataFrame:
-    """Op - Op_pred of policies of another task minus that of the judging task's own: a column per pair of tasks."""
+    """Compute Op - Op_pred of wrong policies minus that of the judging task's own, one column per pair of tasks."""
     excess = evidence.crossed("op_excess")
     return pd.DataFrame({wrong: excess[wrong] - excess[right] for wrong, right in wrong_and_right(excess)})
 
@@ -118,18 +118,18 @@ def _counterfactual_margin(evidence: Evidence) -> pd.Series:
 
 
 def _shortfall(evidence: Evidence) -> pd.DataFrame:
-    """Measured minus self-estimated Op, nats: a row per model, a column per number of good outcomes."""
+    """Compute measured minus self-estimated Op, nats: one row per model, one column per number of good outcomes."""
     return by_n_good(evidence.policies["op"] - evidence.policies["op_self"])
 
 
 def _agreement_on_most_good_outcomes(evidence: Evidence) -> Point:
-    """Needs tasks of fewer good outcomes to compare with."""
+    """Compute the mean error with the most good outcomes, if there are tasks with fewer to compare with."""
     shortfall = _shortfall(evidence)
     return mean(-shortfall.iloc[:, -1]) if shortfall.shape[1] > 1 else NO_POINT
 
 
 def _self_estimation_errors(evidence: Evidence) -> pd.Series:
-    """Relative error of self-estimated Imp minus that of Op; sums within the model, so no policy near 0 decides."""
+    """Compute the relative error of self-estimated Imp minus that of Op; sums keep policies near 0 from deciding."""
     policies = evidence.policies[["op", "op_self", "imp", "imp_self"]].dropna()
 
     def error(measure: str) -> pd.Series:
@@ -148,17 +148,17 @@ def _lead_of_op_in_separation(evidence: Evidence) -> Point:
 
 
 def _lead_of_op_in_identification(evidence: Evidence) -> pd.Series:
-    """Share of a model's tasks that Op identifies minus that of Imp, of the models where the two differ."""
+    """Compute the share of each model's tasks that Op identifies minus that of Imp, where the two differ."""
     lead = evidence.identified("op").mean(axis=1) - evidence.identified("imp").mean(axis=1)
     return lead[lead.notna() & (lead != 0)]
 
 
 def _contests(evidence: Evidence, smallest_pair_only: bool = False) -> pd.DataFrame:
-    """Policies of smaller good sets against those of larger ones that contain them, at the task of the larger set.
+    """Compare policies of smaller good sets with those of larger sets that contain them, on the larger set's task.
 
     Returns:
-        Indexed by model, a row per pair of nested sets: ``lead`` in success of the smaller set's policy, and how much
-        ``further_above`` the line it lies; empty if no sets are nested.
+        One row per model and pair of nested sets, indexed by model: the ``lead`` in success of the smaller set's
+        policy, and how much ``further_above`` the line it lies; empty if no sets are nested.
     """
     success, excess = (evidence.crossed(column) for column in ("success_rate", "op_excess"))
     trained = {task: set(good) for task, good in evidence.good_sets.items() if (task, task) in success}
@@ -178,25 +178,25 @@ def _contests(evidence: Evidence, smallest_pair_only: bool = False) -> pd.DataFr
 
 
 def _wins_of_subsets(contests: pd.DataFrame) -> Estimate:
-    """Share of models in which a policy of a smaller set succeeds more often than that of the larger one."""
+    """Compute the share of models in which a policy of a smaller set succeeds more often than that of the larger."""
     return share(contests["lead"].groupby(MODEL).max() > 0)
 
 
 def _excess_of_winners(contests: pd.DataFrame) -> Point:
-    """How much further above the line those policies lie."""
+    """Compute how much further above the line those policies lie."""
     won = contests.loc[contests["lead"] > 0, "further_above"]
     return mean(won.groupby(MODEL).mean())
 
 
 def _difference_of_slopes(evidence: Evidence) -> Estimate:
-    """Pairs of tasks without Imp_min, or with equal ones only, are left out."""
+    """Compare slopes between pairs of tasks, without those whose Imp_min is undefined or constant."""
     minimum, imp = (evidence.crossed(column) for column in ("imp_minimum", "imp"))
     pairs = [list(pair) for pair in wrong_and_right(imp)]
     return smallest_slope_difference([minimum[pair] for pair in pairs], [imp[pair] for pair in pairs])
 
 
 def _generators_success(evidence: Evidence) -> pd.Series:
-    """Success under the generator's F' per policy, which knows no task: what the sequence's frequencies make."""
+    """Compute success under the generator's F' on each policy's task, which reflects the sequence's frequencies."""
     futures, policies = evidence.generator["counterfactual_distribution"].dropna(), evidence.policies.index
     if futures.empty:
         return pd.Series(np.nan, policies)
@@ -206,25 +206,25 @@ def _generators_success(evidence: Evidence) -> pd.Series:
 
 
 def _output_bias(evidence: Evidence, baseline: pd.Series) -> pd.Series:
-    """(q - baseline) - (baseline - p) per policy: what the output bias adds to success, less what frequencies add."""
+    """Compute what output bias adds to success minus what frequencies add: (q - baseline) - (baseline - p)."""
     q, p = evidence.policies["success_rate_counterfactual"], evidence.policies["chance"]
     return (q - baseline) - (baseline - p)
 
 
 def _output_bias_above_chance(evidence: Evidence) -> pd.Series:
-    """The same, where frequencies that make success less likely than chance count as adding nothing to it."""
+    """Compute the same, counting frequencies that lower success below chance as adding nothing."""
     return _output_bias(evidence, np.maximum(_generators_success(evidence), evidence.policies["chance"]))
 
 
 def _cancellation(evidence: Evidence) -> pd.Series:
-    """Share of differential Op that cancels across blocks and components, averaged within the model."""
+    """Compute the share of differential Op that cancels across blocks and components, averaged within the model."""
     op = evidence.differential["op_median"].dropna()
     cancelled = 1 - op.groupby(POLICY).sum().abs() / op.abs().groupby(POLICY).sum()
     return cancelled.groupby(MODEL).mean()
 
 
 def _impact_of_outweighed(evidence: Evidence) -> pd.Series:
-    """Share of differential Imp of blocks and components whose Op has not the sign of the sum, averaged by model."""
+    """Compute the share of differential Imp from sources whose Op is opposite in sign to the sum, averaged by model."""
     sources = evidence.differential[["op_median", "imp_median"]].dropna()
     total = sources["op_median"].groupby(POLICY).transform("sum")
     outweighed = sources["imp_median"].where(sources["op_median"] * total < 0, 0.0)

@@ -20,7 +20,7 @@ CONFIDENCE = 0.95
 
 
 class Estimate(NamedTuple):
-    """A statistic with its 95 % interval; null where it cannot be computed, the interval also where models are too few.
+    """A statistic with its 95 % interval; null if undefined, and without an interval if there are too few models.
 
     Attributes:
         value: the statistic.
@@ -51,29 +51,29 @@ NO_POINT = Point(np.nan, np.nan, 0, n=0)
 
 
 def interval(point: Point, confidence: float = CONFIDENCE) -> Estimate:
-    """Student's t interval."""
+    """Compute Student's t interval."""
     half = stats.t.ppf((1 + confidence) / 2, point.df) * point.stderr
     return Estimate(point.value, point.value - half, point.value + half, n=point.n)
 
 
 def simultaneous(points: Iterable[Point]) -> list[Estimate]:
-    """Intervals that hold all at once (Bonferroni); points without a value are left out."""
+    """Compute simultaneous intervals (Bonferroni), leaving out points without a value."""
     points = [point for point in points if np.isfinite(point.value)]
     return [interval(point, 1 - (1 - CONFIDENCE) / len(points)) for point in points]
 
 
 def smallest(points: Iterable[Point]) -> Estimate:
-    """The smallest value, from the smallest to the smallest ends of intervals that hold all at once."""
+    """Estimate the smallest value, with the smallest ends of simultaneous intervals."""
     return _extreme(simultaneous(points), np.min)
 
 
 def largest(points: Iterable[Point]) -> Estimate:
-    """The largest value, from the largest to the largest ends of intervals that hold all at once."""
+    """Estimate the largest value, with the largest ends of simultaneous intervals."""
     return _extreme(simultaneous(points), np.max)
 
 
 def _extreme(estimates: Sequence[Estimate], pick: Callable[..., np.ndarray]) -> Estimate:
-    """Null ends stay null; the number of models is the smallest of all."""
+    """Pick extreme values and ends; null ends stay null, and the number of models is the smallest of all."""
     if not estimates:
         return NOTHING
     ends = pick([[estimate.value, estimate.low, estimate.high] for estimate in estimates], axis=0)
@@ -81,14 +81,14 @@ def _extreme(estimates: Sequence[Estimate], pick: Callable[..., np.ndarray]) -> 
 
 
 def magnitude(estimate: Estimate) -> Estimate:
-    """The absolute value; its interval reaches down to 0 if the estimate's own holds 0."""
+    """Take the absolute value; its interval extends to 0 if the estimate's own contains 0."""
     low, high = estimate.low, estimate.high
     ends = np.max([low, -high, 0.0]), np.max([-low, high])
     return Estimate(abs(estimate.value), *ends, n=estimate.n, range=(0.0, np.inf))
 
 
 def with_windows(estimate: Estimate, without_a_repeat: Sequence[float]) -> Estimate:
-    """Widen an interval over models by what other windows would change, which are the same for all policies.
+    """Widen an interval over models by the uncertainty from the windows, which all policies share.
 
     The standard error over windows comes from leaving out those of one repeat at a time (jackknife). On either side the
     two parts of the interval, over models and over windows, add up by their squares (method of variance estimates
@@ -112,19 +112,19 @@ def with_windows(estimate: Estimate, without_a_repeat: Sequence[float]) -> Estim
 
 
 def mean(values: pd.Series) -> Point:
-    """Mean over models."""
+    """Compute the mean over models."""
     values = values.dropna()
     n = len(values)
     return Point(values.mean(), stats.sem(values) if n > 1 else np.nan, n - 1, n=n) if n else NO_POINT
 
 
 def means(values: pd.DataFrame) -> list[Point]:
-    """Mean over models of each column."""
+    """Compute the mean over models of each column."""
     return [mean(column) for _, column in values.items()]
 
 
 def slope(values: pd.Series, sizes: Sizes) -> Point:
-    """Least-squares slope over models, per decade of parameters."""
+    """Compute the least-squares slope over models, per decade of parameters."""
     x, y = _against_size(values, sizes)
     if len(np.unique(x)) < 2:
         return NO_POINT
@@ -132,12 +132,12 @@ def slope(values: pd.Series, sizes: Sizes) -> Point:
 
 
 def slopes(values: pd.DataFrame, sizes: Sizes) -> list[Point]:
-    """Least-squares slope over models of each column, per decade of parameters."""
+    """Compute the least-squares slope over models of each column, per decade of parameters."""
     return [slope(column, sizes) for _, column in values.items()]
 
 
 def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
-    """Slopes of a parabola at the smallest and the largest size, each counted positive if it rises outwards.
+    """Compute the slopes of a parabola at the smallest and the largest size, positive if they rise outwards.
 
     Both are positive exactly if the parabola opens upwards and its lowest point lies between the two sizes.
     """
@@ -149,7 +149,7 @@ def outward_slopes(values: pd.Series, sizes: Sizes) -> list[Point]:
 
 
 def _gradients(x: np.ndarray, y: np.ndarray, combinations: Sequence[np.ndarray]) -> list[Point]:
-    """Linear combinations of a fitted polynomial's coefficients, the highest power first."""
+    """Compute linear combinations of a fitted polynomial's coefficients, highest power first."""
     n, n_coefficients = len(x), len(combinations[0])
     covariance = np.full((n_coefficients, n_coefficients), np.nan)
     if n > n_coefficients:
@@ -160,7 +160,7 @@ def _gradients(x: np.ndarray, y: np.ndarray, combinations: Sequence[np.ndarray])
 
 
 def _against_size(values: pd.Series, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
-    """log10 of the parameters and the values of the models that have both."""
+    """Return log10 of the parameters, and the values, of the models that have both."""
     y = values.dropna()
     x = np.array([sizes.get(model, np.nan) for model in y.index])
     known = np.isfinite(x)
@@ -168,7 +168,7 @@ def _against_size(values: pd.Series, sizes: Sizes) -> tuple[np.ndarray, np.ndarr
 
 
 def sums_of_models(models: pd.Index, terms: np.ndarray) -> np.ndarray:
-    """What the rows of each model add up to, for `jackknife`.
+    """Sum the rows of each model, for `jackknife`.
 
     Args:
         models: (N,) model of each row.
@@ -184,9 +184,9 @@ def sums_of_models(models: pd.Index, terms: np.ndarray) -> np.ndarray:
 
 
 def jackknife(statistic: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -> Point:
-    """A statistic of sums over all models, with its standard error from leaving out one model at a time.
+    """Compute a statistic of sums over all models, with its standard error from leaving out one model at a time.
 
-    The sums without a model are the total minus what it adds, so that the time taken is proportional to the models.
+    The sums without a model are the total minus its own, so that the time taken is linear in the number of models.
 
     Args:
         statistic: takes (m, ...) sums to (m,) values, NaN where it cannot be computed.
@@ -202,7 +202,7 @@ def jackknife(statistic: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -
 
 
 def moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(..., 6) terms whose sums determine the straight line through points: 1, x, y, x², xy, y².
+    """Compute the terms whose sums determine the straight line through points: (..., 6) 1, x, y, x², xy, y².
 
     Args:
         x: (...) should be centred, since sums of squares far from 0 lose digits.
@@ -212,7 +212,7 @@ def moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def line(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The least-squares line from sums of `moments`.
+    """Compute the least-squares line from sums of `moments`.
 
     Args:
         sums: (..., 6).
@@ -226,18 +226,18 @@ def line(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def variance(n: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:
-    """Variance of numbers from their count, sum and sum of squares; NaN where all are equal."""
+    """Compute the variance of numbers from their count, sum and sum of squares; NaN where all are equal."""
     return _spread(n, x, xx) / (n - 1)
 
 
 def _spread(n: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:
-    """Sum of squares about the mean; NaN where it is 0 but for rounding."""
+    """Compute the sum of squares about the mean; NaN where it is 0 up to rounding."""
     spread = xx - x * x / n
     return np.where(spread > 1e-12 * xx, spread, np.nan)
 
 
 def share(true: pd.Series) -> Estimate:
-    """Share of models for which something is true, with Wilson's interval.
+    """Estimate the share of models for which something is true, with Wilson's interval.
 
     Args:
         true: one truth value per model.
@@ -254,7 +254,7 @@ def share(true: pd.Series) -> Estimate:
 
 
 def r_squared_about_identity(measured: pd.Series, predicted: pd.Series) -> Point:
-    """1 minus the sum of squares about y = x over that about the mean.
+    """Compute 1 minus the sum of squares about y = x over that about the mean.
 
     Args:
         measured: one number per policy, indexed by its model among others; policies that lack either are left out.
@@ -288,11 +288,11 @@ class Lines:
         self._sums = _sums_per_model(points.index, terms)  # (models, tasks, 6) about the means
 
     def slope(self, reference: float) -> Point:
-        """Slope of the one line, minus a reference."""
+        """Compute the slope of the one line, minus a reference."""
         return jackknife(lambda sums: line(sums.sum(axis=1))[0] - reference, self._sums)
 
     def intercept(self, reference: float) -> Point:
-        """Intercept of the one line, minus a reference."""
+        """Compute the intercept of the one line, minus a reference."""
 
         def excess(sums: np.ndarray) -> np.ndarray:
             slope, intercept, _ = line(sums.sum(axis=1))
@@ -301,7 +301,7 @@ class Lines:
         return jackknife(excess, self._sums)
 
     def variance_removed(self) -> Point:
-        """Share of the residual variance about the one line that a line per task removes.
+        """Compute the share of the residual variance about the one line that a line per task removes.
 
         Variances are per degree of freedom, since further slopes and intercepts remove some of it by chance.
         """
@@ -317,7 +317,7 @@ class Lines:
 
 
 def smallest_slope_difference(x: Sequence[pd.DataFrame], y: Sequence[pd.DataFrame]) -> Estimate:
-    """Lines through two kinds of policies: the absolute difference of their slopes, the smallest of several pairs.
+    """Estimate the absolute difference of slopes between two kinds of policies, the smallest of several pairs.
 
     Args:
         x: a frame per pair, with a column per kind.
@@ -334,7 +334,7 @@ def smallest_slope_difference(x: Sequence[pd.DataFrame], y: Sequence[pd.DataFram
 
 
 def lead_in_separation(first: np.ndarray, second: np.ndarray) -> Point:
-    """How much further one measure sets two kinds of policies apart than another: Cohen's d, mean over pairs of kinds.
+    """Compute how much better one measure separates two kinds of policies than another: Cohen's d, mean over pairs.
 
     Args:
         first: (2 kinds, models, pairs) one measure. Pairs that are undefined in either measure for any model are left

@@ -1,6 +1,6 @@
-"""What the claims are estimated from: the summary tables of a sweep, rearranged by pretrained model.
+"""The summary tables of a sweep, rearranged by pretrained model for estimating the claims.
 
-A row or entry per model is indexed by size and seed, the unit of every statistic.
+Rows and entries per model are indexed by size and seed. The model is the unit of every statistic.
 """
 
 from collections.abc import Mapping
@@ -15,26 +15,26 @@ MODEL = ["size", "seed"]
 POLICY = ["task", *MODEL]
 JUDGED = ["task", "evaluated_task"]
 
-Pair = tuple[str, str]  # a task that policies were trained on, and one that judges them
+Pair = tuple[str, str]  # the task that policies were trained on, and the one that judges them
 
 
 class Evidence:
-    """The policies that were trained on a good set, and what the tables hold about them.
+    """The policies trained on good sets, and the contents of the tables about them.
 
-    Policies of graded tasks, and what those tasks say about other policies, are left out: the study had none. A table
-    or column that is missing raises KeyError as soon as it is used; missing values and rows do not.
+    Policies of graded tasks and judgements by graded tasks are left out, since the study had none. A missing table or
+    column raises KeyError when it is used; missing values and rows do not.
 
     Args:
         tables: summary tables by name: 'policies', 'cross_objective', 'generator', 'identification', 'training' and
             'differential'.
-        size: of the policies; None for those of all sizes.
+        size: size of the policies; None for all sizes.
     """
 
     def __init__(self, tables: Mapping[str, pd.DataFrame], size: str | None = None) -> None:
         self._tables, self._size = tables, size
 
     def _rows(self, name: str) -> pd.DataFrame:
-        """The rows of a table that are about these policies and no graded task."""
+        """Select the rows of a table about these policies and no graded task."""
         rows = self._tables[name]
         is_about = ~rows[rows.columns.intersection(JUDGED)].isin(self._graded).any(axis=1)
         if self._size is not None and "size" in rows:
@@ -43,13 +43,13 @@ class Evidence:
 
     @cached_property
     def _graded(self) -> np.ndarray:
-        """Tasks of graded utility."""
+        """Graded tasks."""
         policies = self._tables["policies"]
         return policies.loc[policies["n_good"].isna(), "task"].unique()
 
     @cached_property
     def policies(self) -> pd.DataFrame:
-        """The table, indexed by task, number of good outcomes, size and seed."""
+        """The table 'policies', indexed by task, number of good outcomes, size and seed."""
         return self._rows("policies").set_index(["task", "n_good", *MODEL])
 
     @cached_property
@@ -59,7 +59,7 @@ class Evidence:
 
     @cached_property
     def by_size(self) -> dict[str, "Evidence"]:
-        """The same about the policies of each size, in the order of their numbers of parameters."""
+        """The evidence on the policies of each size, ordered by number of parameters."""
         sizes = self.policies["n_parameters"].groupby("size").mean().sort_values().index
         return {size: Evidence(self._tables, size) for size in sizes}
 
@@ -70,23 +70,23 @@ class Evidence:
 
     @cached_property
     def generator(self) -> pd.DataFrame:
-        """What was measured of the sequence's own generator: exact repeats against the split history."""
+        """Measurements of the sequence's own generator: exact repeats against the split history."""
         return split_history_repeats(self._rows("generator"))
 
     @cached_property
     def pretraining(self) -> pd.DataFrame:
-        """Training curves of the pretrained models in the order of their steps, indexed by size and seed."""
+        """Training curves of the pretrained models in order of steps, indexed by size and seed."""
         rows = self._rows("training")
         return rows[rows["stage"] == "pretrain"].sort_values("step").set_index(MODEL)
 
     @cached_property
     def differential(self) -> pd.DataFrame:
-        """Differential measures of the policies, the future of each block its own output, indexed by policy."""
+        """Differential measures of the policies, with each block's output as its future, indexed by policy."""
         rows = self._rows("differential").dropna(subset="task")
         return rows[rows["future"] == "block"].set_index(POLICY)
 
     def crossed(self, column: str) -> pd.DataFrame:
-        """A column of 'cross_objective': a row per model, a column per pair of a policy's task and a judging task."""
+        """Arrange a column of 'cross_objective' in one row per model and one column per trained and judging task."""
         return _by_model(self._cross_objective[column], *JUDGED)
 
     @cached_property
@@ -94,9 +94,9 @@ class Evidence:
         return self._rows("cross_objective").set_index([*POLICY, "evaluated_task"])
 
     def identified(self, measure: str) -> pd.DataFrame:
-        """Whether each policy's task is identified by 'op' or 'imp': a row per model, a column per task.
+        """Return whether 'op' or 'imp' identifies each policy's task, with one row per model and one column per task.
 
-        No rows for a single task, which cannot be mistaken for another.
+        There are no rows for a single task, which cannot be mistaken for another.
         """
         rows = self._rows("identification").set_index(POLICY)
         correct = by_task(rows.loc[rows["measure"] == measure, "correct"])
@@ -104,30 +104,30 @@ class Evidence:
 
 
 def by_task(values: pd.Series) -> pd.DataFrame:
-    """Values per policy in a row per model and a column per task."""
+    """Arrange values per policy in one row per model and one column per task."""
     return _by_model(values.dropna(), "task")
 
 
 def by_n_good(values: pd.Series) -> pd.DataFrame:
-    """Values per policy in a row per model and a column per number of good outcomes, averaged over its tasks."""
+    """Average values per policy over tasks, in one row per model and one column per number of good outcomes."""
     return _by_model(values.dropna(), "n_good")
 
 
 def drops(by_n_good: pd.DataFrame) -> pd.DataFrame:
-    """By how much values fall from each column to the next."""
+    """Compute how much values fall from each column to the next."""
     return -by_n_good.diff(axis=1).iloc[:, 1:]
 
 
 def averages(values: pd.Series) -> pd.Series:
-    """Mean per model over its tasks; models that lack a task are left out, so that all average over the same ones."""
+    """Average per model over tasks, without models that lack a task, so that all average over the same ones."""
     return by_task(values).dropna().mean(axis=1)
 
 
 def wrong_and_right(crossed: pd.DataFrame) -> list[tuple[Pair, Pair]]:
-    """Columns of policies judged by another task, each with that of the judging task's own policies."""
+    """Pair each column of policies judged by another task with that of the judging task's own policies."""
     return [((task, judge), (judge, judge)) for task, judge in crossed if task != judge and (judge, judge) in crossed]
 
 
 def _by_model(values: pd.Series, *across: str) -> pd.DataFrame:
-    """Values in a row per model and a column per value of some levels of the index, in ascending order."""
+    """Arrange values in one row per model and one column per value of some index levels, in ascending order."""
     return values.astype(float).groupby([*MODEL, *across]).mean().unstack(list(across))

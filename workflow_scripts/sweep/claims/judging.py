@@ -1,4 +1,4 @@
-"""The study's claims judged against a sweep's summary tables: frames in, frame out."""
+"""Judging the study's claims against the summary tables of a sweep."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -17,15 +17,15 @@ def claims_table(
 
     Args:
         tables: summary tables by name, see `Evidence`.
-        without_a_repeat: for each repeat those tables that change without its windows, see `sweep.left_out`. Without
-            them, intervals are over models alone.
+        without_a_repeat: for each repeat, the tables that change without its windows, see `sweep.left_out`. If there
+            are none, intervals are over models alone.
 
     Returns:
-        The 'claims' table: a row per statistic, in the order of the catalogue, or per size where it is taken by size;
-        those that a claim was judged by before come last.
+        The 'claims' table: one row per statistic, in the order of the catalogue, or one per size if the statistic is
+        taken by size; replaced statistics of a claim come last.
 
     Raises:
-        KeyError: if a table lacks a column that a statistic is computed from, or is missing.
+        KeyError: if a table is missing or lacks a column that a statistic needs.
     """
     evidence = Evidence(tables)
     without = [Evidence({**tables, **changed}) for changed in without_a_repeat]
@@ -33,12 +33,12 @@ def claims_table(
 
 
 def verdict(estimate: Estimate, side: Side, threshold: float) -> str:
-    """Whether the whole interval lies where the claim wants it, or wholly elsewhere.
+    """Judge whether the whole interval lies where the claim expects it, or wholly elsewhere.
 
     Args:
-        estimate: with its interval, which may be null.
+        estimate: the estimate with its interval, which may be null.
         side: above or below the threshold, or within ± threshold.
-        threshold: in the estimate's unit.
+        threshold: the threshold, in the estimate's unit.
 
     Returns:
         'replicated', 'not replicated' or 'inconclusive'.
@@ -56,7 +56,7 @@ def verdict(estimate: Estimate, side: Side, threshold: float) -> str:
 
 
 def verdict_of_claim(verdicts: Collection[str]) -> str:
-    """A claim replicates if all of its statistics do, and does not if any of them does not.
+    """Judge a claim: it replicates if all of its statistics do, and does not if any of them does not.
 
     Args:
         verdicts: one per statistic of the claim.
@@ -70,7 +70,7 @@ def verdict_of_claim(verdicts: Collection[str]) -> str:
 
 
 def _judged(claim: Claim, evidence: Evidence, without: Sequence[Evidence]) -> Iterator[dict[str, object]]:
-    """Rows of the table about a claim."""
+    """Yield the rows of the table about a claim."""
     rows = [
         {"name": name, "replaced_by": None, **row}
         for name, statistic in claim.statistics.items()
@@ -87,7 +87,7 @@ def _judged(claim: Claim, evidence: Evidence, without: Sequence[Evidence]) -> It
 
 
 def _estimated(statistic: Statistic, evidence: Evidence, without: Sequence[Evidence]) -> Iterator[dict[str, object]]:
-    """A row, or one per size."""
+    """Yield one row, or one per size."""
     for size in (evidence.by_size or [None]) if statistic.by_size else [None]:
         of_models, *others = (
             statistic.estimate(one if size is None else one.by_size[size]) for one in (evidence, *without)

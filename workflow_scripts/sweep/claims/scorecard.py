@@ -1,4 +1,4 @@
-"""The scorecard of published sweeps: every claim with its verdict and numbers in each, as rows of text."""
+"""The scorecard of published sweeps: every claim with its verdicts and numbers, as rows of text."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,11 +13,11 @@ from sweep.formatting import counted, number
 
 MARKS = {"replicated": "✓", "not replicated": "✗", "inconclusive": "?"}
 
-Sweeps = Mapping[str, pd.DataFrame]  # the 'claims' table of each, by what the page calls it
+Sweeps = Mapping[str, pd.DataFrame]  # the 'claims' table of each, by its title on the page
 
 
 def tally(claims: pd.DataFrame) -> str:
-    """How many claims, and how many of the numbers that they are judged by, have which verdict."""
+    """Count the verdicts on claims, and on the numbers that they are judged by."""
     in_force = claims[claims["replaced_by"].isna()]
     counts = {
         "claim": claims.groupby("claim")["verdict_claim"].first().value_counts(),
@@ -30,7 +30,7 @@ def tally(claims: pd.DataFrame) -> str:
 
 
 def claims_rows(sweeps: Sweeps) -> Iterator[list[str]]:
-    """A row per claim: its number, what the study says, and for each sweep the verdict on it and its statistics."""
+    """Yield one row per claim: its number, its statement, and for each sweep its verdict and statistics."""
     for claim in CLAIMS:
         yield [
             str(claim.number),
@@ -40,7 +40,7 @@ def claims_rows(sweeps: Sweeps) -> Iterator[list[str]]:
 
 
 def replaced_rows(sweeps: Sweeps) -> Iterator[list[str]]:
-    """A row per statistic that was replaced: its claim, it and what replaced it with both of each sweep, and why."""
+    """Yield one row per replaced statistic: its claim, both statistics, their numbers in each sweep, and why."""
     for claim in CLAIMS:
         for name, replaced in claim.replaced.items():
             now = claim.statistics[replaced.by]
@@ -53,7 +53,7 @@ def replaced_rows(sweeps: Sweeps) -> Iterator[list[str]]:
 
 
 def verdicts_that_windows_change(sweeps: Sweeps) -> Iterator[list[str]]:
-    """A row per statistic of a sweep whose verdict would be another one if the interval were over models alone."""
+    """Yield one row per statistic whose verdict would differ if its interval were over models alone."""
     for sweep, table in sweeps.items():
         for row in table.itertuples():
             over_models = Estimate(row.value, row.low_models, row.high_models, n=row.n)
@@ -70,7 +70,7 @@ def _verdict_and_statistics(claim: Claim, table: pd.DataFrame) -> str:
 
 
 def _numbers(statistic: Statistic, table: pd.DataFrame, name: str) -> str:
-    """The statistic of a sweep with its interval and the mark of its verdict, or that of each size."""
+    """Format a sweep's statistic with its interval and the mark of its verdict, once or for each size."""
     rows = table[table["name"] == name]
     texts = [_interval(_estimate(row), row.verdict) for row in rows.itertuples()]
     if statistic.by_size:

@@ -1,1 +1,1 @@
-"""What a person does with a sweep, a command a module; ``python -m sweep`` runs them."""
+"""The commands of ``python -m sweep``, one per module."""

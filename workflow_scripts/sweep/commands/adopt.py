@@ -1,7 +1,7 @@
-"""Take over a results folder that came without Snakemake's records, such as a copy from another machine.
+"""Adopt a results folder that lacks Snakemake's records, such as a copy from another machine.
 
-Every file is checked as `verify` does. Those that are current are recorded as such, so that the next run does not make
-them again; the others are marked as old, so that it does.
+Every file is checked as by `verify`. Current files are recorded as such, so that the next run keeps them; the others
+are marked as outdated, so that it rebuilds them.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from sweep.verification import examine
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record what is current and mark the rest as old; returns the exit status."""
+    """Record current files, mark the others as outdated, and return the exit status."""
     config = load(arguments.configfile)
     results = config["results_dir"]
     found = examine(config, results, SCRIPTS)
@@ -28,12 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     record(found.current, arguments.configfile)
     stale = [path for path in found.expected if path not in set(found.current) and Path(path).exists()]
     for path in stale:
-        os.utime(path, (1, 1))  # older than any input, so that Snakemake makes it again; 0 is no time to it
+        os.utime(path, (1, 1))  # older than any input, so that Snakemake rebuilds it; it ignores a time of 0
     print(f"{results}: {len(found.current)} files are current and were adopted.")
     if stale:
         print(
-            f"{len(stale)} files are wrong, or made from what is wrong or missing, and will be made again; "
-            f"make verify says why:",
+            f"{len(stale)} files are wrong, or depend on wrong or missing files, and will be rebuilt; "
+            "make verify says why:",
             *first_of(stale, most=20),
             sep="\n  ",
         )
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def require_own(paths: Sequence[str]) -> None:
-    """Refuse files of somebody else, whose times cannot be set.
+    """Refuse files of other users, whose modification times cannot be set.
 
     Raises:
         UserError: if there are any, unless the user is root.
@@ -52,6 +52,6 @@ def require_own(paths: Sequence[str]) -> None:
         with suppress(KeyError):
             owner = pwd.getpwuid(owner).pw_name
         raise UserError(
-            f"{counted(len(others), 'file')}, such as {others[0]}, belong to {owner}, so that they cannot be adopted. "
-            f"Copy the folder with cp -R, which makes the copies yours, or have {owner} run make adopt"
+            f"{counted(len(others), 'file')}, such as {others[0]}, belong to {owner} and cannot be adopted. "
+            f"Copy the folder with cp -R to own the copies, or ask {owner} to run make adopt"
         )

@@ -1,7 +1,7 @@
-"""Copy what is published of a finished sweep: figures, report, tables, configuration, and what each job took.
+"""Copy the published files of a finished sweep: figures, report, tables, configuration and the times of jobs.
 
-Of the tables, all summaries (CSV beside the Parquet) and, of each policy, what the pages in docs/ read. What an earlier
-sweep left in the folder is removed, but for its README.
+The tables are all summaries (as CSV and Parquet) and those tables of each policy that the pages in docs/ read. Files of
+an earlier sweep are removed from the folder, except for its README.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from sweep.workflow import FIGURES, MANIFEST, REPORT, all_jobs
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Copy the files; returns the exit status."""
+    """Copy the files and return the exit status."""
     config, folder = load(arguments.configfile), arguments.folder
     results, sweep = Path(config["results_dir"]), config["sweep"]
     jobs = list(all_jobs(".", sweep))
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     if missing := [path for path in files if not (results / path).exists()]:
         raise UserError(f"{results} is not finished: {len(missing)} files are missing, such as {missing[0]}")
     for table in tables:
-        read_table(results / table.path, table.schema)  # or none is published
+        read_table(results / table.path, table.schema)  # before anything is published
     for old in ("figures", "summary", "finetuned"):
         shutil.rmtree(folder / old, ignore_errors=True)
     for path in files:

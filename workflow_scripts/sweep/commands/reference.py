@@ -1,4 +1,4 @@
-"""Print a page of reference in Markdown, made from the schemas, the claims or the published tables."""
+"""Print a reference page in Markdown, generated from the schemas, the claims or the published tables."""
 
 import argparse
 import json
@@ -23,32 +23,32 @@ from sweep.workflow import STAGES
 
 HEAD = """# Every key of the configuration
 
-Made from `config/config.schema.yaml` by `make reference`. What a sweep of your own does not set is as in `config.yaml`.
-`NAME` is the name of a size or task. Unknown keys, wrong types and values out of range are refused, all at once, before
-anything is run.
+Generated from `config/config.schema.yaml` by `make reference`. Keys that a sweep of your own does not set are as in
+`config.yaml`. `NAME` is the name of a size or task. Unknown keys, wrong types and values out of range are all
+reported at once, before anything is run.
 
 """
 
-PUBLISHED = {  # below docs/sweeps, what the scorecard calls each sweep and what was reinforced in it
+PUBLISHED = {  # by folder below docs/sweeps: the title in the scorecard, and what was reinforced
     "paper": ("As one should", "every success is reinforced (`make paper`)"),
     "study": ("As the study did", "the success of one sampled action per window is reinforced (`make study`)"),
 }
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the page that is asked for; returns the exit status."""
+    """Print the requested page and return the exit status."""
     print(PAGES[arguments.page](), end="")
     return 0
 
 
 def configuration_page() -> str:
-    """Every key of the configuration."""
-    return HEAD + _table(("key", "what it is", "what it may be", "as shipped"), _keys(()))
+    """Generate the page of all configuration keys."""
+    return HEAD + _table(("key", "meaning", "allowed values", "default"), _keys(()))
 
 
 def claims_page() -> str:
-    """Every claim of the study, and how it is judged."""
-    from sweep.claims.catalogue import CLAIMS, Claim  # takes a second, and the other commands need no statistics
+    """Generate the page of the study's claims and how they are judged."""
+    from sweep.claims.catalogue import CLAIMS, Claim  # takes a second, and other commands need no statistics
 
     def table(claim: Claim) -> str:
         return _table(
@@ -75,7 +75,7 @@ def claims_page() -> str:
 
 
 def scorecard_page() -> str:
-    """What the published sweeps, as many as there are, say of every claim."""
+    """Generate the page of what the published sweeps say about every claim."""
     from sweep.claims.catalogue import CLAIMS
     from sweep.claims.scorecard import claims_rows, replaced_rows, tally, verdicts_that_windows_change
 
@@ -99,8 +99,8 @@ def scorecard_page() -> str:
 
 
 def tables_page() -> str:
-    """Every column of every table."""
-    places: dict[Schema, list[str]] = defaultdict(list)  # pretrained models and policies have some tables in common
+    """Generate the page of all columns of all tables."""
+    places: dict[Schema, list[str]] = defaultdict(list)  # pretrained models and policies share some schemas
     for stage in STAGES:
         for name, schema in stage.tables.items():
             places[schema].append(stage.path(name, "").removeprefix("/"))
@@ -122,13 +122,13 @@ def _template(page: str) -> str:
 
 
 def _described(schema: Schema, paths: Sequence[str]) -> str:
-    """The part of the page on one table."""
+    """Generate the section on one table."""
     where = " and ".join(f"`{path}`" for path in paths)
     return f"### {schema.name}\n\n{schema.rows[0].upper()}{schema.rows[1:]}.\n\n{where}\n\n{_columns(schema.columns)}"
 
 
 def _columns(columns: Mapping[str, Column]) -> str:
-    """A line per column."""
+    """Describe the columns, one per line."""
     return _table(
         ("column", "type", "meaning", "unit", "range", "method"),
         (
@@ -143,13 +143,13 @@ def _type(column: Column) -> str:
 
 
 def _section(number: str) -> str:
-    """A link to a section of the method, if there is one."""
+    """Link to a section of the method, if one is given."""
     return f"[§{number}](method.md#{_anchors()[number.partition('.')[0]]})" if number else ""
 
 
 @cache
 def _anchors() -> dict[str, str]:
-    """The anchors of the method's sections, by number."""
+    """Map the numbers of the method's sections to their anchors."""
     titles = re.findall(
         r"^## ((\d+)\. .+)", (SCRIPTS.parent / "docs/method.md").read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -164,7 +164,7 @@ def _keys(section: Key) -> Iterator[tuple[str, str, str, str]]:
         entry = schema_of(key)
         if name != "NAME":
             yield f"`{dotted(key)}`", entry["description"], expected(key), _default(entry)
-        if "NAME" not in section or name == "NAME":  # what a size or task overrides is listed where it is general
+        if "NAME" not in section or name == "NAME":  # overridden keys are listed in their general section
             yield from _keys(key)
 
 

@@ -1,4 +1,4 @@
-"""Check a results folder against its configuration and the code, and list what is wrong."""
+"""Check a results folder against its configuration and the code, and list the problems."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from sweep.configuration import load
 from sweep.formatting import counted
 from sweep.verification import Examination, examine
 
-_MOST_MISSING = 5  # files that are named one by one
+_MOST_MISSING = 5  # most missing files listed one by one
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is wrong with the folder; returns the exit status, 1 if anything is."""
+    """Print what is wrong with the folder; return the exit status, 1 if anything is."""
     config = load(arguments.configfile)
     results = config["results_dir"]
     found = examine(config, results, SCRIPTS)
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def listed(found: Examination) -> Iterator[str]:
-    """A line for each finding, which begins with its path, as other programs take it; of many missing files a few."""
+    """Yield one line per finding, starting with the path, for other programs to parse; only a few missing files."""
     yield from (f"{path}: missing. Rerun snakemake to make it" for path in found.missing[:_MOST_MISSING])
     if (more := len(found.missing) - _MOST_MISSING) > 0:
         yield f"... and {counted(more, 'other file')} missing"

@@ -1,7 +1,7 @@
-"""Watch a sweep from its files and logs: what is done, running and waiting, its curves so far and the time left.
+"""Watch a sweep through its files and logs: jobs done, running and waiting, curves so far and the time left.
 
-Without --configfile it is the sweep that was started last, below results/ or from this clone. Ctrl-C ends the view, not
-the sweep.
+Without --configfile, watch the sweep that was started last, below results/ or from this clone. Ctrl-C ends the view,
+not the sweep.
 """
 
 import argparse
@@ -21,26 +21,26 @@ from sweep.places import one_spelling, started_sweeps
 from sweep.watch.state import State, Sweep, read_sweep
 from sweep.watch.view import view
 
-INTERVAL = 3  # seconds between two looks
-MEMORY = 20  # looks over which the number of jobs at once is taken, since there is a gap between one job and the next
+INTERVAL = 3  # seconds between updates
+MEMORY = 20  # updates over which to take the largest number of jobs at once, because there are gaps between jobs
 
 
 def configuration_of(files: list[Path]) -> dict[str, Any]:
-    """The configuration of the sweep: merged as Snakemake merges it, or noted by the one that was started last.
+    """Load the configuration of the sweep: merged as by Snakemake, or recorded by the sweep that was started last.
 
     Raises:
-        UserError: if there is no such file, it is not YAML, or the configuration is not valid.
+        UserError: if a file is missing or not YAML, or the configuration is invalid.
     """
     if files:
         return load(files)
     if not (started := started_sweeps(SCRIPTS.parent)):
         raise UserError("no sweep was started below results/. Start one with make, or name one: make watch CONFIG=FILE")
-    # Where it lies now, whatever folder it was started in.
+    # Where it is now, whatever folder it was started in.
     return load(started[-1:]) | {"results_dir": one_spelling(str(started[-1].parents[1]))}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the sweep until it is finished, or once where nobody looks on; returns the exit status."""
+    """Show the sweep until it is finished, or once if there is no terminal; return the exit status."""
     configuration = configuration_of(arguments.configfile)
     console = Console()
     n_running: deque[int] = deque(maxlen=MEMORY)

@@ -1,12 +1,12 @@
 """The figures, drawn from summary tables alone.
 
-`FIGURES` names them in the order of the report, so that they can be listed without matplotlib, as the Snakefile does.
-Each is one function in a module of this package, registered by `registry.figure`; `drawing` imports them all.
+`FIGURES` names them in the order of the report, so that the Snakefile can list them without importing matplotlib.
+Each figure is one function in a module of this package, registered by `registry.figure`; `drawing` imports them all.
 """
 
 from collections.abc import Sequence
 
-# One for each task where a name says so.
+# Names with {task} stand for one figure per task.
 FIGURES = (
     "graphical_abstract",
     "training_runs_{task}",
@@ -40,12 +40,12 @@ FIGURES = (
 
 
 def figure_names(tasks: Sequence[str]) -> list[str]:
-    """Names of all figures for these tasks, in their order."""
+    """Return the names of all figures for these tasks, in order."""
     return list(figures_of(tasks))
 
 
 def figures_of(tasks: Sequence[str]) -> dict[str, tuple[str, str | None]]:
-    """The entry of `FIGURES` and the task of every figure, by its name; task names may hold underscores."""
+    """Map each figure's name to its entry of `FIGURES` and its task; task names may contain underscores."""
     return {
         entry.format(task=task): (entry, task) for entry in FIGURES for task in (tasks if "{task}" in entry else [None])
     }

@@ -1,4 +1,4 @@
-"""Figures against the number of parameters: losses, success, Op and Imp."""
+"""Figures against the number of parameters: losses, scores, Op and Imp."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,9 +32,9 @@ _UNDEFINED = "where the measure is undefined"
 
 @registry.figure("loss_vs_parameters", "policies")
 def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Pretraining loss, loss on the rollouts' own outcomes and loss on natural chains, against parameters."""
+    """Draw pretraining loss, loss on the policies' own rollouts and loss on natural chains against parameters."""
     policies = tables["policies"]
-    # Policies of all tasks share the pretrained model of their size and seed: count it once.
+    # Policies of all tasks share the pretrained model of their size and seed, which counts once.
     pretrained = policies.drop_duplicates(["size", "seed"]).assign(task=pd.NA)
     figure = Figure(figsize=(PAGE_WIDTH, 2.5))
     before, *after = figure.subplots(1, 3)
@@ -54,15 +54,13 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     means, errors = (values.reindex(style.sizes).dropna() for values in (losses.mean(), losses.sem()))
     shape = trend(means, errors.reindex(means.index))
     maintained = finite_rows(policies, "maintenance_loss")
-    title = (
-        f"{trend_text('maintenance loss', ' nats', maintained, column='maintenance_loss', style=style)}; "
-        f"pretraining loss{' ' + shape if shape else ': ' + ranges_text([('nats', means)])}"
-    )
+    title = trend_text("maintenance loss", " nats", maintained, column="maintenance_loss", style=style)
     caption = (
         f"Cross-entropy of next-token predictions against model size, {count_text(policies)} from "
         f"{len(pretrained)} pretrained models. Left: pretraining loss on validation chains. Middle: maintenance loss, "
         "on the outcomes of the policies' own rollouts, after reinforcement. Right: natural loss, at even positions of "
-        f"untouched chains, after reinforcement. {_marks_text(policies)} {TREND_TEXT} The vertical axes differ. "
+        f"untouched chains, after reinforcement. {_marks_text(policies)} {TREND_TEXT} Pretraining loss "
+        f"{shape or 'is ' + ranges_text([('nats', means)])}. The vertical axes differ. "
         + left_out_text(
             policies,
             finite_rows(policies, "pretraining_loss", "maintenance_loss", "natural_loss"),
@@ -74,7 +72,7 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
 
 @registry.figure("success_vs_parameters", "policies")
 def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Success rate or mean utility of each task against parameters, with chance."""
+    """Draw the success rate or mean utility on each task against parameters, with chance."""
     policies = tables["policies"]
     figure = Figure()
     axes = figure.subplots()
@@ -95,7 +93,7 @@ def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle
         f"{score(tasks.values()).capitalize()} on a policy's own task against model size, at temperature 0 on test "
         f"chains, {count_text(shown)}. {_marks_text(shown)} {TREND_TEXT} "
         f"Dashed: chance, {chance_text(tasks.values())}. "
-        f"{above} of {len(shown)} policies are above their task's chance. {left_out_text(policies, shown, _UNDEFINED)}"
+        f"{above} of {len(shown)} policies exceed chance on their task. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     quantity = f"{short_score(tasks.values())} on test chains"
     return captioned(figure, trend_text(quantity, "", shown, column="success_rate", style=style), caption)
@@ -103,10 +101,10 @@ def success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle
 
 @registry.figure("counterfactual_success_vs_parameters", "policies")
 def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Success rate or mean utility of each task under the split history, beyond chance, against parameters."""
+    """Draw the success rate or mean utility under the split history minus chance against parameters, by task."""
     policies, tasks = tables["policies"], tasks_of(tables["policies"])
     chance = policies["task"].map({name: task.chance for name, task in tasks.items()}).astype(float)
-    # Chance is far larger than the distance from it, which would not be seen on an axis of rates.
+    # The distance from chance would be invisible on an axis of rates, as chance is far larger.
     policies = policies.assign(beyond=policies["success_rate_counterfactual"] - chance)
     figure = Figure()
     axes = figure.subplots()
@@ -116,35 +114,36 @@ def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], sty
     axes.set_ylabel(folded(f"{score(tasks.values())} under F' − chance", 1.6))
     legend_below(figure, [*task_lines(shown, style), _line(NEUTRAL, "chance", "--")], _run_handles(shown, style))
 
-    # Not its trend: the score under F' hardly changes, and the least change has a direction.
+    # Not its trend: the score under F' hardly changes, and even the smallest change has a direction.
     distance, above = shown["beyond"].abs().max(), int((shown["beyond"] > 0).sum())
     whose = f"{short_score(tasks.values()).capitalize()} under F'"
-    title = f"{whose} is at most {distance:.2g} from chance" if len(shown) else f"{whose} is undefined"
+    title = f"{whose} is within {distance:.2g} of chance" if len(shown) else f"{whose} is undefined"
     caption = (
-        f"{score(tasks.values()).capitalize()} on a policy's own task under the split history, F', where its answer is "
-        f"that to another window, less chance, {chance_text(tasks.values())}, against model size, {count_text(shown)}. "
+        f"{score(tasks.values()).capitalize()} on a policy's own task under the split history, F', in which it gives "
+        f"its answer to another window, minus chance, {chance_text(tasks.values())}, against model size, "
+        f"{count_text(shown)}. "
         f"{_marks_text(shown)} "
-        f"{above} of {len(shown)} policies are above their task's chance. {left_out_text(policies, shown, _UNDEFINED)}"
+        f"{above} of {len(shown)} policies exceed chance on their task. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
 
 
 @registry.figure("op_vs_parameters", "policies", "generator")
 def op_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Op of each task against parameters, with the generator's own."""
+    """Draw Op on each task against parameters, with that of the generator."""
     return _measure_vs_parameters(tables, style, "op", symbol="Op", name="Optimization, Op,")
 
 
 @registry.figure("imp_vs_parameters", "policies", "generator")
 def imp_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Imp of each task against parameters, with the generator's own."""
+    """Draw Imp on each task against parameters, with that of the generator."""
     return _measure_vs_parameters(tables, style, "imp", symbol="Imp", name="Impact, Imp,")
 
 
 def _measure_vs_parameters(
     tables: Mapping[str, pd.DataFrame], style: FigureStyle, column: str, symbol: str, name: str
 ) -> CaptionedFigure:
-    """Op or Imp of each task against parameters, with the generator's own."""
+    """Draw Op or Imp on each task against parameters, with that of the generator."""
     policies, generator = tables["policies"], tables["generator"]
     figure = Figure()
     axes = figure.subplots()
@@ -162,19 +161,19 @@ def _measure_vs_parameters(
     above = int((shown[column] >= level).sum())
     caption = (
         f"{name} of each policy by the split-history method against model size, {count_text(shown)}. "
-        f"{_marks_text(shown)} {TREND_TEXT} Dashed: the rule that makes the sequence, its generator, taken as the "
-        f"policy, with a band of ± one standard error over {len(own)} repeats. {above} of {len(shown)} policies are at "
-        f"or above it. {left_out_text(policies, shown, _UNDEFINED)}"
+        f"{_marks_text(shown)} {TREND_TEXT} Dashed: the sequence's own rule, its generator, taken as a policy, "
+        f"with a band of ± one standard error over {len(own)} repeats. {above} of {len(shown)} policies are at or "
+        f"above it. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, trend_text(symbol, " nats", shown, column=column, style=style), caption)
 
 
 def task_means(axes: Axes, policies: pd.DataFrame, column: str, style: FigureStyle) -> pd.DataFrame:
-    """Means with every run behind, one line a task; returns the policies that are shown."""
+    """Draw means, one line per task, over points of single runs; return the policies that are shown."""
     shown = finite_rows(policies, column)
     present, points = [task for task in style.tasks if task in set(shown["task"])], drawn(shown).index
     for place, task in enumerate(present):
-        # Tasks side by side within a twelfth of the axis's distance between sizes that differ threefold.
+        # Tasks lie side by side, within a twelfth of the distance between sizes that differ threefold.
         offset = np.exp(0.09 * (place - (len(present) - 1) / 2) * min(1, 4 / len(present)))
         runs = shown[shown["task"] == task].assign(is_point=lambda runs: runs.index.isin(points))
         mean_with_runs(axes, runs, column, color=style.color(task), style=style, offset=offset)
@@ -184,18 +183,18 @@ def task_means(axes: Axes, policies: pd.DataFrame, column: str, style: FigureSty
 def mean_with_runs(
     axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: FigureStyle, offset: float = 1.0
 ) -> None:
-    """Mean ± standard error over seeds of each size, joined by a line, with every run behind it.
+    """Draw the mean ± standard error over seeds of each size, joined by a line, over points of single runs.
 
-    A single seed has neither mean nor error: its runs are joined.
+    A single seed has no mean or error, so its runs are joined.
 
     Args:
         axes: where to draw; x is the number of parameters.
-        rows: one row per run, with ``task`` (missing of a pretrained model), ``size``, ``seed``, ``column`` and
-            ``is_point``, whether it is drawn itself.
-        column: what is drawn.
-        color: of the line, the bars and the runs, which are paler where there are means.
+        rows: one row per run, with ``task`` (missing for a pretrained model), ``size``, ``seed``, ``column`` and
+            ``is_point``, whether the run itself is drawn.
+        column: the column to draw.
+        color: colour of the line, the bars and the runs, which are paler if there are means.
         style: gives the sizes' markers and parameter counts.
-        offset: factor by which x is moved, to keep lines apart.
+        offset: factor that shifts x, to keep lines apart.
     """
     by_size = finite_rows(rows, column).groupby("size", observed=True)[column]
     # pandas' standard error equals scipy.stats.sem and is silently undefined for one run.
@@ -221,22 +220,22 @@ def mean_with_runs(
 
 
 def _marks_text(rows: pd.DataFrame) -> str:
-    """What `task_means` draws, for captions."""
-    points = "Points are single runs, with a marker a size; lines join those of a task. One seed has no error bars."
+    """Describe what `task_means` draws, for captions."""
+    points = "Points are single runs, one marker per size; lines join those of a task. One seed has no error bars."
     if rows["seed"].nunique() > 1:
         points = (
-            "Pale points are the single runs, with a marker a size; dashes, joined by lines, are means over seeds and "
-            "bars ± one standard error."
+            "Pale points are single runs, with one marker per size; dashes, joined by lines, are means over seeds, and "
+            "bars are ± one standard error."
         )
-    return f"{points} Tasks are set apart sideways for legibility."
+    return f"{points} Tasks are offset horizontally for legibility."
 
 
 def _run_handles(rows: pd.DataFrame, style: FigureStyle) -> list[Artist]:
-    """Legend handles of the runs' markers and, where there are several seeds, of their means."""
+    """Make legend handles of the runs' markers and, if there are several seeds, of their means."""
     means = [summary_handle("mean over seeds")] if rows["seed"].nunique() > 1 else []
     return [*size_handles(rows, style), *means]
 
 
 def _line(color: Any, label: str, linestyle: str = "-") -> Artist:
-    """Legend handle of a line."""
+    """Make the legend handle of a line."""
     return Line2D([], [], color=color, linestyle=linestyle, label=label)

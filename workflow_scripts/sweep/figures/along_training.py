@@ -1,4 +1,4 @@
-"""The objective read off the policies while they learn."""
+"""The objectives read off the policies while they learn."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from sweep.figures.theme import COLUMN_WIDTH, CaptionedFigure, captioned, folded
 from sweep.figures.wording import MARKERS_TEXT, count_text, joined, two_digits
 
 _POLICY = ["task", "size", "seed"]
-# Colours are tasks. Measures often agree: what is drawn first is the wider, and seen beside what is drawn over it.
+# Colours stand for tasks. Measures often agree, so lines drawn first are wider and stay visible under later ones.
 _LINES = {
     "success_rate": {"color": "0.75", "linewidth": 3.2},
     "meg": {"color": "0.45", "linewidth": 2.0, "linestyle": (0, (1, 1))},
@@ -28,7 +28,7 @@ _LINES = {
 
 @registry.figure("identification_along_training", "policies", "along_training", "first_identified")
 def identification_along_training(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """How much policies have learned once each measure identifies their task; Op along the way."""
+    """Draw how much policies have learned once each measure identifies their task, and their Op on the way."""
     policies, along, first = (tables[name] for name in ("policies", "along_training", "first_identified"))
     judges = tasks_of(policies).values()
     names = measure_names(judges)
@@ -40,7 +40,7 @@ def identification_along_training(tables: Mapping[str, pd.DataFrame], style: Fig
     above.set_xlabel(folded(f"{short_score(judges)} gained (share of what chance leaves)", 2.8))
     above.set_ylabel("share of policies")
     tasks, sizes = _courses(below, along_op, first_op, style=style)
-    below.set_title("marked: from here on Op identifies the task")
+    below.set_title("marker: from here on, Op identifies the task")
     below.set_xlabel("reinforcement step")
     below.set_ylabel("Op (nats)")
     legend_below(figure, measures, tasks, sizes)
@@ -48,21 +48,21 @@ def identification_along_training(tables: Mapping[str, pd.DataFrame], style: Fig
     begun = along_op.groupby(_POLICY, observed=True)["step"].min()
     counts = joined([_count_text(name, first[first["measure"] == measure], begun) for measure, name in names.items()])
     caption = (
-        f"The objective read off policies while they are reinforced, {count_text(policies)}, from their answers in one "
-        "window of each validation chain. Above: the share of policies whose task a measure identifies at an "
-        f"evaluation and at every later one, against what they had gained by the first of these: {score(judges)} less "
-        f"chance, as a share of the most that can be had less chance. In numbers: {counts}. A task is identified among "
-        f"{len(style.tasks)} as it is of trained policies: by Op and Imp it is the promoted one whose prediction is "
-        f"nearest, by goal-directedness (MEG) and {names['success_rate']} the promoted one of the largest value. "
-        f"Below: Op of every policy, marked where Op begins to identify its task. {MARKERS_TEXT} What is identified at "
-        f"the first evaluation, at step {' to '.join(dict.fromkeys(f'{end:,}' for end in (begun.min(), begun.max())))}"
-        ", may have been before. Nothing is left out."
+        f"The objective read off policies during reinforcement, {count_text(policies)}, from their answers to one "
+        "window of each validation chain. Above: share of policies whose task a measure identifies at an evaluation "
+        f"and at all later ones, against what they had gained by the first of these: {score(judges)} minus chance, as "
+        f"a share of its largest possible value. In numbers: {counts}. As for trained policies, Op and Imp identify "
+        f"the promoted task, among {len(style.tasks)}, whose prediction is nearest; goal-directedness (MEG) and "
+        f"{names['success_rate']} the promoted task with the largest value. Below: Op of every policy, with a marker "
+        f"where Op begins to identify its task. {MARKERS_TEXT} Tasks identified at the first evaluation, at step "
+        f"{' to '.join(dict.fromkeys(f'{end:,}' for end in (begun.min(), begun.max())))}"
+        ", may have been identifiable before. Nothing is left out."
     )
     return captioned(figure, _finding(first, short_score(judges)), caption)
 
 
 def _shares(axes: Axes, first: pd.DataFrame, gained: pd.Series, names: Mapping[str, str]) -> list[Artist]:
-    """The share of policies that are identified by what they had gained then; returns the measures' legend handles."""
+    """Draw the share of policies identified against what they had gained; return the measures' legend handles."""
     ends = min(0.0, first["gained"].min()), max(gained.max(), 0.0)
     for measure, line in _LINES.items():
         rows = first[first["measure"] == measure]
@@ -76,7 +76,7 @@ def _shares(axes: Axes, first: pd.DataFrame, gained: pd.Series, names: Mapping[s
 def _courses(
     axes: Axes, along: pd.DataFrame, first: pd.DataFrame, style: FigureStyle
 ) -> tuple[list[Artist], list[Artist]]:
-    """Op against step, a line per policy, with a marker where its task begins to be identified.
+    """Draw Op against step, one line per policy, with a marker where its task begins to be identified.
 
     Args:
         axes: where to draw.
@@ -90,7 +90,7 @@ def _courses(
     chosen = drawn(first)
     courses = along.merge(chosen[_POLICY], on=_POLICY).sort_values("step")
     for task, rows in courses.groupby("task", observed=True, sort=False):
-        # One broken line, as a thousand lines would take a minute.
+        # One broken line, because a thousand lines would take a minute to draw.
         broken = [run[["step", "value"]].to_numpy(dtype=float) for _, run in rows.groupby(["size", "seed"])]
         points = np.concatenate([part for run in broken for part in (run, [[np.nan, np.nan]])])
         axes.plot(*points.T, color=style.color(task), linewidth=0.6, alpha=0.55, zorder=2)
@@ -102,7 +102,7 @@ def _courses(
 
 
 def _count_text(name: str, first: pd.DataFrame, begun: pd.Series) -> str:
-    """How many policies a measure identifies to the end, and how much half of these had gained by then."""
+    """Count the policies that a measure identifies to the end, and say how much half of them had gained by then."""
     identified = first.dropna(subset=["step"])
     if identified.empty:
         return f"none by {name}"
@@ -114,7 +114,7 @@ def _count_text(name: str, first: pd.DataFrame, begun: pd.Series) -> str:
 
 
 def _finding(first: pd.DataFrame, score_name: str) -> str:
-    """Whether Op identifies the task earlier than the score alone."""
+    """Say whether Op identifies tasks earlier than the score alone."""
     steps = first.pivot(index=_POLICY, columns="measure", values="step").astype(float).fillna(np.inf)
     told = np.isfinite(steps[["op", "success_rate"]]).any(axis=1)
     earlier, later = (steps["op"] < steps["success_rate"]).sum(), (steps["op"] > steps["success_rate"]).sum()
@@ -123,7 +123,7 @@ def _finding(first: pd.DataFrame, score_name: str) -> str:
         return f"Neither Op nor {score_name} alone identifies any policy's task to the end of its training"
     if earlier > most or later > most:
         when = "earlier" if earlier > most else "later"
-        return f"In most policies Op identifies the task {when} in training than {score_name} alone does"
+        return f"For most policies, Op identifies the task {when} in training than {score_name} alone does"
     if earlier == later:
         return f"On balance, Op identifies tasks as early in training as {score_name} alone does"
     when = "earlier" if earlier > later else "later"

@@ -15,19 +15,19 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from sweep.figures.theme import LETTER_WIDTH
 
-_LINE, _FEW_LINES = 0.19, 6  # height of a line of the legend, inches, and how many each figure has room for
+_LINE, _FEW_LINES = 0.19, 6  # height of a legend line, inches, and how many lines every figure has room for
 
 
 def category_axis(axes: Axes, names: Sequence[str], start: float = 0.0) -> float:
-    """An axis of categories, one unit wide each, with names on end where they would run into each other.
+    """Make an axis of categories, one unit wide each, with vertical names where horizontal ones would collide.
 
     Args:
-        axes: whose x axis it is.
-        names: of the categories, from left to right; a name may have several lines.
-        start: middle of the first.
+        axes: their x axis becomes the axis of categories.
+        names: names of the categories, from left to right; a name may have several lines.
+        start: position of the first category.
 
     Returns:
-        About how high the names are, inches.
+        Approximate height of the names, inches.
     """
     middles = start + np.arange(len(names))
     longest = max(len(line) for name in names for line in name.split("\n"))
@@ -41,9 +41,9 @@ def category_axis(axes: Axes, names: Sequence[str], start: float = 0.0) -> float
 
 
 def readable_log_axis(axis: Axis) -> None:
-    """A log axis with plain numbers, the more between powers of ten the fewer of those it spans.
+    """Make a log axis with plain numbers, more of them between powers of ten if it spans few of these.
 
-    Call it when all is drawn.
+    Call it after drawing everything else.
     """
     name = axis.axis_name
     getattr(axis.axes, f"set_{name}scale")("log")
@@ -56,32 +56,32 @@ def readable_log_axis(axis: Axis) -> None:
 
 
 def legend_below(figure: Figure, *rows: Sequence[Artist | tuple[Artist, ...]]) -> None:
-    """A legend under the axes, where it covers no data, with one kind of thing a row, folded to the figure's width.
+    """Put a legend under the axes, where it covers no data, with one row per kind of entry, folded to the width.
 
-    A tuple of artists with one label is one entry.
+    A tuple of artists counts as one entry, with the label of the first.
     """
     style = {"frameon": False, "handler_map": {tuple: HandlerTuple(ndivide=None, pad=0.1)}}
     legend = None
     lines = list(itertools.chain.from_iterable(_legend_lines(row, figure.get_figwidth()) for row in rows))
-    # Dozens of sizes must not take the panels' place.
+    # Dozens of sizes must not shrink the panels.
     figure.set_figheight(figure.get_figheight() + _LINE * max(0, len(lines) - _FEW_LINES))
     for line in lines:
         entries = {"handles": line, "labels": list(map(_label_of, line)), "ncols": len(line), **style}
         if legend is None:
             legend = figure.legend(loc="outside lower center", **entries)
         else:
-            # Matplotlib has one grid a legend, in which one long label would spread all lines.
+            # Matplotlib uses one grid per legend, in which a long label would stretch every line.
             *_, entries_box = _box_of(Legend(figure, **entries)).get_children()
             _box_of(legend).get_children().append(entries_box)
 
 
 def _box_of(legend: Legend) -> VPacker:
-    """What a legend shows: the box of its title and, under it, that of its entries."""
+    """Return the box that holds a legend's title and, under it, its entries."""
     return next(part for part in legend.get_children() if isinstance(part, VPacker))
 
 
 def _legend_lines(row: Sequence[Artist | tuple[Artist, ...]], width: float) -> list[list[Artist | tuple[Artist, ...]]]:
-    """A row of legend entries in as many lines as ``width`` inches ask for."""
+    """Break a row of legend entries into as many lines as ``width`` inches require."""
     lines: list[list[Artist | tuple[Artist, ...]]] = []
     room = 0.0
     for handle in row:
@@ -95,5 +95,5 @@ def _legend_lines(row: Sequence[Artist | tuple[Artist, ...]], width: float) -> l
 
 
 def _label_of(handle: Artist | tuple[Artist, ...]) -> str:
-    """Label of a legend entry."""
+    """Return the label of a legend entry."""
     return str((handle[0] if isinstance(handle, tuple) else handle).get_label())

@@ -26,17 +26,17 @@ _NAMES = {
     "untrained": "untrained\nmodel",
     "pretrained": "pretrained\nmodel",
 }
-# What a policy is compared with.
+# Describes the futures for the caption.
 _FUTURES_TEXT = (
-    "The futures to compare with follow the same windows, each answered by the policy's answer to another window "
-    "(split history), always by one fixed token (do nothing), by a token drawn evenly (random token), by the model "
-    "before all training (untrained) or before reinforcement (pretrained)."
+    "In a counterfactual future, the same windows are answered with the policy's answer to another window (split "
+    "history), one fixed token (do nothing), a uniformly random token (random token), or the answer of the model "
+    "before any training (untrained) or before reinforcement (pretrained)."
 )
 
 
 @registry.figure("counterfactuals", "counterfactuals")
 def counterfactuals(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Op and Imp of every policy under each counterfactual future, with means for each task."""
+    """Draw Op and Imp of every policy under each counterfactual future, with means per task."""
     rows = tables["counterfactuals"]
     rows = rows.assign(group=rows["task"])
     shown = finite_rows(rows, "op", "imp")
@@ -53,31 +53,33 @@ def counterfactuals(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
         figure, task_handles(shown, style), [*size_handles(shown, style), summary_handle("mean of a task's policies")]
     )
 
+    title, changes = _finding(shown, names, style)
     caption = (
         "Op (left) and Imp (right) of the policies against each counterfactual future, "
-        f"{count_text(shown.drop_duplicates(['task', 'size', 'seed']))}. Pale points are the policies, with a marker a "
-        "size, the smaller sizes to the left; the crosses beside them are means over a task's policies of all sizes "
-        f"and seeds ± one standard error, which spans sizes (none for a single policy). {_FUTURES_TEXT} Under the "
-        "split history, Op and Imp are means over the futures F'|x''; the other futures are one distribution each. "
+        f"{count_text(shown.drop_duplicates(['task', 'size', 'seed']))}. Pale points are policies, with one marker "
+        "per size, smaller sizes to the left; the crosses beside them are means over all policies of a task ± one "
+        f"standard error, which includes differences between sizes (none for a single policy). {_FUTURES_TEXT} Under "
+        "the split history, Op and Imp are means over the futures F'|x''; each other future is a single distribution. "
+        f"{changes}"
         + left_out_text(
             rows, shown, "where Op or Imp is undefined or infinite", singular="measurement", plural="measurements"
         )
     )
-    return captioned(figure, _title(shown, names, style), caption)
+    return captioned(figure, title, caption)
 
 
-def _title(shown: pd.DataFrame, names: Mapping[str, str], style: FigureStyle) -> str:
-    """How far Imp, and how far Op, moves from the split history to the future that moves Imp most, task by task."""
+def _finding(shown: pd.DataFrame, names: Mapping[str, str], style: FigureStyle) -> tuple[str, str]:
+    """Say under which future Imp changes most from the split history, and, for the caption, how much it changes."""
     means = shown.groupby(["counterfactual", "task"])[["op", "imp"]].mean()
     others = [key for key in names if key != "split_history" and key in means.index]
     if "split_history" not in means.index or not others:
-        return "Op and Imp under counterfactual futures"
-    # Tasks without a mean under both futures drop out.
+        return "Op and Imp under counterfactual futures", ""
+    # Drop tasks that lack a mean under either future.
     changes = {key: (means.loc[key] - means.loc["split_history"]).dropna() for key in others}
     furthest = max(others, key=lambda key: changes[key]["imp"].abs().max() if len(changes[key]) else -1.0)
     change = changes[furthest]
     if change.empty:
-        return "Op and Imp under counterfactual futures"
+        return "Op and Imp under counterfactual futures", ""
     tasks = [task for task in style.tasks if task in change.index]
     if len(tasks) > 4:
         moved = f"at most {two_digits(change['imp'].abs().max())} nats"
@@ -86,6 +88,7 @@ def _title(shown: pd.DataFrame, names: Mapping[str, str], style: FigureStyle) ->
         moved = joined([f"{number} nats on {task}" for number, task in zip(signed, tasks, strict=True)])
     name = names[furthest].replace("\n", " ")
     return (
-        f"From split history to {name}, mean Imp moves by {moved}, "
-        f"mean Op by at most {two_digits(change['op'].abs().max())}"
+        f"Compared with the split history, mean Imp changes most under “{name}”",
+        f"From split history to {name}, mean Imp changes by {moved}, mean Op by at most "
+        f"{two_digits(change['op'].abs().max())} nats. ",
     )

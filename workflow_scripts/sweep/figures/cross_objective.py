@@ -1,4 +1,4 @@
-"""All policies judged by one task: its own lie near the line that theory draws, those of other tasks do not."""
+"""All policies judged by one task: its own lie near theory's line, those of other tasks do not."""
 
 from collections.abc import Mapping
 
@@ -26,12 +26,12 @@ from sweep.figures.wording import MARKERS_TEXT, POINTS_TEXT, count_text, left_ou
 
 _KEYS = ["task", "size", "seed"]
 _OP_UNDEFINED = "where Op or its prediction is undefined"
-_IMP_UNDEFINED = "where Imp_min is undefined or infinite, as where F' lacks outcomes that the policy's score needs"
+_IMP_UNDEFINED = "where Imp_min is undefined or infinite (F' may lack outcomes that the score requires)"
 
 
 @registry.figure("cross_op_vs_success_{task}", "policies", "cross_objective")
 def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Op of all policies against their score on one task, with that task's theoretical curve."""
+    """Draw Op of all policies against their score on one task, with that task's theoretical curve."""
     judged, judge = _judged_by(task, tables, "op_stderr")
     shown = finite_rows(judged, "success_rate", "op", "op_predicted")
     figure = Figure(figsize=(3.5, 3.2))
@@ -47,13 +47,13 @@ def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, 
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
     return captioned(
-        figure, _range_title(shown, task, "op_excess", quantity="Op less the curve (nats)", style=style), caption
+        figure, _range_title(shown, task, "op_excess", quantity="Op minus the curve (nats)", style=style), caption
     )
 
 
 @registry.figure("cross_op_vs_predicted_{task}", "policies", "cross_objective")
 def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Measured Op of all policies against the Op predicted from their score on one task."""
+    """Draw measured Op of all policies against the Op predicted from their score on one task."""
     judged, judge = _judged_by(task, tables, "op_stderr")
     shown = finite_rows(judged, "op_predicted", "op")
     figure = Figure(figsize=(3.5, 3.4))
@@ -70,13 +70,13 @@ def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
     return captioned(
-        figure, _range_title(shown, task, "op_excess", quantity="Op less its prediction (nats)", style=style), caption
+        figure, _range_title(shown, task, "op_excess", quantity="Op minus its prediction (nats)", style=style), caption
     )
 
 
 @registry.figure("cross_imp_vs_minimum_{task}", "policies", "cross_objective")
 def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Imp of all policies against the least impact for their scores on one task."""
+    """Draw Imp of all policies against the least impact for their scores on one task."""
     judged, judge = _judged_by(task, tables, "imp_stderr")
     shown = finite_rows(judged, "imp_minimum", "imp")
     figure = Figure(figsize=(3.5, 3.4))
@@ -100,7 +100,7 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
 
 @registry.figure("imp_ratio_{task}", "policies", "cross_objective")
 def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Imp as a multiple of the least impact on one task, against the latter."""
+    """Draw Imp as a multiple of the least impact on one task, against the latter."""
     judged, judge = _judged_by(task, tables)
     shown = finite_rows(judged, "imp_minimum", "imp_ratio")
     shown = shown[shown["imp_ratio"] > 0]
@@ -115,8 +115,9 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
 
     caption = (
         f"Measured impact of all policies, divided by the least impact for their {score([judge])} judged by {task}, "
-        f"against the latter, {count_text(shown)}. {MARKERS_TEXT} {imp_minimum_text([judge])} It is the divisor of the "
-        "vertical axis: where it is nearly zero the ratio is large, however small Imp is. Both axes are logarithmic. "
+        f"against the latter, {count_text(shown)}. {MARKERS_TEXT} {imp_minimum_text([judge])} It is the denominator "
+        "of the ratio, which is therefore large where Imp_min is nearly zero, however small Imp is. Both axes are "
+        "logarithmic. "
         "Dashed: a ratio of one, below which no policy can lie. "
         f"{left_out_text(judged, shown, _IMP_UNDEFINED + ', or where it is zero')}"
     )
@@ -125,7 +126,7 @@ def imp_ratio(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str)
 
 @registry.figure("imp_excess_{task}", "policies", "cross_objective")
 def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Imp beyond the least impact on one task, against the latter."""
+    """Draw Imp beyond the least impact on one task, against the latter."""
     judged, judge = _judged_by(task, tables)
     shown = finite_rows(judged, "imp_minimum", "imp_excess")
     figure = Figure(figsize=(3.5, 3.2))
@@ -146,30 +147,30 @@ def imp_excess(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str
 
 
 def _judged_by(task: str, tables: Mapping[str, pd.DataFrame], *errors: str) -> tuple[pd.DataFrame, Task]:
-    """All policies judged by a task, with standard errors, which do not depend on it; and the task."""
+    """Return all policies judged by a task, with standard errors, which do not depend on it, and the task."""
     crossed, policies = tables["cross_objective"], tables["policies"]
     judged = crossed[crossed["evaluated_task"] == task].merge(policies[[*_KEYS, *errors]], on=_KEYS, how="left")
     return judged, tasks_of(policies)[task]
 
 
 def _label(quantity: str, task: str, unit: str = "") -> str:
-    """Label of the axis of what depends on the task that judges, whose name may be long."""
+    """Label the axis of a quantity that depends on the judging task, whose name may be long."""
     return folded(f"{quantity} judged by {task}{unit}", 2.7)
 
 
 def _share_title(shown: pd.DataFrame, task: str, column: str, bound: float, place: str) -> str:
-    """How many policies of other tasks exceed a bound, where there are both these and the task's own."""
+    """Say how many policies of other tasks exceed a bound, if there are both these and the task's own."""
     others = shown[~shown["is_training_task"].astype(bool)]
     if others.empty:
-        return f"Judged by {task}, its own policies alone"
+        return f"Judged by {task}, no policies of other tasks can be shown"
     if len(others) == len(shown):
-        return f"Judged by {task}, policies of other tasks alone"
+        return f"Judged by {task}, none of its own policies can be shown"
     number = int((others[column] > bound).sum())
     return f"Judged by {task}, {number} of {len(others)} policies of other tasks lie {place}"
 
 
 def _range_title(shown: pd.DataFrame, task: str, column: str, quantity: str, style: FigureStyle) -> str:
-    """Ranges of a column over the task's own policies and over those of each other task, or of many together."""
+    """Give the ranges of a column over the task's own policies and those of each other task, or of many together."""
     whose = shown["task"].where(~shown["is_training_task"].astype(bool))  # of other tasks
     others = [other for other in style.tasks if other in set(whose.dropna())]
     groups = [("for its own policies", shown.loc[whose.isna(), column])]
@@ -181,5 +182,5 @@ def _range_title(shown: pd.DataFrame, task: str, column: str, quantity: str, sty
 
 
 def _no_better_text(shown: pd.DataFrame, reference: float | pd.Series, judge: Task, name: str) -> str:
-    """How many policies do no better than a reference score on the task that judges them."""
+    """Say how many policies do no better than a reference score on the judging task."""
     return no_better_text(int((shown["success_rate"] <= reference).sum()), len(shown), judge, reference=name)

@@ -31,7 +31,7 @@ _FUTURES = {"block": "future: after the same block", "end": "future: after the l
 
 @registry.figure("differential", "differential")
 def differential(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Differential Op and Imp of every model by block and component, for both futures."""
+    """Draw differential Op and Imp of every model by block and component, for both futures."""
     rows = tables["differential"]
     pretrained = rows["stage"] == "pretrain"
     rows = rows.assign(
@@ -64,22 +64,22 @@ def differential(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
     models = rows[pretrained].drop_duplicates(["size", "seed"])
     caption = (
         f"Differential Op (above) and Imp (below) of attention and MLP at the last position, {count_text(policies)}, "
-        f"and {len(models)} pretrained models. The past is the residual stream before the block; the future is that "
-        "after the same block (left) or after the last one (right), the same for the last block. Pale points are "
-        "medians over the windows of a model, with a marker a size, the smaller sizes to the left; the crosses beside "
-        "them are medians over the models of a colour, all sizes and seeds, with quartiles. Op is drawn on an axis "
-        "linear near zero and logarithmic further out, Imp on a logarithmic one. The study gives these measures as "
-        f"speculative. {rows['n_undefined'].sum():,} of {rows['n_windows'].sum():,} evaluations at a window are "
-        "undefined. "
+        f"and {len(models)} pretrained models. The past is the residual stream before the block; the future is the "
+        "one after the same block (left) or after the last block (right); the two coincide for the last block. Pale "
+        "points are medians over the windows of a model, with one marker per size, smaller sizes to the left; the "
+        "crosses beside them are medians over all models of a colour, with quartiles. The title counts pairs of a task "
+        "and a component, with the future after the last block. The axis of Op is linear near zero and logarithmic "
+        "further out, that of Imp is logarithmic. The study calls these measures speculative. "
+        f"{rows['n_undefined'].sum():,} of {rows['n_windows'].sum():,} evaluations at single windows are undefined. "
         + left_out_text(
-            rows, shown, "which no window defines or whose Imp is zero", singular="median", plural="medians"
+            rows, shown, "undefined in every window, or with an Imp of zero", singular="median", plural="medians"
         )
     )
     return captioned(figure, _title(shown[shown["future"] == "end"]), caption)
 
 
 def _signed_log_axis(axes: Axes, values: pd.Series) -> None:
-    """A y axis linear near zero, logarithmic further out: components differ by orders of magnitude, Op also in sign."""
+    """Scale y linearly near zero and logarithmically further out, as Op varies in sign and by orders of magnitude."""
     typical = values.abs().median()
     width = typical / 3 if typical > 0 else 1.0
     axes.set_yscale("asinh", linear_width=width)
@@ -93,7 +93,7 @@ def _signed_log_axis(axes: Axes, values: pd.Series) -> None:
 
 
 def _title(rows: pd.DataFrame) -> str:
-    """In how many strips after reinforcement the quartiles of Op overlap those before."""
+    """Count the strips in which the quartiles of Op after reinforcement overlap those before."""
     strips_of = rows.groupby(["place", "group"])["op_median"]
     low, high = (strips_of.quantile(q).unstack() for q in (0.25, 0.75))
     tasks = low.columns.drop(_BEFORE, errors="ignore")
@@ -101,6 +101,6 @@ def _title(rows: pd.DataFrame) -> str:
         return "Differential Op and Imp by block and component"
     overlap = low[tasks].le(high[_BEFORE], axis=0) & high[tasks].ge(low[_BEFORE], axis=0)
     return (
-        f"Quartiles of differential Op after reinforcement overlap those before in {int(overlap.to_numpy().sum())} of "
-        f"{overlap.size} pairs of task and component (future: after the last block)"
+        "Quartiles of differential Op before and after reinforcement overlap in "
+        f"{int(overlap.to_numpy().sum())} of {overlap.size} cases"
     )

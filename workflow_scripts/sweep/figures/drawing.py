@@ -1,11 +1,11 @@
-"""Draws any figure by its name."""
+"""Drawing any figure by its name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
-# Each module registers its figures as it is imported.
+# Each module registers its figures when it is imported.
 from sweep.figures import (  # noqa: F401
     against_parameters,
     along_training,
@@ -27,7 +27,7 @@ from sweep.figures.marks import FigureStyle, with_short_names
 from sweep.figures.registry import REGISTRY, Entry
 from sweep.figures.theme import CaptionedFigure, style_context
 
-_NAMES_SAID = 12  # in a caption
+_NAMES_SAID = 12  # most names explained in a caption
 
 
 def draw(name: str, tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
@@ -36,7 +36,7 @@ def draw(name: str, tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     Args:
         name: one of ``figure_names(style.tasks)``.
         tables: summary tables by name; at least ``required_tables(name, style.tasks)``.
-        style: colours of the tasks and markers of the sizes.
+        style: gives the colours of the tasks and the markers of the sizes.
 
     Returns:
         The figure with its title and caption.
@@ -56,17 +56,17 @@ def draw(name: str, tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
 
 
 def required_tables(name: str, tasks: Sequence[str]) -> tuple[str, ...]:
-    """Names of the summary tables that a figure is drawn from."""
+    """Return the names of the summary tables that a figure is drawn from."""
     return _entry(name, tasks)[0].tables
 
 
 def figure_subject(name: str, tasks: Sequence[str]) -> str:
-    """What a figure is about, in a word or two."""
+    """Return the subject of a figure, in a word or two."""
     return _entry(name, tasks)[0].subject
 
 
 def _entry(name: str, tasks: Sequence[str]) -> tuple[Entry, str | None]:
-    """The registered figure of a name, and its task."""
+    """Look up the registered figure of a name, and its task."""
     figures = figures_of(tasks)
     if name not in figures:
         raise KeyError(f"no figure is named {name!r}; there are {', '.join(figures)}")

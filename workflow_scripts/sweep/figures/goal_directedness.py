@@ -1,4 +1,4 @@
-"""Op beside maximum-entropy goal-directedness (MEG); how well each measure tells the objective (method, section 13)."""
+"""Op and maximum-entropy goal-directedness (MEG), and how well each measure identifies tasks (method, section 13)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,11 +15,12 @@ from sweep.figures.marks import FigureStyle, finite_rows, policy_points
 from sweep.figures.scores import measure_names, score, short_score, tasks_of
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned, folded
 from sweep.figures.wording import POINTS_TEXT, count_text, joined, left_out_text, range_text
+from sweep.formatting import counted
 
 
 @registry.figure("op_vs_goal_directedness", "policies")
 def op_vs_goal_directedness(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Op against MEG for some utility of the outcome, and Op_pred against MEG for the policy's own task."""
+    """Draw Op against MEG for some utility of the outcome, and Op_pred against MEG for the policy's own task."""
     policies = tables["policies"]
     judges = tasks_of(policies).values()
     shown = finite_rows(policies, "op", "op_predicted", "meg_any", "meg_task")
@@ -40,26 +41,27 @@ def op_vs_goal_directedness(tables: Mapping[str, pd.DataFrame], style: FigureSty
     legend_below(figure, [*tasks, line], sizes)
 
     beyond, own_beyond = (shown[x] - shown[y] for x, y in (("meg_any", "op"), ("meg_task", "op_predicted")))
-    title = "Op beside goal-directedness"
+    title, differences = "Op and goal-directedness", ""
     if len(shown):
-        title = (
-            f"Goal-directedness for some utility exceeds Op by {range_text(beyond)} nats; for the policy's own task it "
-            f"exceeds Op_pred by {range_text(own_beyond)}"
+        title = f"Goal-directedness for some utility exceeds Op for {(beyond > 0).sum()} of {len(shown)} policies"
+        differences = (
+            f"Goal-directedness for some utility exceeds Op by {range_text(beyond)} nats, and for the policy's own "
+            f"task it exceeds Op_pred by {range_text(own_beyond)} nats. "
         )
     caption = (
         f"Optimization against maximum-entropy goal-directedness (MEG), {count_text(shown)}. {POINTS_TEXT} Left: Op "
-        "against MEG for the utility of the outcome that predicts the policy's answers best. Right: Op_pred, which "
-        f"follows from the {score(judges)}, against MEG for the policy's own task. Dashed: y = x, on which both lie "
-        "where the sequence has no noise and all outcomes are alike under the split history. Noise lowers Op and "
-        "Op_pred, as fewer outcomes are as intended, and leaves MEG as it is, as answers are the same with a larger β. "
-        f"{left_out_text(policies, shown, 'where a measure is undefined')}"
+        "against MEG for the utility of the outcome that best predicts the policy's answers. Right: Op_pred, which "
+        f"follows from the {score(judges)}, against MEG for the policy's own task. {differences}Dashed: y = x, where "
+        "both would lie if the sequence had no noise and outcomes were equally likely under the split history. Noise "
+        "lowers Op and Op_pred, because fewer outcomes are the intended ones, but leaves MEG unchanged, because a "
+        f"larger β gives the same answers. {left_out_text(policies, shown, 'where a measure is undefined')}"
     )
     return captioned(figure, title, caption)
 
 
 @registry.figure("identification_by_measure", "policies", "goal_directedness")
 def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """How many policies' tasks each measure identifies, and for how many the true good set ranks first."""
+    """Draw how many policies' tasks each measure identifies, and for how many the true good set ranks first."""
     rows, policies = tables["goal_directedness"], tables["policies"]
     judges = tasks_of(policies)
     names = measure_names(judges.values())
@@ -86,32 +88,39 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
     ]
     legend_below(figure, [*shades])
 
-    def told(name: str) -> str:
-        return joined([f"{count} ({names[measure]})" for measure, count in counts[name].loc["all"].items()])
-
-    title = f"The task of {told('task identified')} of {len(policies)} policies is identified"
+    (first, number), *others = [
+        (names[measure], count) for measure, count in counts["task identified"].loc["all"].items()
+    ]
+    title = joined(
+        [f"{first} identifies the task of {number} of {len(policies)} policies"]
+        + [f"{name} of {count}" for name, count in others]
+    )
     caption = (
-        f"How well each measure tells what a policy was trained on, in numbers of policies, {count_text(policies)}. "
-        f"{'Left: p' if good_sets else 'P'}olicies whose task is identified among {len(style.tasks)}. By Op and Imp it "
-        "is the promoted task whose prediction is nearest; by goal-directedness (MEG) the one that the policy is most "
-        f"directed at; by {names['success_rate']}, the one on which the {score(judges.values())} exceeds that of "
-        "random answers by most. The darker, the larger the share of a row. "
+        f"How well each measure identifies what a policy was trained on, {count_text(policies)}. "
+        f"{'Left: n' if good_sets else 'N'}umber of policies whose task is identified correctly among "
+        f"{counted(len(style.tasks), 'task')}. Op and Imp identify the promoted task whose prediction is nearest; "
+        "goal-directedness (MEG) the one that the policy is most directed at; "
+        f"{names['success_rate']} the one on which the {score(judges.values())} exceeds that of random answers by "
+        "most. Darker cells hold a larger share of their row. "
     )
     if good_sets:
         ranked = policies["task"].isin(good_sets).sum()
-        title += f"; the true good set ranks first for {told('true good set ranks first')} of {ranked}"
-        caption += "Right: policies whose own good set ranks first among all that are promoted. "
+        firsts = [f"{count} ({names[of]})" for of, count in counts["true good set ranks first"].loc["all"].items()]
+        caption += (
+            "Right: number of policies whose own good set ranks first among all promoted ones; "
+            f"it ranks first for {joined(firsts)} of {ranked}. "
+        )
     is_complete = len(good_sets) == len(tasks)
     caption += "Nothing is left out." if is_complete else "Left out: ranks of graded tasks, which have none."
     return captioned(figure, title, caption)
 
 
 def _counts(hits: pd.Series, rows: pd.DataFrame, tasks: Sequence[str], measures: Iterable[str]) -> pd.DataFrame:
-    """Number of hits, a row per task and a last one for all, a column per measure."""
+    """Count hits in one row per task and a last one for all, and one column per measure."""
     by_task = hits.groupby([rows["task"], rows["measure"]]).sum().unstack("measure")
     return _with_total(by_task.loc[list(tasks), list(measures)])
 
 
 def _with_total(counts: pd.DataFrame) -> pd.DataFrame:
-    """A last row with the sums."""
+    """Add a last row with the sums."""
     return pd.concat([counts, counts.sum().to_frame("all").T])

@@ -1,4 +1,4 @@
-"""The whole method in one figure, from a window of the sequence to the reward that is read off the policy."""
+"""The whole method in one figure, from a window of the sequence to the reward read off the policy."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -33,7 +33,7 @@ _FEW_TASKS = 6  # whose bars have room for their numbers
 
 @registry.figure("graphical_abstract", "policies", "cross_objective", "identification")
 def graphical_abstract(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """A window is answered, the split history compared, Op held against theory, and the reward read off."""
+    """Draw a window and its answer, F and F', Op against theory, and the rewards read off."""
     policies, crossed = tables["policies"], tables["cross_objective"]
     policy = policies.loc[policies["op"].idxmax()]
     judged = crossed[(crossed[["task", "size", "seed"]] == policy[["task", "size", "seed"]]).all(axis=1)]
@@ -47,7 +47,7 @@ def graphical_abstract(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     grid = figure.add_gridspec(len(heights))
 
     def row(number: int, n_panels: int = 1) -> np.ndarray:
-        """Panels with margins of their own, so that long names below leave the others their width."""
+        """Add panels with their own margins, so that long names below do not narrow the other panels."""
         return grid[number].subgridspec(1, n_panels).subplots(squeeze=False, sharey=number == 1)[0]
 
     _window(*row(0), color)
@@ -71,26 +71,24 @@ def graphical_abstract(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     legend_below(figure, outcome_handles(color, task), [even_handle(), measured])
 
     correct, n_policies = by_op["correct"].sum(), len(by_op)
-    title = (
-        "The reward that a policy was trained on is read off how it steers the future: correctly for "
-        f"{correct} of {n_policies}"
-    )
+    title = f"How a policy steers the future identifies its reward correctly for {correct} of {n_policies} policies"
     caption = (
         f"The method in one figure, {count_text(policies, points=False)}. Top: from the window x, tokens of the "
         "sequence, the policy chooses the action a at an odd position, and the recurrence answers with the outcome f "
-        f"(a drawing). Middle: the policy of highest Op ({policy['task']}, {policy['size']}, seed {policy['seed']}), "
-        "its outcomes where it answers each window, F, and where its answer is that to another window, F', the mean "
-        f"over these; dashed: all outcomes alike. Op is the entropy of F', {entropies[1]:.3f} nats on average, less "
-        f"that of F, {entropies[0]:.3f}; Imp is the mean KL divergence of F from F', {policy['imp']:.3f}. Then "
-        f"the Op that the policy's {score(tasks_of(policies).values())} asks for by each task, with the measured "
-        f"Op dotted; the nearest promoted task is read off. Last, the task so identified of all policies, "
-        f"'{NONE}' where none is promoted. Left out: F and F' of the other policies."
+        "(schematic). Middle: outcomes of the policy with the highest Op "
+        f"({policy['task']}, {policy['size']}, seed {policy['seed']}) if it answers each window, F, and if it gives "
+        "its answer to another window, F' (mean over these); dashed: equal probabilities. Op is the entropy of F', "
+        f"{entropies[1]:.3f} nats on average, minus that of F, {entropies[0]:.3f}; Imp is the mean KL divergence of F "
+        f"from F', {policy['imp']:.3f}. Bottom, panel 3: the Op that the policy's "
+        f"{score(tasks_of(policies).values())} predicts by each task, with the measured Op dotted; the nearest "
+        f"promoted task is identified. Panel 4: the tasks so identified for all policies, '{NONE}' if none is "
+        "promoted. Left out: F and F' of the other policies."
     )
     return captioned(figure, title, caption)
 
 
 def _window(axes: Axes, color: Any) -> None:
-    """Tokens in boxes: the window, the policy's action and the recurrence's outcome."""
+    """Draw tokens in boxes: the window, the policy's action and the recurrence's outcome."""
     chain = Recurrence(noise=0.0).generate_chains(1, _N_TOKENS + 1, np.random.default_rng(0))
     labels = ["…", *map(str, chain[0, 1:]), "a", "f"]  # the last token of the window is even
     places = np.array([*range(_N_TOKENS + 1), _N_TOKENS + 1.9, _N_TOKENS + 4.2])
@@ -115,7 +113,7 @@ def _window(axes: Axes, color: Any) -> None:
 
 
 def _futures(panels: Sequence[Axes], policy: pd.Series, task: Task, color: Any) -> tuple[float, float]:
-    """F and the mean of F'|x'' as bars; returns the entropy of F and the mean entropy of F'|x'', nats."""
+    """Draw F and the mean of F'|x'' as bars; return the entropy of F and the mean entropy of F'|x'', nats."""
     of_future = float(entropy(policy["outcome_distribution"]))
     entropies = of_future, of_future + policy["op"]
     columns = "outcome_distribution", "counterfactual_distribution"
@@ -129,17 +127,17 @@ def _futures(panels: Sequence[Axes], policy: pd.Series, task: Task, color: Any) 
 
 
 def _theory(axes: Axes, predicted: pd.Series, measured: float, style: FigureStyle) -> tuple[Artist, float]:
-    """Op predicted by each task as bars, measured Op as a line; returns its handle and the height of the names."""
+    """Draw Op predicted by each task as bars, and measured Op as a line; return its handle and the names' height."""
     axes.bar(range(len(predicted)), predicted, color=[style.color(task) for task in predicted.index])
     if len(predicted) <= _FEW_TASKS:
         for place, (task, value) in enumerate(predicted.items()):
             beside = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center"}
-            blank = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # the line does not cross the number
+            blank = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # keeps the line from crossing the number
             axes.annotate(f"{value:.2f}", (place, value), color=style.color(task), bbox=blank, **beside)
     line = {"color": "black", "linestyle": ":", "linewidth": 1.2}
     axes.axhline(measured, **line)
     names = category_axis(axes, list(predicted.index))
     axes.margins(y=0.15)
-    axes.set_title("3  Theory: Op that its\nscore asks for, by task")
+    axes.set_title("3  Theory: Op predicted\nfrom its score, by task")
     axes.set(xlabel="task", ylabel="predicted Op (nats)")
     return Line2D([], [], label="measured Op", **line), names

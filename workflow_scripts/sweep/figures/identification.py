@@ -1,4 +1,4 @@
-"""The objective read off the policies: which task is identified, and where the true good set ranks."""
+"""The objectives read off the policies: which task is identified, and where the true good set ranks."""
 
 from collections.abc import Mapping
 
@@ -17,18 +17,19 @@ from sweep.figures.axes import category_axis, legend_below, readable_log_axis
 from sweep.figures.marks import FigureStyle, drawn, finite_rows, size_handles, task_handles
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
 from sweep.figures.wording import count_text, left_out_text
+from sweep.formatting import counted
 from sweep.words import NONE
 
 _MEASURES = {"op": "Op", "imp": "Imp"}
-# Ranks up to here are told apart on a linear axis.
+# Up to this rank, a linear axis separates all ranks.
 _FEW_RANKS = 12
 
 
 @registry.figure("identification", "identification")
 def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Trained against identified task, and the rank of the true good set, by Op and by Imp."""
+    """Draw the trained against the identified task, and the rank of the true good set, by Op and by Imp."""
     rows = tables["identification"]
-    rankable = rows[rows["true_set_rank_low"].notna()]  # those of graded tasks are not
+    rankable = rows[rows["true_set_rank_low"].notna()]  # graded tasks have no good set to rank
     shown = finite_rows(rankable, "true_set_rank")
     points = shown[shown.index.isin(drawn(rows).index)]
     tasks, good_sets = ([task for task in style.tasks if task in set(of["task"])] for of in (rows, rankable))
@@ -49,7 +50,7 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     if good_sets:
         _rank_axis(panels[1, 0], shown)
         quantiles = Line2D(
-            [], [], color=NEUTRAL, linewidth=0.8, label="95% of draws of the windows (no line: that rank in all)"
+            [], [], color=NEUTRAL, linewidth=0.8, label="95% of bootstrap resamples (no line: same rank in all)"
         )
         legend_below(figure, task_handles(shown, style), size_handles(shown, style), [quantiles])
 
@@ -58,27 +59,25 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     most = rows["n_promoted"].max()
     policies = rows.drop_duplicates(["task", "size", "seed"])
     caption = (
-        f"The objective of each policy read off its futures, {count_text(policies)}. Above: the task that the policy "
-        "was trained on against the one whose prediction is nearest to its Op (left) or Imp (right); among the "
-        f"{len(style.tasks)} tasks, '{NONE}' where none is promoted; the darker, the larger the share of a row. "
+        f"The objective of each policy as read off its futures, {count_text(policies)}. Above: the task that each "
+        f"policy was trained on against the one, among {counted(len(style.tasks), 'task')}, whose prediction is "
+        f"nearest to its Op (left) or Imp (right), '{NONE}' if none is promoted. Darker cells hold a larger share of "
+        "their row. "
     )
-    title = (
-        f"Among {len(style.tasks)} tasks, Op identifies {correct['op']} of {len(policies)} policies and Imp "
-        f"{correct['imp']}"
-    )
+    title = f"Op identifies the task of {correct['op']} of {len(policies)} policies, Imp that of {correct['imp']}"
     if good_sets:
-        title += f"; among up to {most} good sets, the true one ranks first for {first['op']} and {first['imp']}"
         caption += (
-            f"Below: rank of the policy's own good set among all promoted ones, at most {most}, the best being 1, with "
-            "a marker a size, the smaller sizes to the left; lines span the 2.5% to 97.5% quantiles when the windows "
-            "are drawn anew, and where none is seen both equal the rank. A good set is promoted if the policy's "
-            "outcomes fall into it more often than chance (Op) or than under the split history (Imp): of a set and its "
-            f"complement one is, {(2**N_OUTCOMES - 2) // 2} of all sets of {N_OUTCOMES} outcomes unless there are "
-            f"ties. The true set comes first for {first['op']} policies by Op and for {first['imp']} by Imp. "
+            f"Below: rank of the policy's own good set among all promoted ones, from 1, the best, to at most {most}, "
+            "with one marker per size, smaller sizes to the left; lines span the 2.5% to 97.5% quantiles over "
+            "bootstrap resamples of the windows, and where no line is visible, both equal the rank. A good set is "
+            "promoted if the policy's outcomes fall into it more often than by chance (Op) or than under the split "
+            "history (Imp). Without ties, this holds for either a set or its complement, "
+            f"{(2**N_OUTCOMES - 2) // 2} of all sets of {N_OUTCOMES} outcomes. The true set ranks first for "
+            f"{first['op']} policies by Op and for {first['imp']} by Imp. "
             + left_out_text(
                 rankable,
                 shown,
-                "whose true good set is not promoted (in the lower panels only)",
+                "where the true good set is not promoted (in the lower panels only)",
                 singular="ranking",
                 plural="rankings",
             )
@@ -89,7 +88,7 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
 
 
 def _rank_axis(axes: Axes, shown: pd.DataFrame) -> None:
-    """The axis of ranks: linear where they are few."""
+    """Set up the axis of ranks, which is linear if they are few."""
     if shown[["true_set_rank", "true_set_rank_high"]].max(axis=None) <= _FEW_RANKS:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
@@ -99,17 +98,17 @@ def _rank_axis(axes: Axes, shown: pd.DataFrame) -> None:
 
 
 def _confusion(axes: Axes, matrix: pd.DataFrame) -> float:
-    """Counts of trained against identified task; returns the height of the columns' names."""
+    """Draw counts of trained against identified task; return the height of the columns' names."""
     axes.set_xlabel("identified task")
     return shaded_counts(axes, matrix, matrix.to_numpy() / np.maximum(matrix.sum(axis=1), 1).to_numpy()[:, None])
 
 
 def shaded_counts(axes: Axes, counts: pd.DataFrame, shares: np.ndarray) -> float:
-    """Draw a table of counts, the darker the larger a share; returns the height of the columns' names.
+    """Draw a table of counts, darker for larger shares; return the height of the columns' names.
 
     Args:
         axes: where to draw.
-        counts: a row and a column per row and column of the table; missing ones stay empty.
+        counts: laid out as the table is drawn; cells without a value stay empty.
         shares: of each count, from 0 to 1.
     """
     axes.pcolormesh(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
@@ -124,13 +123,13 @@ def shaded_counts(axes: Axes, counts: pd.DataFrame, shares: np.ndarray) -> float
 
 
 def _ranks(axes: Axes, rows: pd.DataFrame, tasks: list[str], style: FigureStyle) -> float:
-    """Rank of the true good set of every policy, by task, size and seed; returns the height of the tasks' names."""
+    """Draw the rank of every policy's true good set by task, size and seed; return the height of the tasks' names."""
     for place, task in enumerate(tasks):
         own = rows[rows["task"] == task]
         own = own.assign(order=own["size"].map(style.sizes.index)).sort_values(["order", "seed"])
         own["x"] = place + 0.84 * ((np.arange(len(own)) + 0.5) / max(len(own), 1) - 0.5)
         line = {"color": style.color(task), "zorder": 2}
-        # One broken line, as a thousand lines would take a minute.
+        # One broken line, because a thousand lines would take a minute to draw.
         gaps = own.assign(true_set_rank_gap=np.nan)[[f"true_set_rank_{end}" for end in ("low", "high", "gap")]]
         axes.plot(np.repeat(own["x"], 3), gaps.to_numpy(dtype=float).ravel(), linewidth=0.8, **line)
         for size, policies in own.groupby("size", observed=True, sort=False):

@@ -1,4 +1,4 @@
-"""Measured impact against the least impact that the scores allow."""
+"""Measured impact against the least impact that the scores require."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ from sweep.words import ALL
 
 @registry.figure("imp_vs_minimum", "policies", "fits")
 def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Imp against Imp_min, with one line fitted to all policies and one to each task, and y = x."""
+    """Draw Imp against Imp_min, with a line fitted to all policies, one fitted to each task, and y = x."""
     policies, fits = tables["policies"], tables["fits"]
     judges = tasks_of(policies).values()
     shown = finite_rows(policies, "imp_minimum", "imp")
@@ -41,7 +41,7 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
         lines.insert(1, tuple(task_lines(fitted, style, "fit of each task")))
     for group, (rows, color) in groups.items():
         if group in fits.index and len(rows):
-            # A line runs over its own points only.
+            # A line spans its own points only.
             x = np.array([rows["imp_minimum"].min(), rows["imp_minimum"].max()])
             axes.plot(x, fits.at[group, "intercept"] + fits.at[group, "slope"] * x, color=color, zorder=2)
     axes.set(xlabel=f"least impact for the {score(judges)}, Imp$_{{min}}$ (nats)", ylabel="Imp (nats)")
@@ -56,9 +56,9 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     caption = (
         f"Measured impact against the least impact for the policies' {score(judges)}, {count_text(shown)}. "
         f"{POINTS_TEXT} {imp_minimum_text(judges)} "
-        f"Lines: least-squares fits of all policies (grey) and of each task (its colour); dotted: "
-        f"the fit of the study of 2024 that this sweep replicates, {IMP_SLOPE} x + {IMP_INTERCEPT}, of measurements on "
-        "200 windows; dashed: y = x, below which no policy can lie. Slopes and intercepts ± standard error: "
+        "Lines: least-squares fits to all policies (grey) and to each task (its colour); dotted: the fit of the "
+        f"replicated study (2024), {IMP_SLOPE} x + {IMP_INTERCEPT}, to measurements on 200 windows; dashed: y = x, "
+        "below which no policy can lie. Slopes and intercepts ± standard error: "
         f"{'; '.join(described) or 'no fit is defined'}. {_furthest_text(shown)}"
         + left_out_text(policies, shown, "where Imp_min is undefined or infinite" + _reasons(policies, shown))
     )
@@ -66,23 +66,23 @@ def imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     if ALL in fits.index:
         slope, error = fits.loc[ALL, ["slope", "slope_stderr"]]
         errors = f" ± {error:.2f}" if np.isfinite(error) else ""
-        title = f"Imp against Imp_min has a slope of {slope:.2f}{errors}".replace("-", "−")
-        title += f" over all policies; the study's is {IMP_SLOPE}"
+        title = f"The slope of Imp against Imp_min is {slope:.2f}{errors}".replace("-", "−")
+        title += f", compared with {IMP_SLOPE} in the study"
     return captioned(figure, title, caption)
 
 
 def _furthest_text(shown: pd.DataFrame) -> str:
-    """The slope of all policies without the one of largest Imp_min, which may carry it."""
+    """Give the slope without the policy of the largest Imp_min, which may determine it."""
     furthest = shown["imp_minimum"].astype(float).idxmax() if len(shown) else None
     rest = shown.drop(index=furthest) if len(shown) else shown
     if rest["imp_minimum"].nunique() < 2:
         return ""
     slope = np.polyfit(rest["imp_minimum"], rest["imp"], 1)[0]
     task, size, seed = shown.loc[furthest, ["task", "size", "seed"]]
-    return f"Without the policy of largest Imp_min ({task}, {size}, seed {seed}) the slope of all is {slope:.2f}. "
+    return f"Without the policy with the largest Imp_min ({task}, {size}, seed {seed}), the slope is {slope:.2f}. "
 
 
 def _reasons(policies: pd.DataFrame, shown: pd.DataFrame) -> str:
-    """The recorded reasons of the policies that are not shown, each with its count."""
+    """List the recorded reasons for leaving policies out, each with its count."""
     counts = policies.drop(shown.index)["imp_minimum_reason"].dropna().value_counts()
     return f" ({', '.join(f'{reason}: {number}' for reason, number in counts.items())})" if len(counts) else ""

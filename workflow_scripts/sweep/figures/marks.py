@@ -20,26 +20,26 @@ from splithistory.plots import COLORS, NEUTRAL
 from sweep.figures.axes import category_axis
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", *(f"${letter}$" for letter in string.ascii_uppercase))
-MOST_POINTS = 400  # policies; a reader tells no more of them apart
-# Factors at which markers cover about as much as a circle does; 1 for the others.
+MOST_POINTS = 400  # policies; readers cannot tell more of them apart
+# Factors that give markers about the area of a circle; 1 for the others.
 MARKER_SCALES = {"s": 0.9, "D": 0.9, **dict.fromkeys("^v<>", 1.15)}
-LONGEST_NAME = 26  # characters that a figure has room for
-_OF_NAMES = ("task", "size", "evaluated_task", "identified_task", "group")  # columns of the summary tables
+LONGEST_NAME = 26  # most characters that a figure has room for
+_OF_NAMES = ("task", "size", "evaluated_task", "identified_task", "group")  # columns that hold names
 
 
 def policy_anchor(task: str, size: str, seed: int) -> str:
-    """The anchor of a policy's row in the report, its keys as in the folders: ``task=good2/size=18k/seed=0``."""
+    """Return the anchor of a policy's row in the report, which is as its folder: ``task=good2/size=18k/seed=0``."""
     return quote(f"task={task}/size={size}/seed={seed}", safe="=/")
 
 
 @dataclass(frozen=True)
 class FigureStyle:
-    """One colour a task and one marker a size, the same in every figure.
+    """One colour per task and one marker per size, the same in every figure.
 
     Attributes:
         tasks: the configured tasks; their order gives the colours.
         parameters: parameter count of each size; its ascending order gives the markers.
-        full_names: of the tasks and sizes whose names are shortened here.
+        full_names: full name of each task and size whose name is shortened.
     """
 
     tasks: tuple[str, ...]
@@ -47,14 +47,14 @@ class FigureStyle:
     full_names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Put the sizes in order."""
+        """Sort the sizes."""
         ascending = dict(sorted(self.parameters.items(), key=lambda item: item[1]))
         object.__setattr__(self, "tasks", tuple(self.tasks))
         object.__setattr__(self, "parameters", ascending)
 
     @classmethod
     def from_policies(cls, tasks: Iterable[str], policies: pd.DataFrame) -> "FigureStyle":
-        """Style for the configured tasks and the sizes that the `policies` table holds."""
+        """Make the style for the configured tasks and the sizes in the `policies` table."""
         return cls(tuple(tasks), dict(zip(policies["size"], policies["n_parameters"].astype(int), strict=True)))
 
     @property
@@ -63,14 +63,14 @@ class FigureStyle:
         return tuple(self.parameters)
 
     def color(self, task: str) -> Any:
-        """Colour of a task. Beyond eight tasks the colours come from a map whose lightness rises steadily."""
+        """Return the colour of a task, from a map of steadily rising lightness if there are more than eight tasks."""
         index = self.tasks.index(task)
         if len(self.tasks) <= len(COLORS):
             return COLORS[index]
         return mpl.colormaps["viridis"](index / (len(self.tasks) - 1))
 
     def marker(self, size: str) -> str:
-        """Marker of a size. Beyond single letters they are pairs of letters, AA to ZZ, and so on."""
+        """Return the marker of a size. Once single letters run out, markers are pairs, AA to ZZ, and so on."""
         index, letters = self.sizes.index(size), ""
         if index < len(MARKERS):
             return MARKERS[index]
@@ -82,13 +82,13 @@ class FigureStyle:
         return f"${letters}$"
 
     def marker_size(self, size: str, diameter: float | None = None) -> float:
-        """Matplotlib's size of a size's marker, points, for the area of a circle of ``diameter``."""
+        """Return Matplotlib's size of a size's marker, points, for the area of a circle of ``diameter``."""
         return (diameter or mpl.rcParams["lines.markersize"]) * MARKER_SCALES.get(self.marker(size), 1.0)
 
     def links(self, rows: pd.DataFrame) -> list[str | None]:
-        """Where each row's point leads, for ``urls`` of a scatter: its policy's row in the report.
+        """Return the link of each row's point, for ``urls`` of a scatter: its policy's row in the report.
 
-        A pretrained model, which has no task, has no row.
+        Pretrained models, which have no task, have no row.
         """
         return [
             None
@@ -98,7 +98,7 @@ class FigureStyle:
         ]
 
     def shade(self, color: Any, size: str) -> tuple[float, ...]:
-        """A shade of ``color``: pale for the smallest size, full in the upper middle, dark for the largest."""
+        """Return a shade of ``color``: pale for the smallest size, full in the upper middle, dark for the largest."""
         rank = (self.sizes.index(size) + 1) / len(self.sizes)
         pale, dark = min(1.0, 0.15 + 1.15 * rank), min(1.0, 1.7 - rank)
         return tuple(dark * (1 - pale * (1 - np.array(to_rgb(color)))))
@@ -107,7 +107,7 @@ class FigureStyle:
 def with_short_names(
     tables: Mapping[str, pd.DataFrame], style: FigureStyle
 ) -> tuple[Mapping[str, pd.DataFrame], FigureStyle, dict[str, str]]:
-    """Tables and style with short names in place of those that would leave the panels no room.
+    """Shorten names that would leave the panels no room, in tables and style.
 
     Returns:
         The tables, the style, and each long name's short one; the same tables and style where no name is long.
@@ -115,7 +115,7 @@ def with_short_names(
     short: dict[str, str] = {}
     for name in (name for name in (*style.tasks, *style.sizes) if len(name) > LONGEST_NAME):
         label = f"{name[:7]}…{name[-7:]}"
-        # Names may differ in their middle alone.
+        # Names may differ only in the middle.
         same = sum(other.split(" ")[0] == label for other in short.values())
         short[name] = f"{label} ({same + 1})" if same else label
     if not short:
@@ -130,45 +130,45 @@ def with_short_names(
 
 
 def parameter_axis(axes: Axes, style: FigureStyle) -> None:
-    """A log axis of parameter counts with a tick a size."""
+    """Make a log axis of parameter counts with one tick per size."""
     counts = list(style.parameters.values())
     # A size whose name is not a count ("small") shows its count too.
     names = [name if name[0].isdigit() else f"{name}\n{count:,}" for name, count in style.parameters.items()]
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
-    every = 1 + len(counts) // 12  # more ticks run into each other
+    every = 1 + len(counts) // 12  # more ticks would collide
     axes.set_xticks(counts[::every], names[::every], rotation=0 if len(names) <= 5 else 45)
     axes.set_xlim(counts[0] / 1.5, counts[-1] * 1.5)
     axes.set_xlabel("parameters")
 
 
 def drawn(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the policies that are drawn as points: of all, or of one in ``step_of(rows)`` where they are many.
+    """Select the rows to draw as points: those of all policies, or of one in ``step_of(rows)`` if there are many.
 
-    Rows of pretrained models, which have no task, are all drawn.
+    Rows of pretrained models, which have no task, are all selected.
     """
     return rows[~(_number(rows) % step_of(rows) > 0)]
 
 
 def step_of(rows: pd.DataFrame) -> int:
-    """One if every policy of some rows is drawn as a point, two if every second is, and so on."""
+    """Return 1 if every policy is drawn as a point, 2 if every second one is, and so on."""
     return 1 + int(_number(rows).max()) // MOST_POINTS if len(rows) > MOST_POINTS else 1
 
 
 def _number(rows: pd.DataFrame) -> pd.Series:
-    """The number of each row's policy, in their order; missing of a pretrained model."""
+    """Number each row's policy in order of appearance; missing for a pretrained model."""
     return rows.groupby(["task", "size", "seed"], sort=False, observed=True).ngroup()
 
 
 def policy_points(
     axes: Axes, rows: pd.DataFrame, x: str, y: str, style: FigureStyle
 ) -> tuple[list[Artist], list[Artist]]:
-    """Draw a point per policy, with the task's colour and the size's marker, through which others are seen.
+    """Draw one translucent point per policy, with the task's colour and the size's marker.
 
     Args:
         axes: where to draw.
-        rows: one row a policy.
-        x: column; where there is a column ``{x}_stderr``, its values, if defined, are drawn as bars.
+        rows: one row per policy.
+        x: column; if there is also a column ``{x}_stderr``, its defined values are drawn as bars.
         y: likewise.
         style: gives colours and markers.
 
@@ -194,7 +194,7 @@ def policy_points(
             zorder=3,
             urls=style.links(group),
         )
-    # Three-digit ticks must not run into each other at column width.
+    # Three-digit ticks must not collide at column width.
     axes.locator_params(nbins=6)
     return task_handles(rows, style), size_handles(rows, style)
 
@@ -261,24 +261,24 @@ class Strips:
 
 
 def mean_and_error(values: pd.Series) -> tuple[float, float, float]:
-    """Mean, and mean ± one standard error; missing for a single value."""
+    """Compute the mean and the mean ± one standard error, which is missing for a single value."""
     mean, error = values.mean(), values.sem()
     return mean, mean - error, mean + error
 
 
 def median_and_quartiles(values: pd.Series) -> tuple[float, float, float]:
-    """Median and quartiles."""
+    """Compute median and quartiles."""
     return values.median(), values.quantile(0.25), values.quantile(0.75)
 
 
 def task_handles(rows: pd.DataFrame, style: FigureStyle) -> list[Artist]:
-    """Legend handles of the tasks in ``rows``: patches, since a marker would be that of a size."""
+    """Make legend handles of the tasks in ``rows``: patches, because markers stand for sizes."""
     present = set(rows["task"])
     return [Patch(color=style.color(task), label=task) for task in style.tasks if task in present]
 
 
 def task_lines(rows: pd.DataFrame, style: FigureStyle, label: str | None = None) -> list[Artist]:
-    """Lines in the colours of the tasks in ``rows``, with their names, or with one label for them all."""
+    """Make lines in the colours of the tasks in ``rows``, with their names or one common label."""
     present = set(rows["task"])
     return [
         Line2D([], [], color=style.color(task), label=label or task, marker="none")
@@ -288,7 +288,7 @@ def task_lines(rows: pd.DataFrame, style: FigureStyle, label: str | None = None)
 
 
 def size_handles(rows: pd.DataFrame, style: FigureStyle) -> list[Artist]:
-    """Legend handles of the sizes in ``rows``."""
+    """Make legend handles of the sizes in ``rows``."""
     present = set(rows["size"])
     return [
         Line2D([], [], linestyle="none", label=size, **_marker(style, size, NEUTRAL))
@@ -298,7 +298,7 @@ def size_handles(rows: pd.DataFrame, style: FigureStyle) -> list[Artist]:
 
 
 def _marker(style: FigureStyle, size: str, color: Any) -> dict[str, Any]:
-    """How a size's marker is drawn in a colour: its edge full, its face half transparent."""
+    """Return the style of a size's marker in a colour: opaque edge, translucent face."""
     return {
         "marker": style.marker(size),
         "markersize": style.marker_size(size),
@@ -309,10 +309,10 @@ def _marker(style: FigureStyle, size: str, color: Any) -> dict[str, Any]:
 
 
 def summary_handle(label: str) -> Artist:
-    """Legend handle of the bars of `Strips`, or of means with errors."""
+    """Make the legend handle of the bars of `Strips`, or of means with errors."""
     return Line2D([], [], color=NEUTRAL, marker="$+$", linestyle="none", label=label)
 
 
 def finite_rows(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """The rows where all these columns hold finite numbers."""
+    """Select the rows where all these columns hold finite numbers."""
     return rows[np.isfinite(rows[list(columns)].astype(float)).all(axis=1)]

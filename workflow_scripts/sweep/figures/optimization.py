@@ -22,7 +22,7 @@ _UNDEFINED = "where Op or its prediction is undefined"
 
 @registry.figure("op_vs_success", "policies")
 def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Op of every policy against its success rate or mean utility, on the theoretical curve of its task."""
+    """Draw Op of every policy against its success rate or mean utility, with the theoretical curve of each task."""
     policies = tables["policies"]
     judges = tasks_of(policies).values()
     shown = finite_rows(policies, "success_rate", "op", "op_predicted")
@@ -36,20 +36,18 @@ def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     height = shown["op"] - shown["op_predicted"]
     title = "Op against the curves of theory"
     if len(shown):
-        title = f"{_above(shown)} of {len(shown)} policies lie above their task's curve, half within "
-        title += f"{height.abs().median():.2g} nats of it"
+        title = f"{_above(shown)} of {len(shown)} policies lie above their task's theoretical curve"
     caption = (
         f"Measured optimization against {score(judges)}, {count_text(shown)}. {POINTS_TEXT} Curves: "
         f"{theory_text(judges)} "
-        f"Op less the task's curve: {range_text(height) if len(shown) else 'undefined'} nats. "
-        f"{left_out_text(policies, shown, _UNDEFINED)}"
+        f"Op minus the task's curve: {_range_and_median(height)}. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
 
 
 @registry.figure("op_vs_predicted", "policies")
 def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Measured Op against the Op predicted from the success rate or mean utility."""
+    """Draw measured Op against the Op predicted from the success rate or mean utility."""
     policies = tables["policies"]
     judges = tasks_of(policies).values()
     shown = finite_rows(policies, "op_predicted", "op")
@@ -65,29 +63,29 @@ def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     if explained is None:
         title, share = "Measured Op against prediction", "undefined"
     else:
-        title = f"The {score(judges)} predicts {max(explained, 0):.0%} of the variance of Op; "
-        title += f"{_above(shown)} of {len(shown)} policies have more than is predicted"
+        title = f"The {score(judges)} predicts {max(explained, 0):.0%} of the variance of Op"
         share = f"{explained:.3f}".replace("-", "−")
     axes.set_title(f"R² about y = x: {share}, n = {len(shown)}")
     difference = shown["op"] - shown["op_predicted"]
     caption = (
         f"Measured optimization against the optimization predicted from the {score(judges)}, {count_text(shown)}. "
         f"{POINTS_TEXT} The prediction is {predicted_op_text(judges)}. Dashed: y = x. "
-        "R² about it, 1 − SS(Op − predicted) / SS(Op − mean), involves no fit. Op less its prediction: "
-        f"{range_text(difference) if len(shown) else 'undefined'} nats. {left_out_text(policies, shown, _UNDEFINED)}"
+        "R² about it, 1 − SS(Op − predicted) / SS(Op − mean), involves no fit. "
+        f"{_above(shown)} of {len(shown)} policies have more Op than predicted. Op minus its prediction: "
+        f"{_range_and_median(difference)}. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
 
 
 def theory_curves(axes: Axes, tasks: Iterable[Task], style: FigureStyle) -> None:
-    """Op expected at each success rate or mean utility, a curve a task; call it when the points are drawn.
+    """Draw the Op expected at each success rate or mean utility, one curve per task, after the points.
 
     Args:
         axes: where to draw; x is the success rate or mean utility.
-        tasks: whose curves to draw.
+        tasks: the tasks whose curves to draw.
         style: gives the colours.
     """
-    # From the least mean utility, where a curve touches zero, to the points: beyond them the curves dwarf the rest.
+    # From the lowest chance, where a curve touches zero, to the points: further out, curves would dwarf the rest.
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     tasks = list(tasks)
@@ -101,11 +99,18 @@ def theory_curves(axes: Axes, tasks: Iterable[Task], style: FigureStyle) -> None
 
 
 def _above(shown: pd.DataFrame) -> int:
-    """Number of policies with more Op than is predicted."""
+    """Count the policies with more Op than predicted."""
     return int((shown["op"] > shown["op_predicted"]).sum())
 
 
+def _range_and_median(difference: pd.Series) -> str:
+    """Give the range of a difference, nats, and its median absolute value."""
+    if difference.empty:
+        return "undefined"
+    return f"{range_text(difference)} nats (median absolute value {difference.abs().median():.2g} nats)"
+
+
 def explained_about_identity(predicted: pd.Series, measured: pd.Series) -> float | None:
-    """1 − SS(measured − predicted) / SS_total, the share of variance that y = x explains; None without variance."""
+    """Compute 1 − SS(measured − predicted) / SS_total, the share of variance explained by y = x; None if undefined."""
     total = ((measured - measured.mean()) ** 2).sum()
     return None if len(measured) < 2 or total == 0 else float(1 - ((measured - predicted) ** 2).sum() / total)

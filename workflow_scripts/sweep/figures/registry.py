@@ -1,4 +1,4 @@
-"""Where each figure registers the function that draws it."""
+"""The registry of the functions that draw the figures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ Draw = Callable[..., CaptionedFigure]
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure.
+    """A registered figure.
 
     Attributes:
-        draw: takes the summary tables by name, the style and, where there is a figure for each task, the task.
+        draw: draws it from the summary tables by name, the style and, if there is one figure per task, the task.
         tables: names of the summary tables that it needs.
-        subject: what it is about, in a word or two: the name of its module.
+        subject: what it is about, in a word or two, from the name of its module.
     """
 
     draw: Draw
@@ -31,7 +31,7 @@ def figure(name: str, *tables: str) -> Callable[[Draw], Draw]:
     """Register the function below as a figure.
 
     Args:
-        name: as in `FIGURES`; with ``{task}`` if there is one for each task.
+        name: as in `FIGURES`, with ``{task}`` if there is one figure per task.
         tables: names of the summary tables that it needs.
 
     Raises:

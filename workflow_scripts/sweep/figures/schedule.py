@@ -1,4 +1,4 @@
-"""The schedule of a sweep: when each of its jobs ran."""
+"""The schedule of a sweep: when each job ran."""
 
 from collections.abc import Iterable
 
@@ -12,15 +12,15 @@ from sweep.figures.marks import FigureStyle, task_handles
 from sweep.figures.theme import COLUMN_WIDTH, CaptionedFigure, captioned
 from sweep.formatting import counted, duration, percent
 
-# A longer time without any job lies between two runs of Snakemake, and is left out.
+# A longer time without any job is a pause between two runs of Snakemake, and is left out.
 _LONGEST_PAUSE = 60.0  # seconds
 _PRECISION = 0.1  # seconds, of starts and ends
-_LANE = 0.075  # inches that a line of bars takes
+_LANE = 0.075  # inches per line of bars
 _TALLEST = 9.0  # inches; beyond it, lines become thinner
 
 
 def without_pauses(jobs: pd.DataFrame) -> pd.DataFrame:
-    """The jobs with ``start`` and ``end`` counted from the first start, times between runs of Snakemake left out.
+    """Count ``start`` and ``end`` of jobs from the first start, without the pauses between runs of Snakemake.
 
     Args:
         jobs: from `jobs.recorded_jobs`, all with ``seconds`` and ``end``.
@@ -35,14 +35,14 @@ def without_pauses(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def lanes(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
-    """The first lane that is free when each job starts.
+    """Assign each job to the first lane that is free when it starts.
 
     Args:
         starts: seconds, in ascending order.
         ends: seconds, of the same jobs.
 
     Returns:
-        Numbers from 0; a lane counts as free up to a tenth of a second before its job's end.
+        Numbers from 0; a lane counts as free from a tenth of a second before its job ends.
     """
     busy_until: list[float] = []
     chosen = []
@@ -54,7 +54,7 @@ def lanes(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
 
 
 def draw_schedule(jobs: pd.DataFrame, style: FigureStyle) -> CaptionedFigure:
-    """A bar a job over time, rule by rule.
+    """Draw each job as a bar over time, grouped by rule.
 
     Args:
         jobs: from `jobs.recorded_jobs`.
@@ -90,9 +90,7 @@ def draw_schedule(jobs: pd.DataFrame, style: FigureStyle) -> CaptionedFigure:
     figure.set_figheight(min(1.0 + _LANE * height, _TALLEST))
     legend_below(figure, task_handles(timed, style))
     if timed.empty:
-        return captioned(
-            figure, "No job’s time is on record", "The logs and benchmark files of the jobs are not there."
-        )
+        return captioned(figure, "No job’s time is on record", "The jobs have no logs or benchmark files.")
     wall = timed["end"].max()
     at_once = max(lanes(timed["start"], timed["end"])) + 1
     busy = timed["seconds"].sum() / (at_once * wall)
@@ -101,9 +99,9 @@ def draw_schedule(jobs: pd.DataFrame, style: FigureStyle) -> CaptionedFigure:
     return captioned(
         figure,
         f"{counted(len(timed), 'job')} kept {counted(at_once, 'core')} busy for {percent(busy)} of {duration(wall)}",
-        "A bar is a job, from the start of its process to its end; its colour is the task of its policy, grey where "
-        "it has none. A rule has as many lines as it had jobs at once. The title’s share is the sum of all bars over "
-        f"the whole time and the most jobs at once, of one core each. Times of more than {_LONGEST_PAUSE:.0f} s "
-        "without any job, between runs of Snakemake, are left out; so are the last jobs, which write the report and "
-        f"the manifest{left_out}.",
+        "Each bar is a job, from the start of its process to its end; its colour is the task of its policy, or grey "
+        "if it has none. A rule has one line for each job that it ran at once. The share in the title is the total "
+        "length of the bars, divided by the whole time and by the largest number of jobs at once, each on one core. "
+        f"Pauses of more than {_LONGEST_PAUSE:.0f} s between runs of Snakemake are left out, and so are the last jobs, "
+        f"which write the report and the manifest{left_out}.",
     )

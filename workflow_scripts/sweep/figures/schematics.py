@@ -1,4 +1,4 @@
-"""Futures drawn as bars: those of a real policy, and computed ones that show what Op and Imp measure."""
+"""Futures drawn as bars: those of a real policy, and computed examples that show what Op and Imp measure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,14 +24,14 @@ from sweep.figures.wording import count_text
 
 # What `training_outcomes` shows.
 _GOOD_SET, _SUCCESS_RATE = (0, 2, 4, 6), 0.75
-# What `impact_kinds` starts from, and how far its two policies take it, nats.
+# The distribution that `impact_kinds` starts from, and the impact of its two policies, nats.
 _ORIGINAL = np.array([0.05, 0.21, 0.06, 0.04, 0.34, 0.05, 0.20, 0.05])
 _IMPACT = 0.15
 
 
 @registry.figure("split_history", "policies", "actions")
 def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """F of the policy with the highest Op, and F' under each of its two most frequent answers."""
+    """Draw F of the policy with the highest Op, and F' under each of its two most frequent answers."""
     policies, actions = tables["policies"], tables["actions"]
     policy = policies.loc[policies["op"].idxmax()]
     own = actions[(actions[["task", "size", "seed"]] == policy[["task", "size", "seed"]]).all(axis=1)]
@@ -55,26 +55,26 @@ def split_history(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
 
     change = "lowers" if policy["op"] > 0 else "raises"
     title = (
-        f"In the policy of highest Op ({policy['task']}, {policy['size']}, seed {policy['seed']}), answering each "
-        f"window {change} the entropy of outcomes by {abs(policy['op']):.2f} nats"
+        f"Answering each window {change} the entropy of outcomes by {abs(policy['op']):.2f} nats in the policy with "
+        "the highest Op"
     )
     caption = (
-        f"The split-history method on the policy of highest Op, {policy['task']}, {policy['size']}, seed "
-        f"{policy['seed']}; {count_text(policies.loc[[policy.name]])}, chosen from {len(policies)}. Left: the future "
-        "F, where the policy answers each window; crosses: the mean of its futures F'|x'', where the answer "
-        "is that to another window, x''. The others: F'|x'' for its most frequent answers, with the share of windows "
-        f"that get each; together they stand for {answers['weight'].sum():.0%} of the windows x''. "
-        "Bars are exact probabilities, means over repeats; dashed: all outcomes alike. Op, the mean entropy of F'|x'' "
-        f"less that of F, is {policy['op']:.3f} nats and Imp {policy['imp']:.3f}. Left out: F'|x'' for its other "
-        f"answers ({len(own) - len(answers)}), and all other policies."
+        f"The split-history method on the policy with the highest Op ({policy['task']}, {policy['size']}, seed "
+        f"{policy['seed']}); {count_text(policies.loc[[policy.name]])}, chosen from {len(policies)}. Left: the future "
+        "F, in which the policy answers each window; crosses: the mean of the futures F'|x'', in which it gives its "
+        "answer to another window, x''. Others: F'|x'' for its most frequent answers, each with the share of windows "
+        f"x'' that it answers so; together, these cover {answers['weight'].sum():.0%} of the windows x''. Bars are "
+        "exact probabilities, averaged over repeats; dashed: equal probabilities. Op, the mean entropy of F'|x'' minus "
+        f"the entropy of F, is {policy['op']:.3f} nats; Imp is {policy['imp']:.3f} nats. Left out: F'|x'' for its "
+        f"other answers ({len(own) - len(answers)}), and all other policies."
     )
     return captioned(figure, title, caption)
 
 
 @registry.figure("training_outcomes")
 def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Four ways to reach one score, each with its Op and the excess over what the score asks for."""
-    del tables, style  # computed, of no policy and no size
+    """Draw four ways to reach one score, each with its Op and its excess over the Op that the score requires."""
+    del tables, style  # computed, from no policy
     good = good_mask(_GOOD_SET, N_OUTCOMES)
     outcomes = computed_outcomes(good, _SUCCESS_RATE)
     figure = Figure(figsize=(COLUMN_WIDTH, 3.6))
@@ -86,21 +86,21 @@ def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) ->
     legend_below(figure, outcome_handles(NEUTRAL, Task("good", tuple(good))), [even_handle()])
 
     measured = [outcome.futures.op for outcome in outcomes]
-    title = f"One score, four distributions of outcomes: Op from {min(measured):.2f} to {max(measured):.2f} nats"
+    title = f"Op ranges from {min(measured):.2f} to {max(measured):.2f} nats at the same success rate"
     caption = (
         f"Four synthetic policies with a success rate of {_SUCCESS_RATE:.2f} on the outcomes "
         f"{', '.join(map(str, _GOOD_SET[:-1]))} and {_GOOD_SET[-1]}: computed, n = 4, no trained policy. Bars: the "
-        "future F; dashed: every F'|x'', in which all outcomes are alike; grey, since it is no configured task. The "
-        f"score asks for an Op of {outcomes[0].op_predicted:.3f} nats; the excess is what favouritism among the good "
-        "outcomes or among the others adds. Nothing is left out."
+        "future F; dashed: every F'|x'', in which all outcomes are equally likely; grey, because no configured task is "
+        f"shown. The score requires an Op of {outcomes[0].op_predicted:.3f} nats; the excess is what favouritism among "
+        "the good outcomes or among the others adds. Nothing is left out."
     )
     return captioned(figure, title, caption)
 
 
 @registry.figure("impact_kinds")
 def impact_kinds(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Optimizing and flattening impact on one spiky distribution, of equal Imp and opposite Op."""
-    del tables, style  # computed, of no policy and no size
+    """Draw an optimizing and a flattening impact on one spiky distribution, with equal Imp and opposite Op."""
+    del tables, style  # computed, from no policy
     optimizing, flattening = (tempered(_ORIGINAL, exponent_of(_ORIGINAL, _IMPACT, end)) for end in (10.0, 0.0))
     figure = Figure(figsize=(PAGE_WIDTH, 2.6))
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
@@ -123,36 +123,36 @@ def impact_kinds(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
         ],
     )
 
-    title = f"Equal impact, {_IMPACT} nats, can raise the entropy of outcomes or lower it"
+    title = "Equal impact can either raise or lower the entropy of outcomes"
     caption = (
         "An original distribution of outcomes and two that a policy may turn it into: computed, n = 2, no trained "
-        "policy. Each is the original raised to a power and normalised, above one for optimizing and below one for "
-        f"flattening impact, such that Imp, KL(F ‖ F'), is {_IMPACT} nats in both. Op, H(F') − H(F), is positive in "
-        "the one and negative in the other. Crosses repeat the original. Nothing is left out."
+        "policy. Each is the original raised to a power and normalised. The exponent is above one for optimizing and "
+        f"below one for flattening impact, such that Imp, KL(F ‖ F'), is {_IMPACT} nats for both. Op, H(F') − H(F), is "
+        "positive for the first and negative for the second. Crosses repeat the original. Nothing is left out."
     )
     return captioned(figure, title, caption)
 
 
 def tempered(distribution: Floats, exponent: float) -> Floats:
-    """A distribution raised to a power: spikier above 1, flatter below."""
+    """Raise a distribution to a power: spikier above 1, flatter below."""
     powers = distribution**exponent
     return powers / powers.sum()
 
 
 def exponent_of(distribution: Floats, impact: float, end: float) -> float:
-    """The exponent between 1 and ``end`` at which `tempered` has moved a distribution by that KL divergence, nats."""
+    """Find the exponent between 1 and ``end`` at which `tempered` moves a distribution by ``impact``, nats."""
     return brentq(lambda exponent: kl_divergence(tempered(distribution, exponent), distribution) - impact, 1.0, end)
 
 
 def _label_outer(panels: np.ndarray) -> None:
-    """Labels of a grid of panels at its outer edge."""
+    """Label a grid of panels at its outer edges."""
     for axes in panels.flat:
         axes.set(xlabel="outcome", ylabel="probability", xticks=range(N_OUTCOMES))
         axes.label_outer()
 
 
 def outcome_handles(color: Any, task: Task) -> Sequence[Artist]:
-    """Legend handles of good and other outcomes, or of the best and the worst."""
+    """Make legend handles of good and other outcomes, or of the best and the worst."""
     labels = ("good outcome", "other outcome") if task.is_good_set else ("utility {:g}", "utility {:g}")
     ends = (max(task.utility), min(task.utility))
     return [Patch(color=shade(color, end), label=label.format(end)) for end, label in zip(ends, labels, strict=True)]

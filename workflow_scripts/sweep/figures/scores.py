@@ -1,4 +1,4 @@
-"""What policies are scored by, in words: the success rate on a good set, the mean utility of a graded task."""
+"""Names for the scores of policies: the success rate on a good set, the mean utility of a graded task."""
 
 from collections.abc import Iterable
 
@@ -8,65 +8,65 @@ from splithistory.task import Task
 
 
 def tasks_of(policies: pd.DataFrame) -> dict[str, Task]:
-    """The tasks that the policies were trained on, by name."""
+    """Return the tasks that the policies were trained on, by name."""
     firsts = policies.drop_duplicates("task")
     columns = (firsts[name] for name in ("task", "utility", "chance"))
     return {name: Task(name, tuple(utility), chance) for name, utility, chance in zip(*columns, strict=True)}
 
 
 def score(tasks: Iterable[Task]) -> str:
-    """The name of what the policies are scored by."""
+    """Name the score of the policies."""
     return _worded(tasks, "success rate", "mean utility", both="success rate or mean utility")
 
 
 def short_score(tasks: Iterable[Task]) -> str:
-    """The same, where a mean or a sum follows or is meant anyway."""
+    """Name the score in short, for places that speak of a mean or sum anyway."""
     return _worded(tasks, "success", "utility", both="success or utility")
 
 
 def measure_names(tasks: Iterable[Task]) -> dict[str, str]:
-    """The measures that tell what a policy was trained on, as the summary tables and as figures name them."""
+    """Map the measures that identify tasks from their names in summary tables to those in figures."""
     return {"op": "Op", "imp": "Imp", "meg": "MEG", "success_rate": f"{short_score(tasks)} above chance"}
 
 
 def chance_text(tasks: Iterable[Task]) -> str:
-    """What chance is, after 'chance, '."""
+    """Define chance, as an apposition to the word."""
     good, graded = "the share of good outcomes", "the mean utility of all outcomes"
     return _worded(tasks, good, graded, both=f"{good} or, of a graded task, {graded}")
 
 
 def predicted_op_text(tasks: Iterable[Task]) -> str:
-    """What Op_pred is; s and p are explained."""
+    """Define Op_pred, with s and p."""
     good = "s ln(s/p) + (1 − s) ln((1 − s)/(1 − p)), with s the success rate and p the share of good outcomes"
     graded = "the least KL divergence from uniform of any distribution with the policy's mean utility"
     return _worded(tasks, good, graded, both=f"{good}, or for a graded task {graded}")
 
 
 def imp_minimum_text(tasks: Iterable[Task]) -> str:
-    """What Imp_min is, in a sentence."""
+    """Define Imp_min in a sentence."""
     good = "s ln(s/q) + (1 − s) ln((1 − s)/(1 − q)), with s the success rate and q that under the split history"
     graded = "the least KL divergence from F' of any distribution with the policy's mean utility"
     return f"Imp_min is {_worded(tasks, good, graded, both=f'{good}, or for a graded task {graded}')}."
 
 
 def theory_text(tasks: Iterable[Task]) -> str:
-    """What `optimization.theory_curves` draws, in a sentence without its 'Curves: '."""
+    """Describe what `optimization.theory_curves` draws, in a sentence that follows 'Curves: '."""
     tasks = list(tasks)
-    good = "a policy indifferent within the good outcomes and within the others"
-    graded = "a policy that does no more to its outcomes than its mean utility asks for"
+    good = "a policy that is indifferent among the good outcomes and among the others"
+    graded = "a policy that changes its outcomes no more than its mean utility requires"
     whose = _worded(tasks, good, graded, both=f"{good} or, for a graded task, of {graded}")
     below = _worded(tasks, "below p, which is chance", "below chance", both="below chance")
     return f"Op expected of {whose}, {predicted_op_text(tasks)}; paler {below}."
 
 
 def no_better_text(number: int, of: int, task: Task, reference: str) -> str:
-    """How many policies do no better on a task than a reference, such as 'by chance'."""
+    """Say how many policies do no better on a task than a reference, such as 'chance'."""
     if task.is_good_set:
         return f"{number} of {of} succeed no more often than {reference}."
     return f"{number} of {of} have no more utility than {reference}."
 
 
 def _worded(tasks: Iterable[Task], good_sets: str, graded: str, both: str) -> str:
-    """The words for tasks that are all good sets, all graded, or some of each."""
+    """Choose the words for tasks that are all good sets, all graded, or some of each."""
     kinds = {task.is_good_set for task in tasks}
     return both if kinds == {True, False} else graded if kinds == {False} else good_sets

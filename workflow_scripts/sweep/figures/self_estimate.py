@@ -1,4 +1,4 @@
-"""The policies' own estimates of Op and Imp against what was measured."""
+"""The policies' own estimates of Op and Imp against the measured values."""
 
 from collections.abc import Mapping
 
@@ -17,20 +17,20 @@ from sweep.figures.wording import MARKERS_TEXT, count_text, left_out_text
 
 @registry.figure("self_op_vs_measured", "policies")
 def self_op_vs_measured(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Self-estimated Op against measured Op."""
+    """Draw self-estimated Op against measured Op."""
     return _self_estimate_vs_measured(tables["policies"], style, "op", symbol="Op", name="optimization")
 
 
 @registry.figure("self_imp_vs_measured", "policies")
 def self_imp_vs_measured(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Self-estimated Imp against measured Imp."""
+    """Draw self-estimated Imp against measured Imp."""
     return _self_estimate_vs_measured(tables["policies"], style, "imp", symbol="Imp", name="impact")
 
 
 def _self_estimate_vs_measured(
     policies: pd.DataFrame, style: FigureStyle, column: str, symbol: str, name: str
 ) -> CaptionedFigure:
-    """The self-estimate of one measure against its measured value."""
+    """Draw the self-estimate of one measure against its measured value."""
     own = f"{column}_self"
     shown = finite_rows(policies, column, own)
     figure = Figure(figsize=(3.5, 3.4))
@@ -55,8 +55,8 @@ def _self_estimate_vs_measured(
     caption = (
         f"Self-estimated {name}, with the policy's own predictions in place of the recurrence, against measured "
         f"{name}, {count_text(shown)}. {MARKERS_TEXT} Horizontal bars, often hidden in the markers, are ± one standard "
-        "error over repeated measurements. Dashed: y = x. R² about it is negative where the estimates are further "
-        f"from what is measured than the mean of what is measured is. Mean self-estimate less measured {symbol}, nats: "
+        "error over repeated measurements. Dashed: y = x. R² about it is negative if the estimates are further from "
+        f"the measured values than their mean is. Mean of self-estimated minus measured {symbol}, nats: "
         f"{differences or 'undefined'}. {left_out_text(policies, shown, 'where either is undefined')}"
     )
-    return captioned(figure, f"{below} of {len(shown)} policies estimate less {symbol} than is measured", caption)
+    return captioned(figure, f"{below} of {len(shown)} policies underestimate their own {symbol}", caption)

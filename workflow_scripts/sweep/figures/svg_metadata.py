@@ -1,4 +1,4 @@
-"""The title and caption that every figure file carries, read back from its SVG."""
+"""Reading the title and caption that every figure carries back from its SVG."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -9,7 +9,7 @@ DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
 def title_and_caption(svg_path: Path | str) -> tuple[str, str]:
-    """What is seen in a figure, and what its marks are.
+    """Read the title and the caption of a figure.
 
     Args:
         svg_path: a file that `theme.save` wrote.

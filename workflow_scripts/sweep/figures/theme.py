@@ -1,4 +1,4 @@
-"""The sizes of figures; a figure with its title and caption, and how it is written to disk."""
+"""Sizes of figures, and writing figures with their titles and captions to disk."""
 
 import json
 import textwrap
@@ -23,7 +23,7 @@ TITLE_ID = "title"  # of the group of an SVG that holds the figure's title
 
 @dataclass(frozen=True)
 class CaptionedFigure:
-    """A figure, what is seen in it (one line), and what its marks are, how many, and what was left out."""
+    """A figure, with its finding in one line, and a caption on its marks, their number and what is left out."""
 
     figure: Figure
     title: str
@@ -31,16 +31,16 @@ class CaptionedFigure:
 
 
 def captioned(figure: Figure, title: str, caption: str) -> CaptionedFigure:
-    """Put the title on the figure, folded to its width, and join it to its caption."""
+    """Put the title on the figure, folded to its width, and attach the caption."""
     lines = folded(title, 0.95 * figure.get_figwidth(), "figure.titlesize")
     figure.suptitle(lines.replace("Imp_min", "Imp$_{min}$"), x=0.01, ha="left", gid=TITLE_ID)
-    # A long title must not take the panels' place.
+    # A long title must not shrink the panels.
     figure.set_figheight(figure.get_figheight() + 0.13 * max(0, lines.count("\n") - 1))
     return CaptionedFigure(figure, title, caption)
 
 
 def folded(text: str, width: float, size: str = "axes.labelsize") -> str:
-    """A text in as few lines as fit into ``width`` inches, at the style sheet's size of that name."""
+    """Fold a text into as few lines as fit ``width`` inches, at the named font size of the style sheet."""
     font = FontProperties(size=mpl.rcParams[size])
     for characters in range(int(20 * width), 8, -1):
         lines = textwrap.wrap(text, characters)
@@ -53,9 +53,10 @@ def folded(text: str, width: float, size: str = "axes.labelsize") -> str:
 def save(
     captioned_figure: CaptionedFigure, svg_path: Path | str, png_path: Path | str, dpi: int, made_by: Mapping[str, Any]
 ) -> None:
-    """Write a figure as SVG and as PNG, each whole or not at all.
+    """Write a figure as SVG and as PNG, each atomically.
 
-    Title, caption and what made it go into the metadata of both files. No date does: equal tables give equal bytes.
+    The metadata of both files hold the title, the caption and the provenance, but no date, so that equal tables give
+    equal bytes.
     """
     metadata = {
         "Title": captioned_figure.title,
@@ -66,6 +67,6 @@ def save(
     with style_context():
         with replacing(svg_path) as temporary:
             figure.savefig(temporary, format="svg", metadata={**metadata, "Date": None})
-        figure.set_layout_engine("none")  # it is laid out now, and that takes longer than drawing
+        figure.set_layout_engine("none")  # the layout is done, and takes longer than drawing
         with replacing(png_path) as temporary:
             figure.savefig(temporary, format="png", dpi=dpi, metadata=metadata)

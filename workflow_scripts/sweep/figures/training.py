@@ -1,4 +1,4 @@
-"""Figures of the training runs: a panel a run, and all sizes in one."""
+"""Figures of the training runs: one panel per run, and all sizes in one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,21 +20,21 @@ from sweep.figures.theme import COLUMN_WIDTH, PAGE_WIDTH, CaptionedFigure, capti
 from sweep.figures.wording import TREND_TEXT, count_text, trend_text
 
 _CHANCE = {"color": "black", "linestyle": "--", "linewidth": 0.6, "zorder": 1}
-# Runs of a figure with a panel per run, and how many it shows where there are more: nobody reads a wall of panels.
+# Most runs of a figure with one panel per run, and how many are shown if there are more.
 _MANY_RUNS, _FEW_RUNS = 48, 12
-_LENGTH_TEXT = "Runs end at the step that is configured for the task and size."
+_LENGTH_TEXT = "Runs end at the step configured for the task and size."
 
 
 @registry.figure("training_runs_{task}", "policies", "training")
 def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Success and losses of a task's reinforcement runs: a column a seed, the first ones only; two rows a size."""
+    """Draw score and losses of a task's reinforcement runs: one column per seed, two rows per size."""
     rows, judge = _finetuning(tables, task), tasks_of(tables["policies"])[task]
     runs = dict(list(rows.groupby(["size", "seed"], observed=True)))
     sizes = [size for size in style.sizes if size in set(rows["size"])]
     all_seeds = sorted(rows["seed"].unique())
     many = len(all_seeds) * len(sizes) > _MANY_RUNS
     seeds = all_seeds[: max(1, _FEW_RUNS // len(sizes))] if many else all_seeds
-    # Panels keep their size: more runs make a larger figure.
+    # Panels keep their size, so that more runs make a larger figure.
     figure = Figure(figsize=(max(COLUMN_WIDTH, 0.5 + 1.65 * len(seeds)), 0.8 + 1.75 * len(sizes)))
     panels = figure.subplots(2 * len(sizes), len(seeds), sharex=True, squeeze=False)
     for place, size in enumerate(sizes):
@@ -72,20 +72,20 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
     rising = sum(_gain(run) > 0 for run in runs.values())
     which = "" if seeds == all_seeds else f" (the first {len(seeds)} of {len(all_seeds)})"
     caption = (
-        f"Reinforcement on {task}, {count_text(_policies(rows), points=False)}: a column a seed{which}, a pair of "
-        f"axes a run, all on the same scales. Above: {score([judge])}, of actions sampled while training (thin) and at "
-        "temperature 0 on validation chains (thick); dashed: chance. Below: cross-entropy on even positions of the "
-        f"run's own rollouts, the maintenance loss (solid), and of untouched chains, the natural loss (dotted). "
+        f"Reinforcement on {task}, {count_text(_policies(rows), points=False)}: one column per seed{which} and "
+        f"two panels per run, all on the same scales. Upper panels: {score([judge])} of actions sampled in training "
+        "(thin) and at temperature 0 on validation chains (thick); dashed: chance. Lower panels: cross-entropy at even "
+        "positions of the run's own rollouts, the maintenance loss (solid), and of untouched chains, the natural loss "
+        f"(dotted). In the title, a run rises if its last evaluation is above its first, at step {_first_steps(runs)}. "
         f"{_LENGTH_TEXT} Pretraining is left out."
     )
-    where = f"in {rising} of {len(runs)} runs"
-    title = f"{task}: {short_score([judge])} ends above its first evaluation, at step {_first_steps(runs)}, {where}"
+    title = f"On {task}, {short_score([judge])} rises during reinforcement in {rising} of {len(runs)} runs"
     return captioned(figure, title, caption)
 
 
 @registry.figure("training_summary_{task}", "policies", "training")
 def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: str) -> CaptionedFigure:
-    """Pretraining loss, success and losses of all sizes, means over seeds against step."""
+    """Draw pretraining loss, score and losses of all sizes against step, as means over seeds."""
     rows, judge = _finetuning(tables, task), tasks_of(tables["policies"])[task]
     gained = short_score([judge])
     pretraining = tables["training"][tables["training"]["stage"] == "pretrain"]
@@ -111,11 +111,12 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
     final = rows.dropna(subset=["success_rate"]).sort_values("step").groupby(["task", "size", "seed"], observed=True)
     caption = (
         f"Training by size, {count_text(_policies(rows), points=False)} on {task}. Lines are means over seeds, bands ± "
-        "one standard error (none for a single seed); the larger the model, the darker its line, whose end bears its "
-        f"size. Top left: pretraining, which all tasks share. The others: reinforcement, with {gained} at temperature "
-        "0 on validation chains (dashed: chance) and cross-entropy on even positions of the policies' own rollouts, "
-        f"the maintenance loss, and of untouched chains, the natural loss. {_LENGTH_TEXT} {TREND_TEXT} Losses on the "
-        "training chains and single runs are left out; another figure shows the latter."
+        "one standard error (none for a single seed); larger models have darker lines, labelled with their sizes at "
+        "the end. Top left: pretraining, which all tasks share. Other panels: reinforcement, with "
+        f"{gained} at temperature 0 on validation chains (dashed: chance) and cross-entropy at even positions of the "
+        "policies' own rollouts, the maintenance loss, and of untouched chains, the natural loss. "
+        f"{_LENGTH_TEXT} {TREND_TEXT} Left out: losses on the training chains, and single runs, which another figure "
+        "shows."
     )
     title = trend_text(
         f"final {gained} on validation chains", "", final.last().reset_index(), column="success_rate", style=style
@@ -124,52 +125,52 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
 
 
 def _finetuning(tables: Mapping[str, pd.DataFrame], task: str) -> pd.DataFrame:
-    """Reinforcement rows of one task."""
+    """Select the reinforcement rows of one task."""
     training = tables["training"]
     return training[(training["stage"] == "finetune") & (training["task"] == task)]
 
 
 def _policies(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a run."""
+    """Select one row per run."""
     return rows.drop_duplicates(["task", "size", "seed"])
 
 
 def _gain(run: pd.DataFrame) -> float:
-    """Rise of the score from the first to the last evaluation of a run."""
+    """Compute the rise of the score from the first to the last evaluation of a run."""
     rates = run.dropna(subset=["success_rate"]).sort_values("step")["success_rate"]
     return rates.iloc[-1] - rates.iloc[0] if len(rates) else 0.0
 
 
 def _curve(axes: Axes, run: pd.DataFrame, column: str, **line: Any) -> Line2D:
-    """One quantity of one run against step, over the steps where it was taken."""
+    """Draw one quantity of one run against step, at the steps where it was evaluated."""
     taken = run.dropna(subset=[column]).sort_values("step")
     return axes.plot(taken["step"], taken[column], **line)[0]
 
 
 def _first_steps(runs: Mapping[Any, pd.DataFrame]) -> str:
-    """The steps of the runs' first evaluations: '100', or '0 to 100' where they differ."""
+    """Give the steps of the runs' first evaluations: '100', or '0 to 100' if they differ."""
     first = [run.dropna(subset=["success_rate"])["step"].min() for run in runs.values()]
     return " to ".join(dict.fromkeys(f"{step:.0f}" for step in (min(first), max(first))))
 
 
 def _chance_handle(task: Task) -> Line2D:
-    """Legend handle of the line of chance."""
+    """Make the legend handle of the chance line."""
     return Line2D([], [], label=f"chance, {task.chance:.3g}", **_CHANCE)
 
 
 def _mean_curves(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: FigureStyle) -> None:
-    """Mean over seeds against step, a line a size, in shades of ``color`` and with the sizes' markers."""
+    """Draw means over seeds against step, one line per size, in shades of ``color`` and with the sizes' markers."""
     for place, size in enumerate(style.sizes):
         by_step = _by_step(rows, column, size)
         means, errors = by_step.mean(), by_step.sem()
         line = _line(style, size, color)
-        # Five markers a line, out of step between sizes so that they do not cover each other.
+        # Five markers per line, staggered between sizes so that they do not cover each other.
         axes.plot(means.index, means, markevery=(0.04 * place + 0.02, 0.2), **line)
         axes.fill_between(means.index, means - errors, means + errors, color=line["color"], alpha=0.25, linewidth=0)
 
 
 def _label_ends(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: FigureStyle) -> None:
-    """The sizes' names beside the axes at the height of their lines' ends, moved apart; call it when all is drawn."""
+    """Write the sizes' names beside the ends of their lines, moved apart; call it after drawing everything else."""
     ends = {}
     to_axes = axes.transScale + axes.transLimits
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
@@ -181,7 +182,7 @@ def _label_ends(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: 
     order = sorted(ends, key=lambda size: ends[size][1])
     gap = min(0.1, 1 / max(len(order), 1))  # of the axes' height
     heights = np.array([ends[size][1] for size in order])
-    # Each at least a gap above the last, then all as far down as those at the top ask for.
+    # Place each at least a gap above the last, then move all down as far as the topmost require.
     places = gap * np.arange(len(order))
     heights = np.maximum.accumulate(heights - places)
     heights = np.minimum(heights, 1 - places[-1:].sum()) + places
@@ -193,10 +194,10 @@ def _label_ends(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style: 
 
 
 def _by_step(rows: pd.DataFrame, column: str, size: str) -> Any:
-    """A column of one size's runs, grouped by step."""
+    """Group a column of one size's runs by step."""
     return rows[rows["size"] == size].dropna(subset=[column]).groupby("step")[column]
 
 
 def _line(style: FigureStyle, size: str, color: Any) -> dict[str, Any]:
-    """How the line of a size is drawn."""
+    """Return the line style of a size."""
     return {"color": style.shade(color, size), "marker": style.marker(size), "markersize": style.marker_size(size, 4.0)}

@@ -1,4 +1,4 @@
-"""What policies do on windows of untouched chains, and where their own answers lead."""
+"""Policies on windows of untouched chains, and on those that their own answers lead to."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ _MEASURED = ["success_rate", "op", "imp"]
 
 @registry.figure("rollouts_vs_natural", "policies", "windows")
 def rollouts_vs_natural(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> CaptionedFigure:
-    """Success, Op and Imp on the policies' own rollouts against those on natural windows."""
+    """Draw score, Op and Imp on the policies' own rollouts against those on natural windows."""
     judges = tasks_of(tables["policies"]).values()
     names = dict(zip(_MEASURED, [short_score(judges), "Op", "Imp"], strict=True))
     labels = dict(zip(_MEASURED, [score(judges), "Op (nats)", "Imp (nats)"], strict=True))
@@ -42,19 +42,19 @@ def rollouts_vs_natural(tables: Mapping[str, pd.DataFrame], style: FigureStyle) 
         ]
     )
     caption = (
-        "What is measured where the policies' own answers lead, against the same on natural windows, "
-        f"{count_text(shown)}, each judged by its own task. {POINTS_TEXT} Rollouts begin with natural windows and go "
-        "on with the policy's answers at temperature 0 at odd positions and the recurrence's at even ones. Dashed: "
-        f"y = x. From natural windows to rollouts {f'changes are: {numbers}' if numbers else 'nothing is defined'}. "
-        "The noise of outcomes is summed out. The fewer windows are measured, the more is Imp too high, and there may "
-        "be fewer of rollouts. "
+        "Measurements on the policies' own rollouts against the same on natural windows, "
+        f"{count_text(shown)}, each judged by its own task. {POINTS_TEXT} Rollouts begin with natural windows and "
+        "continue with the policy's answers at temperature 0 at odd positions and the recurrence's values at even "
+        f"ones. Dashed: y = x. Changes from natural windows to rollouts: {numbers or 'none is defined'}. The noise of "
+        "outcomes is summed out. Imp is biased upwards, the more so the fewer the windows, and there may be fewer "
+        "windows of rollouts. "
         f"{left_out_text(policies, shown, 'where a measure is undefined')}"
     )
     return captioned(figure, _finding(changes), caption)
 
 
 def _side_by_side(windows: pd.DataFrame) -> pd.DataFrame:
-    """A row per policy: what was measured on either kind of windows by its own task, with standard errors."""
+    """Join what was measured by each policy's own task on both kinds of windows, with standard errors."""
     own = windows[windows["is_training_task"] & (windows["estimator"] == "exact")].set_index(["task", "size", "seed"])
     kinds = []
     for kind in ("natural", "rollouts"):
@@ -66,10 +66,10 @@ def _side_by_side(windows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _finding(changes: Mapping[str, pd.Series]) -> str:
-    """What most policies have less and what more of on rollouts."""
+    """Say which measures are lower and which higher on rollouts for most policies."""
     less = [name for name, change in changes.items() if (change < 0).mean() > 0.5]
     more = [name for name, change in changes.items() if (change > 0).mean() > 0.5]
     parts = [f"{word} {joined(found)}" for word, found in (("less", less), ("more", more)) if found]
     if not parts:
-        return f"No measure falls or rises for most policies where their own answers lead: {joined(list(changes))}"
-    return f"Most policies have {' but '.join(parts)} where their own answers lead than on natural windows"
+        return f"On their own rollouts, most policies show neither less nor more {joined(list(changes), 'or')}"
+    return f"Most policies have {' but '.join(parts)} on their own rollouts than on natural windows"

@@ -9,34 +9,34 @@ from matplotlib.axes import Axes
 from sweep.figures.marks import FigureStyle, step_of
 from sweep.formatting import counted
 
-# What `policy_points` draws, for captions; the latter where the measures have standard errors.
-MARKERS_TEXT = "A point is a policy; its colour is the task it was trained on, its marker its size."
-POINTS_TEXT = f"{MARKERS_TEXT[:-1]}, its bar, often hidden in it, ± one standard error over repeated measurements."
+# What `policy_points` draws, for captions; the second text is for measures with standard errors.
+MARKERS_TEXT = "Each point is a policy: its colour is the task it was trained on, its marker its size."
+POINTS_TEXT = f"{MARKERS_TEXT} Bars, often hidden by the markers, are ± one standard error over repeated measurements."
 
 
 def unequal_text(axes: Axes) -> str:
-    """What a caption adds where `identity_line` is no diagonal."""
-    return "" if axes.get_xlim() == axes.get_ylim() else "The axes have unequal scales, so this line is no diagonal. "
+    """Return what a caption adds if `identity_line` is not the diagonal."""
+    return "" if axes.get_xlim() == axes.get_ylim() else "The axes have different scales: this line is not diagonal. "
 
 
 def count_text(rows: pd.DataFrame, points: bool = True) -> str:
-    """How many policies there are, and of what: '48 policies (3 tasks × 4 sizes × 4 seeds)'.
+    """Count the policies: 'n = 48 policies (3 tasks × 4 sizes × 4 seeds)'.
 
-    Where they are too many to be told apart, also which of them are drawn, if they are ``points``.
+    If they are drawn as ``points`` and too many to be told apart, also say which of them are drawn.
     """
     tasks, sizes, seeds = (rows[key].nunique() for key in ("task", "size", "seed"))
     product = " × ".join([counted(tasks, "task"), counted(sizes, "size"), counted(seeds, "seed")])
-    # An uneven sweep is no product; the numbers of each are still true.
+    # An uneven sweep is not a product; the separate counts still hold.
     counts = product if tasks * sizes * seeds == len(rows) else product.replace(" × ", ", ")
     step = step_of(rows) if points else 1
-    sample = f"; one in {step} is drawn as a point, and all count in what is said" if step > 1 else ""
+    sample = f"; one in {step} is drawn as a point, and all statistics include the others" if step > 1 else ""
     return f"n = {counted(len(rows), 'policy', 'policies')} ({counts}{sample})"
 
 
 def left_out_text(
     all_rows: pd.DataFrame, shown: pd.DataFrame, reason: str, singular: str = "policy", plural: str = "policies"
 ) -> str:
-    """The sentence on what a figure leaves out: how many of the rows, and for what reason."""
+    """Say what a figure leaves out: how many of the rows, and why."""
     missing = len(all_rows) - len(shown)
     if not missing:
         return "Nothing is left out."
@@ -44,14 +44,14 @@ def left_out_text(
 
 
 def trend(means: pd.Series, errors: pd.Series) -> str | None:
-    """How means, ordered by size, go with it: each step must exceed two standard errors of the difference.
+    """Describe how means change with size; every step must exceed two standard errors of the difference.
 
     Args:
-        means: of each size, from the smallest to the largest.
-        errors: their standard errors; undefined where there is one seed, which shows no trend.
+        means: one per size, from the smallest to the largest.
+        errors: their standard errors; undefined for a single seed, which shows no trend.
 
     Returns:
-        The trend in words; None where the means neither rise nor fall at every step nor are U-shaped.
+        The trend in words; None if the means neither rise or fall at every step nor are U-shaped.
     """
     steps = np.diff(means.to_numpy(dtype=float))
     variances = errors.to_numpy(dtype=float) ** 2
@@ -63,20 +63,20 @@ def trend(means: pd.Series, errors: pd.Series) -> str | None:
     return "is U-shaped in size" if not rising[0] and np.diff(rising).sum() == 1 else None
 
 
-# What a title's trend is, for captions.
+# How a title's trend is determined, for captions.
 TREND_TEXT = (
-    "A trend is named where every step between sizes exceeds two standard errors of the difference; "
-    "otherwise, as for a single seed, the least and the largest mean are given."
+    "The title names a trend only if every step between sizes exceeds two standard errors of the difference; "
+    "otherwise, as for a single seed, it gives the smallest and the largest mean."
 )
 
 
 def trend_text(quantity: str, unit: str, rows: pd.DataFrame, column: str, style: FigureStyle) -> str:
-    """On how many tasks a quantity's mean over seeds has which trend; its range on each task where none has any.
+    """Say on how many tasks the mean over seeds has which trend, or give its range per task if none has any.
 
     Args:
         quantity: its name, as in the middle of a sentence.
-        unit: its unit, with a blank before it; empty where there is none.
-        rows: one row a policy.
+        unit: its unit, preceded by a space; empty if it has none.
+        rows: one row per policy.
         column: its column.
         style: gives the order of the sizes and tasks.
     """
@@ -84,7 +84,7 @@ def trend_text(quantity: str, unit: str, rows: pd.DataFrame, column: str, style:
     sizes = [size for size in style.sizes if size in set(rows["size"])]
     means, errors = (table.unstack("size").reindex(columns=sizes) for table in (values.mean(), values.sem()))
     trends = [trend(means.loc[task].dropna(), errors.loc[task, means.loc[task].notna()]) for task in means.index]
-    # The most frequent trend; the first to occur of equally frequent ones.
+    # The most frequent trend; in a tie, the one that occurs first.
     seen = max(filter(None, trends), key=trends.count, default=None)
     mean = quantity if rows["seed"].nunique() == 1 else f"mean {quantity}"
     if seen is not None:
@@ -97,36 +97,36 @@ def trend_text(quantity: str, unit: str, rows: pd.DataFrame, column: str, style:
         ]
         if len(ranges) > 4:
             ranges = [(f"{unit} on {len(ranges)} tasks".strip(), means.stack())]
-        text = f"{mean} over {counted(len(sizes), 'size')}: {ranges_text(ranges)}" + seeds_text(rows)
+        text = f"{mean} over {counted(len(sizes), 'size')} is {ranges_text(ranges)}" + seeds_text(rows)
     return text[:1].upper() + text[1:]
 
 
 def seeds_text(rows: pd.DataFrame) -> str:
-    """What a title adds where numbers may be one seed's noise."""
+    """Return what a title adds if its numbers come from a single seed and may be noise."""
     return " (one seed)" if rows["seed"].nunique() == 1 else ""
 
 
 def ranges_text(groups: Sequence[tuple[str, pd.Series]]) -> str:
-    """Least and largest value of each named group: '0.10 to 0.30 on a and 2.0 to 2.5 on b'.
+    """Give the range of each named group: '0.10 to 0.30 on a and 2.0 to 2.5 on b'.
 
-    Ranges, since a median may lie between two clusters, where nothing is.
+    Ranges, because a median may lie between two clusters, where there are no values.
     """
     return joined([f"{range_text(values)} {name}" for name, values in groups if len(values)]) or "undefined"
 
 
 def range_text(values: pd.Series) -> str:
-    """Least and largest value, or the one where they are printed alike."""
+    """Give the smallest and largest value, or one number if both print alike."""
     ends = [two_digits(values.min()), two_digits(values.max())]
     return " to ".join(dict.fromkeys(ends))
 
 
 def two_digits(value: float) -> str:
-    """A number to two significant digits, never as a power of ten where it is large."""
+    """Format a number to two significant digits, without powers of ten for large ones."""
     rounded = float(f"{value:.2g}")
     text = f"{rounded:,.0f}" if abs(rounded) >= 10 else f"{rounded:#.2g}" if rounded else "0"
     return text.replace("-", "−")
 
 
-def joined(parts: Sequence[str]) -> str:
-    """'a, b and c'."""
-    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
+def joined(parts: Sequence[str], word: str = "and") -> str:
+    """Join parts as in 'a, b and c'."""
+    return f" {word} ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)

@@ -1,8 +1,8 @@
-"""The report of a sweep: one HTML file that opens without a network, made from summary tables and figures.
+"""The report of a sweep: one HTML file that needs no network, made from summary tables and figures.
 
-Modules build plain dictionaries of text; `page` lays them out with ``page.html``, which takes in ``style.css`` and the
-scripts. All text is escaped there, so that no name or caption can break the page; figures alone are elements, taken
-over part by part in `charts`.
+The modules build plain dictionaries of text, which `page` renders with ``page.html``, together with ``style.css`` and
+the scripts. The template escapes all text, so that no name or caption can break the page; only figures are inserted as
+elements, which `charts` copies part by part.
 """
 
 import json
@@ -23,12 +23,12 @@ from sweep.report.run_details import commit, run_details, when
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a report is made from.
+    """The contents of a report.
 
     Attributes:
-        folder: of the results; its name is the sweep's.
-        configuration: merged, restricted to what was run.
-        summaries: 'claims', 'identification' and 'policies'.
+        folder: the results folder, which gives the sweep its name.
+        configuration: the merged configuration, restricted to what was run.
+        summaries: the summary tables 'claims', 'identification' and 'policies'.
         jobs: from `jobs.recorded_jobs`.
         tables: paths of all tables.
     """
@@ -41,20 +41,20 @@ class Sweep:
 
     @property
     def style(self) -> FigureStyle:
-        """That of its figures."""
+        """The style of its figures."""
         return FigureStyle.from_policies(self.configuration["sweep"]["tasks"], self.summaries["policies"])
 
 
 def page(sweep: Sweep, made_by: Mapping[str, Any]) -> str:
-    """The report as HTML.
+    """Render the report as HTML.
 
     Args:
-        sweep: with its figures and its schedule in its folder.
-        made_by: what the page says of its own making.
+        sweep: a sweep whose folder contains its figures and its schedule.
+        made_by: the provenance of the page.
 
     Raises:
         TableError: if a table is unreadable or carries no metadata.
-        UserError: if a figure is missing or not this workflow's.
+        UserError: if a figure is missing or was not made by this workflow.
     """
     policies, identification = (sweep.summaries[name] for name in ("policies", "identification"))
     grid, folder = sweep.configuration["sweep"], sweep.folder

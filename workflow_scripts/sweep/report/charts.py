@@ -1,4 +1,4 @@
-"""Figures as parts of the page: SVG whose colours follow the page's and whose points lead to their policies' rows."""
+"""Figures as parts of the page: SVG in the page's colours, with points that link to their policies' rows."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from sweep.figures.theme import TITLE_ID
 
-# All that Matplotlib draws with. Metadata, comments and its style sheet, which would hold for the page, are left out.
+# The elements that Matplotlib draws with. Metadata, comments and its style sheet, which would affect the whole page,
+# are left out.
 _ELEMENTS = {"svg", "g", "a", "defs", "use", "path", "rect", "clipPath", "pattern", "image"}
 _COLOR = re.compile(r"#([0-9a-f]{6})\b")
 _REFERENCE = re.compile(r"url\(#(.+?)\)")
-_LINE = re.compile(r"translate\(\S+ (\S+)\)")  # where a line of text begins
+_LINE = re.compile(r"translate\(\S+ (\S+)\)")  # start of a line of text
 _FURTHER_DIGITS = re.compile(r"(\.\d\d)\d+")
-_BELOW_LINE = 2.5  # points that letters of the title reach below their line
+_BELOW_LINE = 2.5  # points that letters of the title extend below the baseline
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,10 @@ class Chart:
     """A figure of the page.
 
     Attributes:
-        svg: the element.
-        width: in points.
-        height: in points, without the title.
-        has_points: whether any of its points leads to a policy.
+        svg: the SVG element.
+        width: its width in points.
+        height: its height in points, without the title.
+        has_points: whether any of its points links to a policy.
     """
 
     svg: str
@@ -35,11 +36,11 @@ class Chart:
 
 
 class Charts:
-    """The figures of one page, which share letters and markers.
+    """The figures of one page, which share glyphs and markers.
 
     Attributes:
-        policies: name of each policy by the anchor of its row; a point of any other leads nowhere.
-        colors: every colour that is drawn with, in hexadecimal digits; a chart asks for it as ``--{color}``.
+        policies: name of each policy, by the anchor of its row; points of other policies are not linked.
+        colors: all colours in use, in hexadecimal digits; charts refer to them as ``--{color}``.
     """
 
     def __init__(self, policies: Mapping[str, str]) -> None:
@@ -49,11 +50,11 @@ class Charts:
 
     @property
     def shared(self) -> str:
-        """What the charts refer to, an SVG to put on the page once."""
+        """The definitions that the charts refer to, to put on the page once."""
         return "".join(self._shared.values())
 
     def chart(self, path: Path, label: str) -> Chart:
-        """Take a figure over without its title, which the page shows as text.
+        """Convert a figure to a chart without its title, which the page shows as text.
 
         Args:
             path: an SVG that `theme.save` wrote.
@@ -61,7 +62,7 @@ class Charts:
         """
         root = _plain(ET.parse(path).getroot())
         left, top, width, height = map(float, root.get("viewBox").split())
-        names = self._share_definitions(root)  # before the title goes, which may define letters of other texts
+        names = self._share_definitions(root)  # before removing the title, which may define glyphs of other texts
         end_of_title = _without_title(root)
         points = [self._lead_to_row(link) for link in root.iter("a")]
         for element in root.iter():
@@ -71,7 +72,7 @@ class Charts:
         root.attrib = {
             "class": "chart",
             "viewBox": f"{left:g} {end_of_title:g} {width:g} {height - end_of_title + top:g}",
-            # What is within an image is not told by screen readers.
+            # Screen readers do not announce what is inside an image.
             "role": "group" if any(points) else "img",
             "aria-label": label,
         }
@@ -79,7 +80,7 @@ class Charts:
         return Chart(svg, width, height=height - end_of_title + top, has_points=any(points))
 
     def _lead_to_row(self, link: ET.Element) -> bool:
-        """Make a point's link lead to a row of this page; returns whether there is such a row."""
+        """Link a point to its row on this page; return whether there is such a row."""
         anchor = link.get("href", "").removeprefix("#")
         found = anchor in self.policies
         link.attrib = {"href": f"#{anchor}", "aria-label": self.policies[anchor]} if found else {}
@@ -87,7 +88,7 @@ class Charts:
         return found
 
     def _share_definitions(self, root: ET.Element) -> dict[str, str]:
-        """Take letters, markers and clip paths out of a chart; returns the name that each has on the page."""
+        """Move glyphs, markers and clip paths out of a chart; return the name of each on the page."""
         names = {}
         for parent in list(root.iter()):
             for definitions in parent.findall("defs"):
@@ -96,20 +97,20 @@ class Charts:
         return names
 
     def _share(self, element: ET.Element) -> str:
-        """Define something once for all charts of the page; returns its name there."""
+        """Define an element once for all charts of the page; return its name there."""
         name = element.get("id")
         for part in element.iter():
             self._follow_colors(part)
         while True:
             element.set("id", name)
             text = ET.tostring(element, encoding="unicode")
-            # Matplotlib derives names from contents, but for letters, which may come from another version's font.
+            # Matplotlib derives names from contents, except for glyphs, which may come from another version's font.
             if self._shared.setdefault(name, text) == text:
                 return name
             name += "_"
 
     def _follow_colors(self, element: ET.Element) -> None:
-        """Let the page say what each colour is; black is what Matplotlib leaves out."""
+        """Replace colours by properties that the page defines; black is the one that Matplotlib omits."""
         style = element.get("style", "")
         self.colors.update(_COLOR.findall(style), ["000000"])
         if style:
@@ -117,7 +118,7 @@ class Charts:
 
 
 def _plain(element: ET.Element) -> ET.Element:
-    """Copy an element without namespaces, blanks, scripts, and links to other files."""
+    """Copy an element without namespaces, whitespace, scripts and links to other files."""
     attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
     if not attributes.get("href", "#").startswith(("#", "data:image/")):
         del attributes["href"]
@@ -130,7 +131,7 @@ def _plain(element: ET.Element) -> ET.Element:
 
 
 def _refer_to(names: Mapping[str, str], element: ET.Element) -> None:
-    """Rename what an element refers to, and leave out its own name, which other figures have as well."""
+    """Rename the references of an element and drop its own name, which may occur in other figures."""
     element.attrib.pop("id", None)
     if element.tag == "use":
         element.set("href", f"#{names[element.get('href').removeprefix('#')]}")
@@ -139,7 +140,7 @@ def _refer_to(names: Mapping[str, str], element: ET.Element) -> None:
 
 
 def _without_title(root: ET.Element) -> float:
-    """Remove a figure's title; returns how far down it reached."""
+    """Remove a figure's title; return how far down it extended."""
     for parent in root.iter():
         for group in parent.findall(f"g[@id='{TITLE_ID}']"):
             parent.remove(group)
@@ -149,7 +150,7 @@ def _without_title(root: ET.Element) -> float:
 
 
 def _shorten(element: ET.Element) -> None:
-    """Cut numbers off after hundredths of a point; half of what Matplotlib writes are further digits."""
+    """Truncate numbers to hundredths of a point, since half of Matplotlib's output is further digits."""
     for name in ("d", "x", "y"):
         if name in element.attrib:
             element.set(name, _FURTHER_DIGITS.sub(r"\1", element.get(name)))

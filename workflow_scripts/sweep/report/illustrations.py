@@ -1,4 +1,4 @@
-"""The figures with their titles, captions and what they are drawn from."""
+"""The figures with their titles, captions and sources."""
 
 import base64
 import re
@@ -13,14 +13,13 @@ from sweep.figures.svg_metadata import title_and_caption
 from sweep.layout import csv_beside, summary_table
 from sweep.report.charts import Charts
 
-# What a reader who looks at five figures should see: can the reward be told, do policies lie where theory has them,
-# and did they learn.
+# The five figures to look at first: can the reward be identified, does theory hold, and did the policies learn?
 KEY_FIGURES = ("identification", "op_vs_success", "op_vs_predicted", "imp_vs_minimum", "success_vs_parameters")
-# Vector images stay sharp, follow the page's colours and have points that lead to policies. A larger one is shown as
-# its PNG if that is smaller, so that sweeps of many tasks and policies keep a report that opens.
+# Vector images stay sharp, follow the page's colours and have points that link to policies. A larger one is replaced
+# by its PNG if that is smaller, so that the report stays usable for sweeps of many tasks and policies.
 LARGEST_SVG = 400_000  # bytes
-_PIXELS_PER_POINT = 2  # on a wide screen; the smallest print is then 14 pixels high
-_WIDE, _WIDER = 400, 600  # points; wider figures take both columns, and on paper two or all of three
+_PIXELS_PER_POINT = 2  # on a wide screen, where the smallest text is then 14 pixels high
+_WIDE, _WIDER = 400, 600  # points; wider figures span both columns, and on paper two or all of three
 
 
 def key_figures(folder: Path, tasks: Sequence[str], charts: Charts) -> list[dict[str, Any]]:
@@ -32,16 +31,16 @@ def figure_groups(folder: Path, tasks: Sequence[str], charts: Charts) -> list[di
     """All other figures of the registry, by subject.
 
     Args:
-        folder: of the sweep; links are relative to it.
+        folder: the folder of the sweep, which links are relative to.
         tasks: the configured tasks.
         charts: collects what the figures share.
 
     Returns:
-        Of each subject its name and its figures: name, title, caption, image, whether that bears the title itself,
-        its size, and links to tables and files.
+        For each subject, its name and its figures, each with name, title, caption, image, size, and links to tables and
+        files.
 
     Raises:
-        UserError: if a figure is missing or not this workflow's.
+        UserError: if a figure is missing or was not made by this workflow.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for name in figure_names(tasks):
@@ -65,18 +64,18 @@ def table_links(tables: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def illustration(svg: Path, charts: Charts, folder: str = "") -> dict[str, Any]:
-    """A figure for the page, from its two files.
+    """Describe a figure for the page, from its two files.
 
     Args:
-        svg: the one; the PNG lies beside it.
+        svg: path of the SVG; the PNG is next to it.
         charts: collects what the figures share.
-        folder: that they lie in, relative to the report.
+        folder: the folder of both, relative to the report.
 
     Returns:
         Name, title, caption, the image as an element or a data URI, its size, and links to the files.
 
     Raises:
-        UserError: if a file is missing or not this workflow's.
+        UserError: if a file is missing or was not made by this workflow.
     """
     png = svg.with_suffix(".png")
     title, caption = title_and_caption(svg)
@@ -103,5 +102,5 @@ def _link(path: Path, reference: str) -> dict[str, str]:
 
 
 def _first_sentence(caption: str) -> str:
-    """Up to the first full stop that ends a sentence."""
+    """Return the text up to the first full stop that ends a sentence."""
     return re.split(r"(?<=\.) (?=[A-Z])", caption, maxsplit=1)[0]

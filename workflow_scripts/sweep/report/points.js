@@ -1,4 +1,4 @@
-// Joins the points of the figures and the rows of the table of policies. Without scripts, points are links to the rows.
+// Connects points in figures with rows of the table of policies. Without scripts, points are plain links to the rows.
 (() => {
   const table = document.getElementById("policies-table");
   const headings = [...table.tHead.rows[0].cells];
@@ -7,7 +7,7 @@
   const pointsIn = (element) => [...element.querySelectorAll(".chart a")];
   const points = figures.flatMap(pointsIn);
 
-  // A hint beside the point that the pointer or the focus is on.
+  // A hint beside the point that is hovered over or focused.
   const hint = document.getElementById("pointed-at");
   let told = null;
   const place = () => {
@@ -36,7 +36,7 @@
   addEventListener("keydown", (event) => event.key === "Escape" && hush());
   addEventListener("scroll", () => hint.hidden || place(), { passive: true, capture: true });
 
-  // One stop of the tab key a figure; within it, arrow keys go from left to right.
+  // One tab stop per figure; within it, arrow keys move from left to right.
   for (const figure of figures) {
     const stops = pointsIn(figure);
     stops.forEach((point, place) => point.setAttribute("tabindex", place ? -1 : 0));
@@ -101,7 +101,7 @@
     button.focus();
   });
 
-  // A point that is pressed marks its policy and leads to its row, which filters must not hide.
+  // Clicking a point marks its policy and goes to its row, which filters must not hide.
   for (const point of points) {
     point.addEventListener("click", () => {
       const row = rowOf(point);
@@ -116,13 +116,13 @@
     document.getElementById("filters").dispatchEvent(new Event("input"));
   });
 
-  // Boxes that hold more to the right say so.
+  // Boxes with more content to the right say so.
   const boxes = [...document.querySelectorAll(".scroll")];
   const look = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
   boxes.forEach((box) => box.addEventListener("scroll", () => look(box), { passive: true }));
   new ResizeObserver(() => boxes.forEach(look)).observe(document.body);
 
-  // The contents say which section is seen.
+  // The contents highlight the section in view.
   const entries = [...document.querySelectorAll("nav a")];
   const current = () => {
     const passed = entries.filter(

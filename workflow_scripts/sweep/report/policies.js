@@ -1,4 +1,4 @@
-// Sorts and filters the table of policies. Without scripts all rows are there, in the configuration's order.
+// Sorts and filters the table of policies. Without scripts, all rows are shown in the order of the configuration.
 "use strict";
 (() => {
   const table = document.getElementById("policies-table");
@@ -8,7 +8,7 @@
 
   const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
 
-  // Missing values come last in either direction; equal ones keep their order.
+  // Missing values come last in either direction; equal values keep their order.
   const sort = (column, descending) => {
     const numeric = headings[column].dataset.sort === "number";
     const keyOf = (row) => row.cells[column].dataset.key;
@@ -50,7 +50,7 @@
 
   const form = document.getElementById("filters");
   form.addEventListener("input", filter);
-  form.addEventListener("change", filter); // all that some assistive tools send for a list
+  form.addEventListener("change", filter); // the only event that some assistive tools send for a list
   form.addEventListener("submit", (event) => event.preventDefault());
   filter();
 })();

@@ -1,4 +1,4 @@
-"""What the sweep found: what was rewarded, the headline, the scorecard of the study's claims, and the policies."""
+"""The findings of a sweep: what was rewarded, the headline, the scorecard of the study's claims, and the policies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from sweep.schemas.summary import SUMMARY
 from sweep.words import NONE
 
 MEASURES = {"op": "Op", "imp": "Imp"}
-# Verdicts rest on intervals over pretrained models, and on how these differ with size and seed, which one size or seed
-# does not show. A sign test of five models that all agree stays above 5 %; that of eight is below 1 %, which leaves
-# some room for dozens of statistics that are judged at once.
+# Verdicts rest on intervals over pretrained models and on differences between sizes and seeds, which a single size or
+# seed cannot show. If all models agree, a sign test of five stays above 5 %; one of eight is below 1 %, which leaves
+# some margin for judging dozens of statistics at once.
 FEWEST_MODELS, FEWEST_SIZES, FEWEST_SEEDS = 8, 2, 2
 _KEYS = ["task", "size", "seed"]
 _VERDICTS = ("replicated", "not replicated", "inconclusive")
@@ -29,11 +29,11 @@ class _Column:
     """A column of the table of policies.
 
     Attributes:
-        name: in 'policies', whose schema says what it means.
+        name: its name in 'policies', whose schema explains it.
         label: its heading.
-        specification: of `format`; None for text.
-        meaning: of a column that is not in 'policies'.
-        told: whether it is told of a policy whose point is pointed at.
+        specification: the format specification; None for text.
+        meaning: the explanation of a column that is not in 'policies'.
+        told: whether it is shown when hovering over a policy's point.
     """
 
     name: str
@@ -43,7 +43,7 @@ class _Column:
     told: bool = False
 
     def __str__(self) -> str:
-        """What it means, with its unit."""
+        """Explain the column, with its unit."""
         if self.meaning:
             return self.meaning
         column = SUMMARY["policies"].columns[self.name]
@@ -51,7 +51,7 @@ class _Column:
 
 
 _COLUMNS = (
-    _Column("policy", "policy", meaning="its task, size and seed; pressed, it is marked in the figures"),
+    _Column("policy", "policy", meaning="its task, size and seed; click to mark it in the figures"),
     _Column("task", "task"),
     _Column("size", "size"),
     _Column("seed", "seed", "d"),
@@ -77,13 +77,13 @@ _COLUMNS = (
 
 
 def sweep_size(policies: pd.DataFrame) -> str:
-    """How many policies there are, and of what."""
+    """Count the policies, tasks, sizes and seeds."""
     kinds = [counted(policies[key].nunique(), key) for key in ("task", "size", "seed")]
     return f"{counted(len(policies), 'policy', 'policies')}: {', '.join(kinds)}"
 
 
 def too_small(policies: pd.DataFrame) -> str | None:
-    """Say what a sweep has too few of for verdicts on the study's claims to be read off it; None if it has enough."""
+    """Say what a sweep has too few of for verdicts on the study's claims; None if it has enough."""
     found = {
         "pretrained model": (len(policies[["size", "seed"]].drop_duplicates()), FEWEST_MODELS),
         "size": (policies["size"].nunique(), FEWEST_SIZES),
@@ -94,7 +94,7 @@ def too_small(policies: pd.DataFrame) -> str | None:
 
 
 def rewarded(policies: pd.DataFrame, style: FigureStyle) -> list[dict[str, str]]:
-    """Describe what each task rewards: its colour in the figures, good outcomes or utilities, and chance."""
+    """Describe each task: its colour in the figures, good outcomes or utilities, chance and number of policies."""
     rows = []
     for name, task in tasks_of(policies).items():
         good = ", ".join(str(outcome) for outcome, utility in enumerate(task.utility) if utility == 1)
@@ -112,15 +112,15 @@ def rewarded(policies: pd.DataFrame, style: FigureStyle) -> list[dict[str, str]]
 
 
 def headline(identification: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
-    """Whether the reward can be read off, by Op and by Imp.
+    """Summarize whether the reward can be read off, by Op and by Imp.
 
     Args:
         identification: the table of that name.
         tasks: the configured tasks, in their order.
 
     Returns:
-        ``guessing``, the accuracy of a guess, and ``measures``: of each its name, an answer, counts, the accuracy with
-        its interval, and ``confusion``, the rows of the matrix of trained against identified tasks.
+        ``guessing``, the accuracy of a guess, and ``measures``, each with its name, an answer, counts, the accuracy
+        with its interval, and ``confusion``, the rows of the matrix of trained against identified tasks.
     """
     return {
         "guessing": percent(1 / len(tasks)),
@@ -134,11 +134,11 @@ def headline(identification: pd.DataFrame, tasks: Sequence[str]) -> dict[str, An
 def _identified_by(measure: str, rows: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
     accuracy, guessing = share(rows["correct"]), 1 / len(tasks)
     if accuracy.low > guessing:
-        answer = "Yes: better than by guessing"
+        answer = "Yes: better than guessing"
     elif accuracy.high < guessing:
-        answer = "No: worse than by guessing"
+        answer = "No: worse than guessing"
     else:
-        answer = "Not shown: guessing may do as well"
+        answer = "Inconclusive: guessing may do as well"
     counts = confusion_matrix(rows, tasks)
     return {
         "name": MEASURES[measure],
@@ -152,14 +152,14 @@ def _identified_by(measure: str, rows: pd.DataFrame, tasks: Sequence[str]) -> di
 
 
 def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
-    """The study's claims and how each statistic judges them.
+    """Describe the study's claims and the verdict of each statistic.
 
     Args:
-        claims: the table of that name; statistics that others have replaced have no say and are left out.
+        claims: the table of that name; statistics that have been replaced do not count and are left out.
 
     Returns:
-        ``tally`` of the verdicts on claims, each as a whole, and ``claims``: number, statement, verdict and one row
-        per statistic.
+        ``tally``, the counts of verdicts on whole claims, and ``claims``, each with its number, statement, verdict and
+        one row per statistic.
     """
     claims = claims[claims["replaced_by"].isna()]
     verdicts = claims.drop_duplicates("claim")["verdict_claim"]
@@ -191,7 +191,7 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
 
 
 def policy_names(policies: pd.DataFrame) -> dict[str, str]:
-    """Name each policy, by the anchor of its row."""
+    """Map the anchor of each policy's row to the policy's name."""
     keys = policies[_KEYS].itertuples(index=False, name=None)
     return {policy_anchor(*policy): f"{policy[0]}, {policy[1]}, seed {policy[2]}" for policy in keys}
 
@@ -199,17 +199,17 @@ def policy_names(policies: pd.DataFrame) -> dict[str, str]:
 def policies_overview(
     policies: pd.DataFrame, identification: pd.DataFrame, sweep: Mapping[str, Sequence[Any]]
 ) -> dict[str, Any]:
-    """The main columns of every policy, each value with the key that it is sorted by.
+    """Describe the main columns of every policy, each value with its sort key.
 
     Args:
         policies: the table of that name.
         identification: likewise.
-        sweep: the configured tasks and sizes, to filter by.
+        sweep: the configured tasks and sizes, for the filters.
     """
     identified = identification.pivot(index=_KEYS, columns="measure", values="identified_task")
     rows = policies.join(identified.add_prefix("identified_"), on=_KEYS)
     names = policy_names(policies)
-    # Policies are sorted by the configuration's order, sizes by what they stand for.
+    # Policies are sorted in the order of the configuration, sizes by their numbers of parameters.
     rows = rows.assign(policy=list(names.values()), place=range(len(rows)))
     keys = {column.name: column.name for column in _COLUMNS} | {"size": "n_parameters", "policy": "place"}
     return {
@@ -246,7 +246,7 @@ def policies_overview(
 
 
 def _is_wrong(row: Mapping[str, Any], column: _Column) -> bool:
-    """Whether a column names a task other than the policy's own, or none."""
+    """Return whether a column identifies a task other than the policy's own, or none."""
     is_identified = column.name.startswith("identified_")
     return is_identified and _cell(row[column.name], column) != row["task"]
 
@@ -258,5 +258,5 @@ def _cell(value: Any, column: _Column) -> str:
 
 
 def _key(value: Any) -> str:
-    """What a cell is sorted by; empty, which comes last, if there is no value."""
+    """Return the sort key of a cell; empty, which comes last, if it has no value."""
     return "" if pd.isna(value) else str(value)

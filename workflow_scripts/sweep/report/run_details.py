@@ -1,4 +1,4 @@
-"""How a sweep was made: its configuration, the versions that its tables name, time and memory."""
+"""How a sweep was made: its configuration, the versions recorded in its tables, time and memory."""
 
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from sweep.provenance import made_with, read_metadata
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML as the configuration files are written: mappings a key a line, lists on one line."""
+    """Writes YAML in the style of the configuration files: mappings with one key per line, lists on one line."""
 
 
 _Dumper.add_representer(
@@ -24,12 +24,12 @@ _Dumper.add_representer(
 
 
 def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that the section shows.
+    """Collect everything that the section shows.
 
     Args:
         jobs: from `jobs.recorded_jobs`.
-        tables: paths of its tables.
-        configuration: merged, restricted to what was run.
+        tables: paths of the tables.
+        configuration: the merged configuration, restricted to what was run.
 
     Raises:
         TableError: if a table is unreadable or carries no metadata.
@@ -43,7 +43,7 @@ def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mappin
 
 
 def when(jobs: pd.DataFrame) -> str:
-    """Say when the jobs of a sweep, from `jobs.recorded_jobs`, ran: from the first start to the last end."""
+    """Say when the jobs of a sweep, from `jobs.recorded_jobs`, ran, from the first start to the last end."""
     known = jobs.dropna(subset=["seconds", "end"])
     if known.empty:
         return "at a time that is not on record"
@@ -53,9 +53,9 @@ def when(jobs: pd.DataFrame) -> str:
 
 
 def commit(folder: Path) -> str | None:
-    """Describe the commit of the clone that a folder belongs to, as git does; None where that cannot be told.
+    """Describe the commit of the clone that a folder belongs to, as git does; None if it is unknown.
 
-    A folder that another repository does not track tells nothing.
+    It is unknown for a folder that its repository does not track.
     """
 
     def git(*arguments: str) -> str:
@@ -70,7 +70,7 @@ def commit(folder: Path) -> str | None:
 
 
 def _made_with(tables: Iterable[str]) -> dict[str, str]:
-    """Every library and processor that a table names; more than one where the tables were not all made alike."""
+    """List the version of every library and processor named in the tables, or several versions if they differ."""
     found: dict[str, set[str]] = {}
     for path in tables:
         for name, value in made_with(read_metadata(path)).items():
@@ -79,7 +79,7 @@ def _made_with(tables: Iterable[str]) -> dict[str, str]:
 
 
 def _benchmark(rule: str, jobs: pd.DataFrame) -> dict[str, str]:
-    """Time and memory of a rule's jobs, as far as Snakemake noted them."""
+    """Sum up the time and memory of a rule's jobs, as far as Snakemake recorded them."""
     memory = jobs["memory"].max()
     return {
         "rule": rule,

@@ -1,4 +1,4 @@
-"""The time that a run's own jobs still take, as `make watch` estimates it."""
+"""The time left of a run, estimated as by `make watch`."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -7,40 +7,40 @@ from typing import Any
 
 from sweep.formatting import approximately
 
-_SHARE = 0.02  # of the time that may be spent on looking
-_SHORTEST = 2.0  # seconds between two looks
-_KNOWN = 0.5  # share of the jobs whose length must be known
+_SHARE = 0.02  # of the time that may be spent on estimating
+_SHORTEST = 2.0  # seconds between two estimates
+_KNOWN = 0.5  # share of jobs whose length must be known
 
 
 class Remaining:
-    """The time left of a run, looked at as often as a small share of its time allows.
+    """The time left of a run, updated as often as a small share of the time allows.
 
     Args:
-        configuration: that of the sweep.
+        configuration: the configuration of the sweep.
         outputs: all files that the run makes.
     """
 
     def __init__(self, configuration: Mapping[str, Any], outputs: Iterable[str]) -> None:
         try:
-            from sweep.watch.state import read_sweep  # needs pandas, which a plan does without
-        except ImportError:  # where each rule brings an environment
+            from sweep.watch.state import read_sweep  # needs pandas, which plans do not
+        except ImportError:  # if every rule has its own environment
             read_sweep = None
         self._read = read_sweep
         self._configuration = configuration
         self._outputs = set(outputs)
         self._at_once = 1
-        self._latest = self._next = 0.0  # looks, seconds of the monotonic clock
+        self._latest = self._next = 0.0  # estimates, in seconds of the monotonic clock
         self._seconds, self._known = 0.0, 0.0  # share of the jobs whose length is known
 
     def finish(self, outputs: Iterable[str]) -> None:
-        """Note what a job has made."""
+        """Record the outputs of a finished job."""
         self._outputs.difference_update(outputs)
 
     def said(self, n_running: int) -> str:
-        """'12 min left', '>12 min left' while the length of some jobs is unknown, or nothing while that of most is.
+        """Return '12 min left', '>12 min left' if the length of some jobs is unknown, or nothing if that of most is.
 
         Args:
-            n_running: jobs at the moment.
+            n_running: number of running jobs.
         """
         self._at_once = max(self._at_once, n_running)
         now = time.monotonic()

@@ -1,7 +1,7 @@
-"""Which jobs of a sweep are done, running or waiting, their curves so far and the time left.
+"""The state of a sweep: jobs done, running and waiting, their curves so far and the time left.
 
-Nothing here asks Snakemake. A job is done once its outputs are there (whether they are up to date, only Snakemake
-knows), and runs while its log grows and the run that it belongs to holds the folder.
+Snakemake is not consulted. A job is done once its outputs exist (only Snakemake knows whether they are up to date), and
+running while its log grows and its run holds the folder.
 """
 
 import json
@@ -27,34 +27,35 @@ from sweep.workflow import all_jobs
 
 T = TypeVar("T")
 
-# A training job writes to its log every few seconds, the others at least when they begin.
+# Training jobs write to their logs every few seconds, others at least when they begin.
 LONGEST_SILENCE = 300  # seconds
 
 
 class State(Enum):
-    """Where a job stands."""
+    """The state of a job."""
 
-    DONE = "done"  # its outputs are there
+    DONE = "done"  # its outputs exist
     RUNNING = "running"
     FAILED = "failed"  # its log ends with an error
-    STOPPED = "stopped"  # its log ends midway: killed, or hung
+    STOPPED = "stopped"  # its log ends midway: it was killed, or hangs
     WAITING = "waiting"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a job's files and log say.
+    """The progress of a job according to its files and log.
 
     Attributes:
-        job: which one.
-        state: where it stands.
-        silence: seconds since its log was written; NaN without one.
-        step: of the progress bar; 0 without one.
-        n_steps: likewise.
-        curve: the evaluations so far, with the columns of the 'training' table of its stage; empty if it trains not.
-        took: seconds by its benchmark file if it is done; else those that a running bar points to; NaN if unknown.
-        left: seconds that it still takes; NaN if unknown.
-        scaled: whether `left` comes from jobs of another size or rule.
+        job: the job.
+        state: its state.
+        silence: seconds since its log was last written; NaN without a log.
+        step: current step of the progress bar; 0 without one.
+        n_steps: number of steps of the progress bar; 0 without one.
+        curve: the evaluations so far, with the columns of its stage's 'training' table; empty for jobs that do not
+            train.
+        took: its duration in seconds, from its benchmark file or extrapolated from a running bar; NaN if unknown.
+        left: remaining seconds; NaN if unknown.
+        scaled: whether `left` is scaled from jobs of another size or rule.
     """
 
     job: Job
@@ -74,9 +75,9 @@ class Sweep:
 
     Attributes:
         jobs: the progress of every job.
-        run: the one that makes these files, or was the last to do so; None if none is noted.
-        is_alive: whether it still does; None if that cannot be told.
-        silence: seconds since anything of the sweep was written; infinite if nothing is there.
+        run: the current or last run that makes these files; None if none is recorded.
+        is_alive: whether that run is still alive; None if unknown.
+        silence: seconds since any file of the sweep was written; infinite if there are none.
     """
 
     jobs: list[Progress]
@@ -85,18 +86,18 @@ class Sweep:
     silence: float
 
     def of(self, state: State) -> list[Progress]:
-        """The jobs in a state."""
+        """Return the jobs in a state."""
         return [progress for progress in self.jobs if progress.state is state]
 
     @property
     def unfinished(self) -> list[Progress]:
-        """All jobs but those that are done."""
+        """All jobs that are not done."""
         return [progress for progress in self.jobs if progress.state is not State.DONE]
 
     def seconds_left(self, at_once: int) -> float:
-        """Time until all is done with so many jobs at once; what is unknown about a job counts as nothing.
+        """Estimate the time until all jobs are done, with ``at_once`` jobs at a time; unknown times count as zero.
 
-        A policy's jobs wait for each other, which bounds it from below.
+        The jobs of a policy run one after another, which bounds the time from below.
         """
         left = {(job.job.rule, *job.job.keys.values()): job.left for job in self.unfinished if not np.isnan(job.left)}
         chains: dict[tuple[Any, ...], float] = defaultdict(float)
@@ -113,14 +114,14 @@ class Sweep:
 def read_sweep(
     configuration: Mapping[str, Any], now: float, folder: Path | str = ".", to_make: Set[str] | None = None
 ) -> Sweep:
-    """Look at all files of a sweep.
+    """Read the state of a sweep from its files.
 
     Args:
-        configuration: a valid one.
-        now: the time, seconds since the epoch.
+        configuration: a valid configuration.
+        now: the current time, in seconds since the epoch.
         folder: Snakemake's working directory, which ``results_dir`` is relative to.
-        to_make: the files that are still to be made, as the run itself knows them: a job is done if none of its own
-            are among them, whichever are there. By default, those that are missing.
+        to_make: the files still to be made, as known to the run itself: a job is done if none of its outputs are among
+            them, whether or not they exist. By default, the files that are missing.
     """
     folder = Path(folder)
     jobs = list(all_jobs(configuration["results_dir"], configuration["sweep"]))
@@ -142,7 +143,7 @@ def read_sweep(
 
 
 def _written(path: Path) -> float | None:
-    """When a file was last written; None if there is none."""
+    """Return when a file was last written; None if it does not exist."""
     try:
         return path.stat().st_mtime
     except (FileNotFoundError, NotADirectoryError):

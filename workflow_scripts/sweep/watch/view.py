@@ -1,4 +1,4 @@
-"""What `make watch` shows of a sweep, for a terminal of any width."""
+"""The view of a sweep in `make watch`, for terminals of any width."""
 
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -23,21 +23,21 @@ _STYLES = {
     State.STOPPED: "bold yellow",
     State.WAITING: "dim",
 }
-# Besides colour, so that they are told apart without it.
+# Signs distinguish the states without colour.
 _SIGNS = {State.DONE: "✓", State.RUNNING: "▶", State.FAILED: "✗", State.STOPPED: "■", State.WAITING: "·"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_MOST_JOBS = 8  # of those under way; a cluster runs more than a screen holds
+_MOST_JOBS = 8  # jobs shown as under way; clusters run more than fit on a screen
 _CURVES = {"pretrain": ("validation_loss", "loss"), "finetune": ("success_rate", "success")}
 
 
 def view(sweep: Sweep, configuration: Mapping[str, Any], at_once: int, width: int) -> RenderableType:
-    """Everything, from what matters most to what may be cut off at the bottom of a small screen.
+    """Lay out everything, from what matters most to what may be cut off at the bottom of a small screen.
 
     Args:
         sweep: from `state.read_sweep`.
-        configuration: that of the sweep.
-        at_once: jobs at once, for the time left.
-        width: columns of the terminal.
+        configuration: the configuration of the sweep.
+        at_once: number of jobs at once, for the time left.
+        width: width of the terminal, in columns.
     """
     sizes, tasks, seeds = (configuration["sweep"][key] for key in ("sizes", "tasks", "seeds"))
     graded = {task for task in tasks if not task_of(configuration, task).is_good_set}
@@ -57,28 +57,28 @@ def view(sweep: Sweep, configuration: Mapping[str, Any], at_once: int, width: in
 
 
 def status(sweep: Sweep, at_once: int) -> str:
-    """In a sentence or two: does it run, and for how long."""
+    """Say in a sentence or two whether the sweep is running, and how much time is left."""
     if not sweep.unfinished:
         return "Finished."
     idle = sweep.silence > LONGEST_SILENCE
     since = time.strftime(" since %H:%M", time.localtime(sweep.run.since)) if sweep.run else ""
     if sweep.is_alive:
-        silent = (
-            f" Nothing was written for {approximately(sweep.silence)}." if idle and np.isfinite(sweep.silence) else ""
-        )
+        silent = f" No output for {approximately(sweep.silence)}." if idle and np.isfinite(sweep.silence) else ""
         return f"Running{since}.{silent}" + _left(sweep, at_once)
     if sweep.is_alive is False or (sweep.run is None and idle):
-        return "Not running. Start it with its command, and it continues where it stopped." + _left(sweep, at_once)
+        return "Not running. Start it with its command to continue where it stopped." + _left(sweep, at_once)
     by = f"a run on {sweep.run.host}{since}" if sweep.run else "an unknown run"
     written = f"{approximately(sweep.silence)} ago" if np.isfinite(sweep.silence) else "never"
-    return f"Made by {by}; whether it lives cannot be told from here. Last written {written}." + _left(sweep, at_once)
+    return f"Made by {by}; it is unknown from here whether that is alive. Last written {written}." + _left(
+        sweep, at_once
+    )
 
 
 def _left(sweep: Sweep, at_once: int) -> str:
     unknown = sum(np.isnan(progress.left) for progress in sweep.unfinished)
     scaled = sum(progress.scaled for progress in sweep.unfinished)
     if unknown == len(sweep.unfinished):
-        return " The time left shows once a first job has got somewhere."
+        return " The time left is shown once a first job has made progress."
     notes = [f"{at_once} at once"]
     if scaled:
         notes.append(f"{counted(scaled, 'job')} scaled from others by weights × steps")
@@ -88,7 +88,7 @@ def _left(sweep: Sweep, at_once: int) -> str:
 
 
 def _under_way(sweep: Sweep, graded: Container[str]) -> RenderableType:
-    """A line for each job that runs, failed or was stopped."""
+    """List the jobs that are running, failed or were stopped."""
     jobs = [progress for state in (State.RUNNING, State.FAILED, State.STOPPED) for progress in sweep.of(state)]
     table = Table("", "job", "", "step", "", "time left", box=None, padding=(0, 1, 0, 0), header_style="dim")
     for progress in jobs[:_MOST_JOBS]:
@@ -107,7 +107,7 @@ def _under_way(sweep: Sweep, graded: Container[str]) -> RenderableType:
         parts.insert(1, Text(f"  and {counted(len(jobs) - _MOST_JOBS, 'other job')}", "dim"))
     failed = sweep.of(State.FAILED)
     if failed:
-        parts.append(Text(f"What failed is at the end of {failed[0].job.log}\n", _STYLES[State.FAILED]))
+        parts.append(Text(f"The error is at the end of {failed[0].job.log}\n", _STYLES[State.FAILED]))
     return Group(*parts)
 
 
@@ -124,7 +124,7 @@ def _latest(progress: Progress, graded: Container[str]) -> Text:
 
 
 def _curve_of(rule: str, task: str | None, graded: Container[str]) -> tuple[str, str]:
-    """The column that a training is followed by, and its name: a graded task has no success, but utility."""
+    """Return the column that tracks a training, and its name: graded tasks have utility in place of success."""
     column, name = _CURVES[rule]
     return column, "utility" if task in graded else name
 
@@ -132,7 +132,7 @@ def _curve_of(rule: str, task: str | None, graded: Container[str]) -> tuple[str,
 def _curves(
     sweep: Sweep, sizes: Sequence[str], tasks: Sequence[str], graded: Container[str], width: int
 ) -> RenderableType:
-    """Loss and success so far, one row per task and one column per size: means of the seeds that have got to a step."""
+    """Show loss and success so far, as means over seeds, in one row per task and one column per size."""
     table = Table("curves so far", *sizes, box=None, padding=(0, 2, 0, 0), header_style="dim")
     rows = [("pretrain", None), *(("finetune", task) for task in tasks)]
     for rule, task in rows:
@@ -147,13 +147,13 @@ def _curves(
 
 
 def mean_curve(sweep: Sweep, rule: str, column: str, **keys: Any) -> pd.Series:
-    """Mean over seeds of a column of the training tables, by step; empty where no run has got anywhere.
+    """Average a column of the training tables over seeds, by step; empty if no run has made progress.
 
     Args:
-        sweep: holds the runs.
+        sweep: the sweep of the runs.
         rule: 'pretrain' or 'finetune'.
-        column: of that stage's 'training' table.
-        keys: 'size' and 'task' of the runs; a None is no condition.
+        column: column of that stage's 'training' table.
+        keys: 'size' and 'task' of the runs; None for any.
     """
     keys = {key: value for key, value in keys.items() if value is not None}
     runs = [
@@ -169,12 +169,12 @@ def _cell(curve: pd.Series, limits: tuple[float, float], width: int) -> str:
 
 
 def sparkline(values: Iterable[float], width: int, limits: tuple[float, float] | None = None) -> str:
-    """A curve as a line of blocks.
+    """Draw a curve as a line of blocks.
 
     Args:
-        values: in their order; at least one.
-        width: most characters; longer curves are averaged over pieces of about equal length.
-        limits: what the lowest and the highest block stand for; by default the smallest and the largest value.
+        values: the values in order; at least one.
+        width: largest number of characters; longer curves are averaged over pieces of about equal length.
+        limits: values of the lowest and the highest block; by default, the smallest and the largest value.
     """
     pieces = np.array_split(np.fromiter(values, float), min(width, len(list(values))))
     means = np.array([piece.mean() for piece in pieces])
@@ -184,7 +184,7 @@ def sparkline(values: Iterable[float], width: int, limits: tuple[float, float] |
 
 
 def _counts(sweep: Sweep, sizes: Sequence[str]) -> RenderableType:
-    """How many jobs of each rule and size are done, and what became of the others."""
+    """Count the jobs of each rule and size that are done, running, failed or stopped."""
     table = Table("jobs done", *sizes, box=None, padding=(0, 2, 0, 0), header_style="dim")
     by_rule: dict[str, list[Progress]] = {}
     for progress in sweep.jobs:
@@ -198,7 +198,7 @@ def _counts(sweep: Sweep, sizes: Sequence[str]) -> RenderableType:
 
 
 def _count(jobs: Sequence[Progress]) -> Text:
-    """'3/4 ▶1': done of all, then those that run, failed or were stopped."""
+    """Format counts as '3/4 ▶1': jobs done of all, then those running, failed and stopped."""
     states = [progress.state for progress in jobs]
     n_done = states.count(State.DONE)
     text = Text(f"{n_done}/{len(jobs)}", _STYLES[State.DONE if n_done == len(jobs) else State.WAITING])
