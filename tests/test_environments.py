@@ -279,7 +279,7 @@ def test_what_stands_in_the_place_of_a_folder_is_named(workspace, tmp_path_facto
     assert run.status == 1
     assert "Traceback" not in run.output
     assert place in run.stderr
-    assert kind == "file" or f"{place} is a link to {purged}, which is not there" in run.stderr
+    assert kind == "file" or f"{place} is a link to {purged}, which does not exist" in run.stderr
 
 
 def record_of(workspace, path):

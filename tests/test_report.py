@@ -182,7 +182,7 @@ def test_every_figure_links_to_its_files_and_tables(document):
         tables = {f"summary/{table}.{kind}" for table in required_tables(name, TASKS) for kind in ("parquet", "csv")}
         assert links == tables | {f"figures/{name}.svg", f"figures/{name}.png"}
         (article,) = [article for article in document.all("article") if article.get("id") == f"figure-{name}"]
-        assert ("computed, not drawn from a table" in article["text"]) == (not tables)
+        assert ("computed, with no table behind it" in article["text"]) == (not tables)
         assert ("drawn from" in article["text"]) == bool(tables)
 
 
@@ -398,7 +398,7 @@ def identified(*pairs):
 
 
 @pytest.mark.parametrize(
-    ("n_right", "n_wrong", "answer"), [(40, 0, "Yes"), (0, 40, "No"), (20, 20, "Not shown"), (3, 0, "Not shown")]
+    ("n_right", "n_wrong", "answer"), [(40, 0, "Yes"), (0, 40, "No"), (20, 20, "Inconclusive"), (3, 0, "Inconclusive")]
 )
 def test_the_headlines_answer_needs_the_whole_interval(n_right, n_wrong, answer):
     table = identified(*[("a", "a")] * n_right, *[("a", "b")] * n_wrong)

@@ -198,7 +198,7 @@ def test_policies_that_the_configuration_does_not_name_are_noted(copied, examine
     assert found.problems == {}
     assert [path for path in found.notes if "task=other" in path]
     assert [path for path in found.notes if path.endswith(".pt")]
-    assert "left by a run that was killed" in found.notes[str(left.relative_to(copied.folder))]
+    assert "left by a killed run" in found.notes[str(left.relative_to(copied.folder))]
     assert len(found.notes) == 6
 
 
