@@ -67,9 +67,11 @@ def _side_by_side(windows: pd.DataFrame) -> pd.DataFrame:
 
 def _finding(changes: Mapping[str, pd.Series]) -> str:
     """Say which measures are lower and which higher on rollouts for most policies."""
+    everyone = all((change < 0).all() or (change > 0).all() for change in changes.values())
     less = [name for name, change in changes.items() if (change < 0).mean() > 0.5]
     more = [name for name, change in changes.items() if (change > 0).mean() > 0.5]
     parts = [f"{word} {joined(found)}" for word, found in (("less", less), ("more", more)) if found]
     if not parts:
         return f"On their own rollouts, most policies show neither less nor more {joined(list(changes), 'or')}"
-    return f"Most policies have {' but '.join(parts)} on their own rollouts than on natural windows"
+    whose = "All" if everyone else "Most"
+    return f"{whose} policies have {' but '.join(parts)} on their own rollouts than on natural windows"

@@ -50,6 +50,7 @@ DISTRIBUTIONS = {
     "outcome_distribution": OUTCOME_DISTRIBUTION,
     "counterfactual_distribution": distribution("mean of F': the probability of each outcome", section="4.1"),
 }
+FUTURE_OF_ACTION = distribution("F' given the action: the probability of each outcome", section="4.1")
 WINDOWS = text(
     "kind of windows: natural ones, or those that the policy's own rollouts lead to",
     "natural",
@@ -112,7 +113,7 @@ ACTIONS = Schema(
         "repeat": _REPEAT,
         "action": ACTION,
         "weight": rate("share of the repeat's windows that are answered with this action", section="4.3"),
-        "outcome_distribution": distribution("F' given the action: the probability of each outcome", section="4.1"),
+        "outcome_distribution": FUTURE_OF_ACTION,
     },
 )
 BOOTSTRAP = Schema(

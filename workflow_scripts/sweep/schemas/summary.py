@@ -30,6 +30,7 @@ from sweep.schemas.measure import (
     COUNTERFACTUAL,
     DISTRIBUTIONS,
     ESTIMATOR,
+    FUTURE_OF_ACTION,
     MEASURES,
     MEG_ANY,
     OFF_ALPHABET_RATE,
@@ -286,7 +287,7 @@ _ACTIONS = Schema(
         **_POLICY,
         "action": ACTION,
         "weight": rate("share of the windows that are answered with this action", section="4.3"),
-        "outcome_distribution": distribution("F' given the action: the probability of each outcome", section="4.1"),
+        "outcome_distribution": FUTURE_OF_ACTION,
     },
 )
 _TRAINING = Schema(
