@@ -127,8 +127,8 @@ def measure_repeatedly(
     bootstrap, always of the same seed, draws from all windows; it takes memory and time for ``n_bootstrap``·A·K
     numbers.
 
-    With n windows in a repeat Imp comes out about (K - 1)/n too high, so that few large repeats are less biased than
-    many small ones.
+    With n windows in a repeat Imp comes out up to about (K - 1)/n too high, where outcomes are sampled or nearly
+    determined, so that few large repeats are less biased than many small ones.
 
     Args:
         policy: as in `measure`.
