@@ -1,0 +1,120 @@
+"""Every numeral in the prose of README.md and docs/ comes from a table, the configuration or the code, or is excepted.
+
+A numeral is checked if it stands
+
+- in a passage that `sayings/` makes from what it tells of, which has to stand on the page word for word;
+- with three decimals or more, in what a code block of the same page prints, which another test compares (`PRINTED`);
+- in an expression of `EXCEPTIONS`, each with its reason.
+
+To cover a page, write ``sayings/NAME.py`` (for ``docs/NAME.md``; ``readme.py`` for the README) with generator functions
+such as ::
+
+    def what_came_out():
+        policies = read("sweeps/study/summary/policies.parquet")
+        yield f"in {policies['success_rate'].min():.3f} to {policies['success_rate'].max():.3f} of windows"
+
+and delete the page's name from `NOT_YET`; meanwhile its passages are compared, and other numerals are let through. The
+passage should hold the words that give the number its meaning: only that tells apart one 0.94 from another.
+
+What this cannot catch: numbers in words ("two", "half", "a third"), in superscripts and in code, inline or in blocks;
+a passage that is computed and whose words are wrong; a number of `EXCEPTIONS` in a sentence that it does not fit.
+"""
+
+import re
+
+import pytest
+
+from splithistory.environment import MODULUS
+from splithistory.sequence import N_OUTCOMES, N_TOKENS
+from sweep.commands import reference
+from sayings import CONFIG, DOCS, ROOT, sayings_of
+
+PAGES = ["README", *sorted(path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md"))]
+
+# Pages whose numerals may yet be unchecked. To be emptied.
+NOT_YET = ["README", "experiments", "gallery", "tutorial", "sweeps/quick/README", "sweeps/study/README"]
+
+# Pages whose blocks of text are compared with what their code prints.
+PRINTED = ["experiments", "goal-directedness", "gymnasium", "tutorial", "worked-examples", "your-own-policy"]
+
+NUMERAL = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)*(?:e[-−]?\d+)?")
+NO_PROSE = {
+    "code": r"`[^`]+`",
+    "the target of a link": r"\]\([^)]+\)|https?://\S+",
+    "the number of a section or statement": r"(?<=## )\d+\. |\*\*\d+\.\d+ (?=[A-Z])|(?<=\| )\d+\.\d+ \| (?=`test_)",
+    "the name of a size": rf"\b(?:{'|'.join(CONFIG['sizes'])})\b",
+}
+UNITS = (
+    r"(?:%|(?:of|in|out|nats?|[µkm]?s|seconds?|min|minutes?|hours?|days?|[kMG]B|times|polic\w+|models?|seeds?|cores?|"
+    r"jobs?|windows?|steps?|runs?)\b|\d)"
+)
+EXCEPTIONS = {
+    "references; test_method.py looks for the sections, and for each claim once": (
+        r"§\d+(?:\.\d+)?|\b[Ss]ections? \d+(?:(?:, | and | to )\d+)*|\b[Cc]laims? \d+(?:(?:, | and )\d+)*|\[\d+(?=\]\()"
+    ),
+    "dates of publications": r"\b8 April 2024|\b[A-Z]\w+,? (?:19|20)\d\d\b",
+    "what the study itself says": (
+        r"\b16 example runs|\bthe outcome 2 succeeds and 3 fails|\bonly 2 and 3\b|\bratio (?:of )?85 to 15|\b85 to 15\b"
+    ),
+    "sets of outcomes, which are names; what is measured of one is a number beside it": r"\{\d(?:, \d)*\}",
+    "constants of the sequence: eight outcomes, sixteen tokens, residues modulo 17": (
+        rf"\bln (?:{N_OUTCOMES}|{N_TOKENS}|2)\b|(?<=/)(?:{N_OUTCOMES}|{N_TOKENS})(?![\w.])|"
+        rf"\b0 to (?:{N_OUTCOMES - 1}|{N_TOKENS - 1})\b|\b1 to {N_TOKENS}\b|\b{N_OUTCOMES} to {N_TOKENS - 1}\b|"
+        rf"\bmodulo (?:{N_OUTCOMES}|{N_TOKENS}|{MODULUS})\b|\b{N_TOKENS} (?:tokens|answers|actions|residues|logits)\b"
+    ),
+    "0 and 1, where no unit follows: the ends of a probability, utility or temperature, false and true": (
+        rf"(?<![\w.,])[01](?!\w|[.,]\d|[ -]?{UNITS})"
+    ),
+    "one digit in a formula, which tests of the formula hold": (
+        r"(?<=[−+=<>≤≥×·/^])\s?\d(?!\w|[.,]\d|\s?%)|(?<![\w.,])\d(?=\s?[−+=<>≤≥×·/^ᴷ]|N\b|r\b| tr\b)"
+    ),
+    "the level of every interval": r"\b95 %",
+}
+
+
+def text_of(page):
+    """A page; of one that `make reference` generates, what it is made from, as other tests compare the page itself."""
+    if page in reference.PAGES:
+        return reference.HEAD if page == "configuration" else reference._template(page)
+    path = ROOT / "README.md" if page == "README" else DOCS / f"{page}.md"
+    return path.read_text(encoding="utf-8")
+
+
+def prose_of(text):
+    """A page without its blocks of code, in one line."""
+    return " ".join(re.sub(r"^(\s*)```.*?^\s*```$", " ", text, flags=re.DOTALL | re.MULTILINE).split())
+
+
+def spans_of(passage, prose):
+    """Where a passage stands; not where it begins or ends within a numeral."""
+    return [found.span() for found in re.finditer(rf"(?<![\d.,]){re.escape(passage)}(?!\d|[.,]\d)", prose)]
+
+
+def missing_from(text, passages):
+    prose = prose_of(text)
+    return [passage for passage in passages if not spans_of(passage, prose)]
+
+
+def unchecked_in(text, passages, printed=False):
+    """Numerals that nothing checks, each with the words around it."""
+    prose = prose_of(text)
+    checked = [span for passage in passages for span in spans_of(passage, prose)]
+    excepted = [*NO_PROSE.values(), *EXCEPTIONS.values()]
+    checked += [found.span() for expression in excepted for found in re.finditer(expression, prose)]
+    outputs = re.findall(r"```text\n(.*?)```", text, re.DOTALL) if printed else []
+    shown = set(re.findall(r"(?<![\w.])\d+\.\d{3,}(?!\d)", " ".join(outputs)))
+    return [
+        prose[max(0, found.start() - 40) : found.start()] + f"»{found[0]}«" + prose[found.end() : found.end() + 40]
+        for found in NUMERAL.finditer(prose)
+        if found[0] not in shown and not any(start <= found.start() and found.end() <= end for start, end in checked)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_says_what_tables_and_code_do(page):
+    assert missing_from(text_of(page), sayings_of(page)) == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_YET])
+def test_every_numeral_of_a_page_is_checked(page):
+    assert unchecked_in(text_of(page), sayings_of(page), page in PRINTED) == []
