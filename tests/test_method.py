@@ -29,7 +29,6 @@ from splithistory.theory import (
     predicted_optimization,
     rate_function,
 )
-from sweep.claims.catalogue import CLAIMS
 
 PAGE = (ROOT / "docs" / "method.md").read_text()
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

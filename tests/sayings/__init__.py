@@ -8,6 +8,7 @@ the page none of them holds; its docstring says how to add a page.
 import inspect
 from functools import cache
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pandas as pd
@@ -39,6 +40,14 @@ def read(name):
 def rows(template, table):
     """A row of a Markdown table for each row of a table."""
     return ["| " + template.format_map(row).replace("nan", "–") + " |" for row in table.to_dict("records")]
+
+
+def benchmark(name):
+    """A module of `benchmarks/`."""
+    spec = spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def r_squared_about_prediction(policies):

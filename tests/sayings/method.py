@@ -49,7 +49,6 @@ def numbers_of_the_sequence():
     yield f"{below:.3f} below ln 8"
     yield f"chance on {{0, 4}} is {uneven.chance(good_mask([0, 4], 8)):.4f}"
 
-
     assert {pow(3, power, MODULUS) for power in range(MODULUS - 1)} == set(range(1, MODULUS))
     yield f"3 generates the residues modulo {MODULUS}: each is a power of 3"
     of_zero = [residue for residue in range(1, MODULUS) if environment.outcome_of_residue[residue - 1] == 0]
@@ -182,4 +181,5 @@ def numbers_of_theory():
     least = float(scalar_differential_impact(torch.tensor(-0.5, dtype=torch.float64)))
     yield f"On r < 0 the scalar Imp is at least {least:.3f}"
     yield f"{1e8 * LEAST_RECIPROCAL_CONDITION:.1f} · 10⁻⁸"
-    yield f"s = 5/7, the tilted distribution is 1 : 2 : 4 and R = {rate_function(5 / 7, [0, 0.5, 1], np.full(3, 1 / 3)):.3f}"
+    rate = rate_function(5 / 7, [0, 0.5, 1], np.full(3, 1 / 3))
+    yield f"s = 5/7, the tilted distribution is 1 : 2 : 4 and R = {rate:.3f}"

@@ -75,7 +75,11 @@ def how_trials_are_made():
     yield "after 20 of the policy's own answers"
     maintained = STEPS[STEPS["pretrain_n_steps"] < 2000]
     quick = MaintenanceSettings(**QUICK["finetune"]["maintenance"])
-    assert (maintained[["n_own", "n_random", "n_natural"]] == [quick.n_own, quick.n_random, quick.n_natural]).all(None)
+    assert (
+        (maintained[["n_own", "n_random", "n_natural"]] == [quick.n_own, quick.n_random, quick.n_natural])
+        .to_numpy()
+        .all()
+    )
     yield "Policies pretrained for fewer than 2,000 steps are maintained as in the quick sweep"
     yield f"{MODULUS}. The further the logarithms"
 
@@ -95,9 +99,8 @@ def every_success():
     yield "learnt as well: {:.3f}, {:.3f} and {:.3f}".format(*held_out)
     for measure in ("Op", "Imp"):
         shares = 100 * heavy[f"{measure.lower()}_self"] / heavy[measure.lower()]
-        end = "of the measured one" if measure == "Op" else "at"
-        said = "{:.0f} %, {:.0f} % and {:.0f} %".format(*shares[list(GOOD)])
-        yield f"their own {measure} {'comes ' if measure == 'Op' else ''}to {said}{' ' if measure == 'Op' else ', '}{end}"
+        said = "to {:.0f} %, {:.0f} % and {:.0f} %".format(*shares[list(GOOD)])
+        yield f"their own Op comes {said} of the measured one" if measure == "Op" else f"their own Imp {said}, at"
     yield f"at {heavy['core_seconds'].mean() / light['core_seconds'].mean():.1f} times the cost"
     assert heavy["n_own"].iloc[0] == 14 * light["n_own"].iloc[0]  # "fourteen times as many rollouts"
 
@@ -108,7 +111,7 @@ def rollouts():
     below = (ROLLOUTS["op_rollouts"] < ROLLOUTS["op_predicted_rollouts"]).sum()
     yield f"within {off:.3f} of chance, and {below} of {len(ROLLOUTS)} policies lie below theory"
     here, studys = sorted(set(ROLLOUTS["pretrain_dropout"]))
-    yield f"**The study's dropout** of {studys} in pretraining makes little difference compared with the {here} used here"
+    yield f"**The study's dropout** of {studys} in pretraining makes little difference compared with the {here} used"
 
 
 def steps():
@@ -122,9 +125,10 @@ def steps():
     assert len(quick) == 9
     yield f"the exponent is {QUICK['finetune']['chance_exponent']}: nine such policies"
     yield f"an R² about y = x of {r_squared_about_prediction(quick):.3f}"
-    smallest = trials.query("size == '18k' and task == 'good4' and seed == 100").set_index(["learning_rate", "n_steps"])
-    slow, slow_for_longer, fast = (smallest["success_rate"][key] for key in ((0.008, 780), (0.008, 990), (0.012, 990)))
-    yield f"at a rate of 0.008 it is still there after 780 steps ({slow:.3f}) and at {slow_for_longer:.3f} after 990, at"
+    smallest = trials.query("size == '18k' and task == 'good4' and seed == 100")
+    rates = smallest.set_index(["learning_rate", "n_steps"])["success_rate"]
+    slow, longer, fast = rates[0.008, 780], rates[0.008, 990], rates[0.012, 990]
+    yield f"at a rate of 0.008 it is still there after 780 steps ({slow:.3f}) and at {longer:.3f} after 990, at"
     yield f"at a rate of 0.012 at {fast:.3f}"
     yield f"readers without position −{MEMORY}"
 
@@ -133,8 +137,8 @@ def what_policies_learn():
     sampled = read("sweeps/study/summary/policies.csv").groupby(["task", "size"])["success_rate"].mean()
     for (task, size), of in POLICIES.groupby(["task", "size"], sort=False):
         yield (
-            f"| {task} | {size} | {sampled[task, size]:.3f} | {of['success_rate'].mean():.3f} | {of['op'].mean():.3f} | "
-            f"{of['op_predicted'].mean():.3f} | {of['op_within_good'].mean():.3f} | "
+            f"| {task} | {size} | {sampled[task, size]:.3f} | {of['success_rate'].mean():.3f} | "
+            f"{of['op'].mean():.3f} | {of['op_predicted'].mean():.3f} | {of['op_within_good'].mean():.3f} | "
             f"{(of['true_set_rank_by_op'] == 1).sum()} of {len(of)} | {of['natural_loss'].mean():.3f} | "
             f"{of['op_self'].mean():.3f} |"
         )
@@ -226,7 +230,7 @@ def pretraining():
     windows = CONFIG["sequence"]["chain_length"] - CONFIG["sequence"]["context_length"]
     assert (trials["n_steps"] * trials["batch_size"]).max() < n_chains * windows
     yield f"each of {windows} windows"
-    yield f"batches of {CONFIG['pretrain']['batch_size']} (with {PRETRAINING['batch_size'].min()}, the steps get cheaper"
+    yield f"batches of {CONFIG['pretrain']['batch_size']} (with {PRETRAINING['batch_size'].min()}, the steps get"
     loss = PRETRAINING.query("batch_size == 128 and seed == 100").set_index(
         ["size", "n_steps", "learning_rate", "dropout"]
     )
@@ -245,7 +249,8 @@ def a_finite_training_set():
     yield f"Success is on {SETS['good4']} after {n_steps.min():,.0f} steps"
     loss = trials.set_index(["size", "n_train"])["validation_loss"].unstack()
     lost = loss[fewest] - loss[trials["n_train"].max()]
-    yield f"A thousand chains cost the largest size {lost['402k']:.2f} nats of its predictions and the next {lost['143k']:.2f}"
+    yield f"A thousand chains cost the largest size {lost['402k']:.2f} nats of its predictions and"
+    yield f"the next {lost['143k']:.2f}, and cost neither any success"
     least = trials.loc[trials["train_loss"].idxmin()]
     yield f"without dropout the small ones most: {least['size']} memorizes {least['n_train']} chains"
     yield f"Hence `n_train: {fewest}` and dropout {CONFIG['pretrain']['dropout']} for every size"
