@@ -1,6 +1,7 @@
 from sayings import CONFIG
 from splithistory.policy_measurement import MeasureSettings
 from splithistory.sequence import N_OUTCOMES
+from sweep.claims.estimators import CONFIDENCE
 
 
 def the_bias_of_few_windows():
@@ -11,4 +12,4 @@ def the_bias_of_few_windows():
 
 
 def intervals():
-    yield "an interval of 1 − 5 %/k, so that all hold at once"
+    yield f"an interval of 1 − {100 * (1 - CONFIDENCE):.0f} %/k, so that all hold at once"

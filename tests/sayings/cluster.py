@@ -1,22 +1,19 @@
 import re
-
-import yaml
+from math import prod
 
 from sayings import CONFIG, ROOT, read
-from sayings.scale import n_jobs, n_submissions
+from sayings.scale import MANY, PROFILE, n_jobs, n_submissions
 
 COMMON = (ROOT / "rules" / "common.smk").read_text()
-PROFILE = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
 
 
 def submissions():
     """Of the paper-scale sweep `test_profiles.py` has Snakemake count them."""
     of = [len(CONFIG["sweep"][key]) for key in ("sizes", "seeds", "tasks")]
     yield f"The paper-scale sweep makes {n_jobs(*of):,} jobs in {n_submissions(*of):,} submissions"
-    many = 10, 100, 10
-    yield f"ten tasks, 10,000 policies, make {n_jobs(*many):,} jobs in {n_submissions(*many):,}."
+    yield f"ten tasks, {prod(MANY):,} policies, make {n_jobs(*MANY):,} jobs in {n_submissions(*MANY):,}."
     assert PROFILE["group-components"]["measure"] == 20  # "twenty measuring jobs share one submission"
-    yield "which takes hours at 10,000 policies"
+    yield f"which takes hours at {prod(MANY):,} policies"
     asked, timespan = PROFILE["max-jobs-per-timespan"].split("/")
     assert timespan == "1m"
     yield f"It makes at most {asked} submissions a minute"

@@ -1,4 +1,7 @@
+from math import prod
+
 from sayings import CONFIG
+from sayings.scale import MANY
 from splithistory.identification import good_set_pairs
 from splithistory.policy_measurement import MeasureSettings
 from splithistory.sequence import N_OUTCOMES, N_TOKENS
@@ -12,4 +15,4 @@ def numbers_of_the_method():
     yield f"the number of distinct actions (at most {N_TOKENS})"
     yield f"They are taken on {of.n_repeats} × {of.n_contexts_self_estimate} windows, as the study's were"
     yield f"so all {len(good_set_pairs(N_OUTCOMES))} pairs of a good set and its complement"
-    yield "a plan of 10,000 policies stays small"  # docs/scale.md has it
+    yield f"a plan of {prod(MANY):,} policies stays small"

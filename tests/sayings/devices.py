@@ -14,20 +14,20 @@ def how_equal_results_are():
     """What the tests ask for, where there is a GPU."""
 
     def asked(test, expression):
-        return [float(value) for value in re.findall(expression, inspect.getsource(getattr(test_device, test)))]
+        return re.findall(expression, inspect.getsource(getattr(test_device, test)))
 
     relative, absolute = asked("test_a_forward_pass_is_equal_but_for_rounding", r"[ra]tol=([\d.e-]+)")
-    assert relative == absolute == 1e-4
-    yield "within 1e-4, absolute and relative"
+    assert relative == absolute
+    yield f"within {absolute}, absolute and relative"
     (differing,) = asked("test_measures_are_equal", r"<= ([\d.]+)")
-    yield f"at most 1 in {1 / differing:.0f}"
-    assert asked("test_measures_are_equal", r"atol=([\d.e-]+)") == [1e-4, 1e-4]
-    yield "within 1e-4 nats"
+    yield f"at most 1 in {1 / float(differing):.0f}"
+    (within,) = set(asked("test_measures_are_equal", r"atol=([\d.e-]+)"))
+    yield f"within {within} nats"
     test = "test_without_random_numbers_of_its_own_a_training_is_equal_for_some_steps"
     (n_steps,), (within,) = asked(test, r"n_steps=(\d+)"), asked(test, r"rtol=([\d.e-]+)")
-    yield f"losses of the first {n_steps:.0f} steps, without dropout | within {100 * within:g} %;"
+    yield f"losses of the first {n_steps} steps, without dropout | within {100 * float(within):g} %;"
     (within,) = asked("test_a_killed_training_goes_on_on_a_gpu", r"rtol=([\d.e-]+)")
-    yield f"killed and resumed | losses within {100 * within:g} % of"
+    yield f"killed and resumed | losses within {100 * float(within):g} % of"
 
 
 def many_small_models():

@@ -5,4 +5,3 @@ from splithistory.sequence import N_TOKENS
 def constants():
     yield f"It is any of {N_TOKENS}, or only one"
     yield f"{CONFIG['sequence']['context_length']} consecutive tokens, which are all that a policy sees"
-    yield "the softmax: 1 in training, and 0, which selects the likeliest token"

@@ -175,8 +175,9 @@ def numbers_of_theory():
     s = mean_utility(two_and_three, good6)
     yield f"has s = {s:.2f} and Op_pred = {predicted_optimization(s, good6):.4f}"
     yield f"while ln 8 − H(F) = {np.log(8) - entropy(two_and_three):.4f}"
-    yield "With s = 0.75 on {0, 2, 4, 6}"
-    for outcome in training_outcomes(good_mask([0, 2, 4, 6], 8), 0.75):
+    good4, s = CONFIG["tasks"]["good4"]["good"], 0.75
+    yield f"With s = {s} on {{{', '.join(map(str, good4))}}}"
+    for outcome in training_outcomes(good_mask(good4, 8), s):
         yield f"| {outcome.name} | {outcome.futures.op:.3f} | {abs(outcome.op_excess):.3f} |"
     least = float(scalar_differential_impact(torch.tensor(-0.5, dtype=torch.float64)))
     yield f"On r < 0 the scalar Imp is at least {least:.3f}"

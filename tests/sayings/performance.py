@@ -1,8 +1,9 @@
 import inspect
+import re
 
 import yaml
 
-from sayings import CONFIG, DOCS, benchmark, read, rows
+from sayings import CONFIG, DOCS, ROOT, benchmark, read, rows
 from sayings.tuning import SETS
 from splithistory.sequence import N_TOKENS
 from sweep.stages import finetune_settings
@@ -38,8 +39,8 @@ def against_plain_references():
     yield f"At the largest size, {largest} of the time is"
     yield f"at the smallest {smallest}: its products have {CONFIG['sizes'][SIZES[0]]['d_model']} columns"
     yield f"a table of {N_TOKENS} × {sequence['context_length']} rows"
-    assert "random bits per unit: a third" in (DOCS.parent / "workflow_scripts/splithistory/fast_model.py").read_text()
-    yield "Dropout masks are made from 16 random bits per unit"
+    (bits,) = re.findall(r"view\(torch\.int(\d+)\)", (ROOT / "workflow_scripts/splithistory/fast_model.py").read_text())
+    yield f"Dropout masks are made from {bits} random bits per unit"
     yield f"the table is for all {N_TOKENS}."
 
 
@@ -59,9 +60,9 @@ def differential_measures():
     of = benchmark("differential_cost")
     cases = read("performance/differential_cost.csv")
     yield from rows("{d_model} | {n_layers} | {jacobians_ms:,.1f} | {measures_ms:,.1f} | {formulas_ms:,.1f}", cases)
-    wide = cases[(cases["n_layers"] == 2) & (cases["d_model"] >= 64)]
+    wide = cases[(cases["n_layers"] == 2) & (cases["d_model"] >= of.WIDE)]
     share = wide["measures_ms"] / wide["jacobians_ms"]
-    yield f"take {share.min():.2f} to {share.max():.2f} of that time at widths from 64"
+    yield f"take {share.min():.2f} to {share.max():.2f} of that time at widths from {of.WIDE}"
     fitted = {
         (row["of"], row["part"]): f"{row['exponent']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
         for row in of.exponents(cases)
@@ -72,7 +73,7 @@ def differential_measures():
         shares = " | ".join(f"{100 * at[part]:.0f} %" for at in cubic)
         name = part.replace("jacobians", "Jacobians")
         yield f"| {name} | {fitted['width', part]} | {fitted['depth', part]} | {shares} |"
-    yield "for widths from 64 and depths from 2"
+    yield f"for widths from {of.WIDE} and depths from {of.DEEP}"
     yield f"cubic at width {widest} | at {max(of.WIDTHS)} |"
     # "it is most of the Jacobians' time and less than half of the measures'; at 512 it is most of either"
     assert cubic[0]["jacobians"] > 0.5 > cubic[0]["measures"]
@@ -145,15 +146,16 @@ def cost_against_size():
     million = f"{fits['n_next'].iloc[0] / 1e6:.1f} million"
     yield f"| | seconds | at {million} | peak memory, MB | at {million} |"
     yield f"larger size, {million}, at 402k's numbers"
-    yield "Training is counted per 1,000 steps"
-    yield "n is the number of parameters over 100,000"
+    name, steps = cost.LABELS["pretrain"].split(", ")
+    yield f"Training is counted per {steps}"
+    yield f"n is the number of parameters over {cost.UNIT:,.0f}"
     for rule in fits.loc["seconds"].index:
         cells = []
         for quantity in ("seconds", "memory"):
             of = fits.loc[(quantity, rule)]
             grows = f"{of['per_100k']:.{0 if of['per_100k'] >= 5 else 1}f} n^{round(of['exponent'], 2):g}"
             cells.append(f"{of['start']:.0f} + {grows} | {of['at_next']:,.0f}")
-        name = f"{rule}, 1,000 steps" if rule in ("pretrain", "finetune") else rule
+        name = cost.LABELS[rule].replace(" differential", "_differential")
         yield f"| {name} | {' | '.join(cells)} |"
     seconds, largest = fits.loc["seconds"]["at_next"], CONFIG["sizes"]["402k"]["pretrain"]["n_steps"] / 1000
     policy, n_tasks = seconds["finetune"] * 2.0, len(SETS)

@@ -1,4 +1,5 @@
 import math
+from math import prod
 
 import yaml
 
@@ -6,9 +7,10 @@ from sayings import ROOT, read
 from sweep.figures import marks, training
 from sweep.stages import FINETUNE, MEASURE
 
-GROUPS = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())["group-components"]
+PROFILE = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
 PLANS = read("performance/plans.csv")
 MILLION = 1_000_000
+MANY = (10, 100, 10)  # sizes, seeds and tasks
 
 
 def n_jobs(n_sizes, n_seeds, n_tasks):
@@ -18,7 +20,7 @@ def n_jobs(n_sizes, n_seeds, n_tasks):
 
 def n_submissions(n_sizes, n_seeds, n_tasks):
     jobs = _jobs_of_rules(n_sizes, n_seeds, n_tasks)
-    return sum(math.ceil(n / GROUPS.get(rule, 1)) for rule, n in jobs.items())
+    return sum(math.ceil(n / PROFILE["group-components"].get(rule, 1)) for rule, n in jobs.items())
 
 
 def _jobs_of_rules(n_sizes, n_seeds, n_tasks):
@@ -29,12 +31,12 @@ def _jobs_of_rules(n_sizes, n_seeds, n_tasks):
 
 
 def what_was_measured():
-    counts = (100, 1000, 10_000)
-    assert sorted(set(PLANS["policies"])) == list(counts)
-    jobs = [n_jobs(10, n // 100, 10) for n in counts]
+    seeds, counts = (1, 10, 100), sorted(set(PLANS["policies"]))
+    assert counts == [10 * n * 10 for n in seeds]
+    jobs = [n_jobs(10, n, 10) for n in seeds]
     then = [n + of for n, of in zip(jobs, counts, strict=True)]  # a job more for each policy
-    yield "with 1, 10 and 100 seeds: 100, 1,000 and 10,000 policies"
-    yield "| step | 100 policies | 1,000 | 10,000 |"
+    yield "with {}, {} and {} seeds: ".format(*seeds) + "{:,}, {:,} and {:,} policies".format(*counts)
+    yield "| step | {:,} policies | {:,} | {:,} |".format(*counts)
     yield f"| plan: jobs | {' | '.join(f'{n:,}' for n in then)} |"
     yield "so a plan has {:,}, {:,} and {:,} jobs".format(*jobs)
     for step, of in PLANS[PLANS["code"] == "then"].groupby("step"):
@@ -65,31 +67,33 @@ def what_a_policy_adds():
         exponent[step] = math.log10(of["seconds"][10_000] / of["seconds"][1000])
         last[step] = of["seconds"][10_000]
     seconds, memory = ({step: of[key] for step, of in per_policy.items()} for key in ("seconds", "gigabytes"))
-    a_job = 9000 / (n_jobs(10, 100, 10) + 10_000 - n_jobs(10, 10, 10) - 1000)
+    a_job = 9000 / (n_jobs(*MANY) + prod(MANY) - n_jobs(10, 10, 10) - 1000)
     yield f"Each further policy costs the plan {1e3 * seconds['plan']:.1f} ms and {1e6 * memory['plan']:.0f} kB"
     yield f"or {1e3 * seconds['plan'] * a_job:.1f} ms and {1e6 * memory['plan'] * a_job:.0f} kB per job"
     yield f"the summary {1e3 * seconds['summarize']:.1f} ms and {1e6 * memory['summarize']:.0f} kB"
     yield f"From 1,000 to 10,000 policies the seconds grow with an exponent of {exponent['plan']:.2f} and"
     yield f"and {exponent['summarize']:.2f}. Figures"
-    yield "At 10,000 policies, make only the tables"
+    yield f"At {prod(MANY):,} policies, make only the tables"
 
-    jobs, submissions = (100 * of(10, 100, 10) / MILLION for of in (n_jobs, n_submissions))
+    jobs, submissions = (100 * of(*MANY) / MILLION for of in (n_jobs, n_submissions))
     yield f"of {jobs + 1:.1f} million jobs then and {jobs:.1f} million now"
     minutes = {step: round(of * MILLION / 60, -1) for step, of in seconds.items()}
     gigabytes = {step: of * MILLION for step, of in memory.items()}
     yield f"would take {minutes['plan']:.0f} minutes and about {round(gigabytes['plan'], -1):.0f} GB for each start"
     yield f"would take {minutes['summarize']:.0f} minutes and {gigabytes['summarize']:.0f} GB in one process"
-    yield f"each sweep of 10,000 makes its own summary, in {last['summarize']:.0f} s"
-    yield "into a hundred sweeps of 10,000, each"
-    yield "One file for each table of a sweep of 10,000, with"
-    yield "when a sweep of 10,000 is finished"
+    yield f"each sweep of {prod(MANY):,} makes its own summary, in {last['summarize']:.0f} s"
+    assert prod(MANY) == MILLION / 100
+    yield f"into a hundred sweeps of {prod(MANY):,}, each"
+    yield f"One file for each table of a sweep of {prod(MANY):,}, with"
+    yield f"when a sweep of {prod(MANY):,} is finished"
     n_tables = len(FINETUNE.tables) + len(MEASURE.tables)
     yield f"A policy has {n_tables} tables and 4 logs and benchmarks"
     yield f"at least {2 * n_tables + 4} million inodes"
     yield f"would make {100 * n_tables}."
     yield f"would number {submissions:.1f} million with the groups"
-    assert 13 < submissions * MILLION / 60 / 60 / 24 < 15  # "two weeks at 60 a minute"
-    yield "two weeks at 60 a minute"
+    a_minute = int(PROFILE["max-jobs-per-timespan"].removesuffix("/1m"))
+    assert 13 < submissions * MILLION / a_minute / 60 / 24 < 15
+    yield f"two weeks at {a_minute} a minute"
 
     paper = read("performance/sweeps.csv").set_index("sweep").loc["paper"]
     a_policy = paper["core_seconds"] / 48

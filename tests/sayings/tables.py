@@ -4,5 +4,5 @@ from sweep.schemas.columns import ROUNDING
 
 
 def constants():
-    assert log10(ROUNDING) == -9
-    yield "Ranges hold up to rounding, 10⁻⁹"
+    exponent = f"{log10(ROUNDING):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    yield f"Ranges hold up to rounding, {10}{exponent}"

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from sayings import CONFIG, DOCS, configuration, r_squared_about_prediction, read, rows
+from sayings import CONFIG, DOCS, benchmark, configuration, r_squared_about_prediction, read, rows
 from splithistory.environment import MEMORY, MODULUS
 from splithistory.reinforcement import MaintenanceSettings
 from splithistory.sequence import N_OUTCOMES
@@ -72,15 +72,16 @@ def how_trials_are_made():
     yield f"They use seed {seed}, {N_TEST} windows of chains that no sweep uses"
     (n_steps,), (batch,) = set(ROLLOUTS["n_steps"]), set(ROLLOUTS["batch_size"])
     yield f"one sampled action per window, seed {seed}, and {n_steps:,} steps of {batch} windows"
-    yield "after 20 of the policy's own answers"
-    maintained = STEPS[STEPS["pretrain_n_steps"] < 2000]
+    yield f"after {benchmark('trials').N_ANSWERS} of the policy's own answers"
+    fewest = min(pretrain_settings(CONFIG, size)["n_steps"] for size in CONFIG["sizes"])
+    maintained = STEPS[STEPS["pretrain_n_steps"] < fewest]
     quick = MaintenanceSettings(**QUICK["finetune"]["maintenance"])
     assert (
         (maintained[["n_own", "n_random", "n_natural"]] == [quick.n_own, quick.n_random, quick.n_natural])
         .to_numpy()
         .all()
     )
-    yield "Policies pretrained for fewer than 2,000 steps are maintained as in the quick sweep"
+    yield f"Policies pretrained for fewer than {fewest:,} steps are maintained as in the quick sweep"
     yield f"{MODULUS}. The further the logarithms"
 
 
@@ -218,12 +219,14 @@ def pretraining():
         median = seconds.fillna(np.inf).median()
         losses = ", ".join(f"{loss:.3f}" for loss in of["validation_loss"])
         yield f"| {size}, {of['n_steps'].iloc[0]:,} steps | {reached} | {median:.0f} | {losses} |"
-    yield f"seconds to 0.30, seeds {', '.join(map(str, sorted(set(trials['seed']))))} |"
+    (column,) = (name for name in PRETRAINING if name.startswith("seconds_to_"))
+    goal = f"{int(column[-3:]) / 100:.2f}"
+    yield f"seconds to {goal}, seeds {', '.join(map(str, sorted(set(trials['seed']))))} |"
     (first,) = set(PRETRAINING.groupby("size")["seed"].min())
     yield f"with seed {first}, one core, warm-up over {CONFIG['pretrain']['warmup_fraction']} of the steps"
-    yield "## Pretraining: seconds to a validation loss of 0.30"
-    yield "| seconds | to 0.30 | loss |"
-    yield '"To 0.30" is the number of seconds until an evaluation first gave 0.30 or less'
+    yield f"## Pretraining: seconds to a validation loss of {goal}"
+    yield f"| seconds | to {goal} | loss |"
+    yield f'"To {goal}" is the number of seconds until an evaluation first gave {goal} or less'
     n_chains = read("tuning/training_set.csv")["n_train"].max()
     yield f"still with {n_chains:,} chains"
     yield f"With {n_chains:,} chains no model sees a window twice"
