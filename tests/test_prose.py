@@ -106,6 +106,11 @@ def expression_of(passage):
     return re.compile(rf"(?<![\d.,]){re.escape(passage)}(?!\d|[.,]\d)")
 
 
+def of_each(pages):
+    """One process has all tests of a page, whose passages take some seconds to make."""
+    return pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.xdist_group(page)) for page in pages])
+
+
 def missing(prose, passages):
     return [passage for passage in passages if not expression_of(passage).search(prose)]
 
@@ -121,28 +126,30 @@ def unchecked(prose, passages, printed=()):
     ]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@of_each(PAGES)
 def test_a_page_says_what_tables_and_code_do(page):
-    assert missing(prose_of(page), sayings_of(page)) == []
+    lacking = missing(prose_of(page), sayings_of(page))
+    assert not lacking, "\n".join(["The page does not say:", *lacking])
 
 
-@pytest.mark.parametrize("page", COVERED)
+@of_each(COVERED)
 def test_every_numeral_of_a_page_is_checked(page):
     prose = prose_of(page)
     left = unchecked(prose, sayings_of(page), printed_on(page))
-    assert [f"{prose[max(0, it.start() - 40) : it.start()]}»{it[0]}«{prose[it.end() :][:40]}" for it in left] == []
+    shown = [f"{prose[max(0, it.start() - 40) : it.start()]}»{it[0]}«{prose[it.end() :][:40]}" for it in left]
+    assert not shown, "\n".join(["Nothing checks:", *shown])
 
 
-@pytest.mark.parametrize("page", COVERED)
+@of_each(COVERED)
 def test_a_numeral_that_is_changed_is_found(page):
     """Each that a passage checks, with another last digit: unchecked now, or a passage is gone from the page."""
-    prose, passages = prose_of(page), sayings_of(page)
+    prose, passages, printed = prose_of(page), sayings_of(page), printed_on(page)
     for numeral in unchecked(prose, ()):
         at = numeral.end() - 1
         changed = f"{prose[:at]}{(int(prose[at]) + 1) % 10}{prose[at + 1 :]}"
         start = max(0, at - 500)
         around = changed[start : at + 500]
-        left = unchecked(around, [passage for passage in passages if passage in around])
+        left = unchecked(around, [passage for passage in passages if passage in around], printed)
         found = any(it.start() <= at - start < it.end() for it in left)
         assert found or missing(changed, passages), prose[max(0, at - 50) : at + 50]
 
