@@ -57,7 +57,7 @@ class Probe(Observer):
     seconds: float = 0.0  # a step
     n_kernels: int = 0  # a step
     flop: int = 0  # a step
-    kept: dict[int, int] = field(default_factory=dict)  # bytes that the step's graphs keep, by storage
+    kept: dict[int, torch.UntypedStorage] = field(default_factory=dict)  # what the step's graphs keep, by address
 
     def steps(self, steps: range) -> Iterator[int]:
         half = len(steps) // 2
@@ -73,8 +73,13 @@ class Probe(Observer):
 
     def note(self, tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        self.kept[storage.data_ptr()] = storage.nbytes()
+        self.kept[storage.data_ptr()] = storage  # held, so that no other takes its address
         return tensor
+
+    @property
+    def megabytes(self) -> int:
+        """What the step keeps for its gradients."""
+        return round(sum(storage.nbytes() for storage in self.kept.values()) / 1e6)
 
 
 def probe(training: Callable[..., Any]) -> Probe:
@@ -106,8 +111,8 @@ def main() -> None:
     for size in CONFIG["sweep"]["sizes"]:
         for name, training in trainings(size, chains).items():
             took = probe(training)
-            kept = round(sum(took.kept.values()) / 1e6)
-            rows.append((size, name, took.n_kernels, round(took.flop / 1e9, 2), kept, f"{took.seconds * 1e3:.1f}"))
+            counted = (took.n_kernels, round(took.flop / 1e9, 2), took.megabytes)
+            rows.append((size, name, *counted, f"{took.seconds * 1e3:.1f}"))
     table = pd.DataFrame(rows, columns=["size", "step", "kernels", "gigaflop", "megabytes", "ms"])
     print(table.to_string(index=False))
     table.drop(columns="ms").to_csv(TABLE, index=False)
