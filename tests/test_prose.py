@@ -14,10 +14,13 @@ such as ::
         yield f"in {policies['success_rate'].min():.3f} to {policies['success_rate'].max():.3f} of windows"
 
 and delete the page's name from `NOT_YET`; meanwhile its passages are compared, and other numerals are let through. The
-passage should hold the words that give the number its meaning: only that tells apart one 0.94 from another.
+passage should hold the words that give the number its meaning: only that tells apart one 0.94 from another. A numeral
+that its words have besides should be what the number was looked up by. Of a page that `make reference` generates, which
+other tests compare as a whole, the numerals of its template are checked.
 
 What this cannot catch: numbers in words ("two", "half", "a third"), in superscripts and in code, inline or in blocks;
-a passage that is computed and whose words are wrong; a number of `EXCEPTIONS` in a sentence that it does not fit.
+a sign; a passage that is computed and whose words are wrong; a number of `EXCEPTIONS` in a sentence that it does not
+fit; a number that was wrong already in the table that it comes from.
 """
 
 import ast
