@@ -133,6 +133,8 @@ TABLE = [
     # Whatever measure_repeatedly asks for
     ("measure_repeatedly", {"policy": by_window(2 * POLICY)}, POLICY_NAME, ["sum to 1", "got 2"]),
     ("measure_repeatedly", {"environment": by_window(ENVIRONMENT[:, 0])}, POLICY_NAME, ["(4, 4)", "got (4, 2)"]),
+    ("measure_repeatedly", {"policy": lambda _: np.array(0.5)}, POLICY_NAME, ["(n, A)", "got ()"]),
+    ("measure_repeatedly", {"policy": POLICY[:5]}, POLICY_NAME, ["(4, 2)", "got (5, 2)"]),
     ("measure_repeatedly", {"environment": "world"}, ENVIRONMENT_NAME, ["expected", "str 'world'"]),
     # Candidates
     ("identify", {"futures": None}, "futures", ["measure_repeatedly", "NoneType"]),
