@@ -282,7 +282,8 @@ def test_repeated_measurements_show_themselves():
 def test_identifications_show_themselves():
     measured = measure_repeatedly(policy, environment, draw_windows(40))
     found = splithistory.identify(measured, {"<low>": [0, 1]}, {"rising": np.linspace(0, 1, 5)})
-    assert repr(found).startswith("Identification(Op: ")
+    share = f"{found.op_probability:.0%} of resamples"
+    assert repr(found).startswith(f"Identification(Op: {found.op} (nearest in {share}), Imp: ")
     (head, *rows) = cells(found._repr_html_())
     assert len(rows) == 4
     assert {row[0] for row in rows} == {"<low>", "rising"}
