@@ -61,8 +61,8 @@ class Identification:
     Attributes:
         op: name of the promoted candidate whose Op_pred is nearest to Op; None if none is promoted.
         imp: likewise by Imp_min; None also if Imp is infinite.
-        op_probability: share of the bootstrap's draws in which ``op`` is the nearest, too (see `Candidate`); NaN without
-            a bootstrap.
+        op_probability: share of the bootstrap's draws in which ``op`` is the nearest, too; NaN without a bootstrap. As
+            in `Candidate`, it is no probability that the policy is after it.
         imp_probability: the same of ``imp``.
         rows: every candidate, judged by Op and then by Imp, in the order in which they were given.
     """
