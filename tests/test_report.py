@@ -509,7 +509,7 @@ def test_time_and_memory_of_each_rule_are_summed_up():
     )
     assert run_details(jobs, [], {"sweep": {}})["benchmarks"] == [
         {"rule": "figures", "jobs": "1 job", "total": "3.1 s", "longest": "3.1 s", "memory": "–"},
-        {"rule": "finetune", "jobs": "2 jobs", "total": "2:01:40 h", "longest": "2:00:00 h", "memory": "50 MB"},
+        {"rule": "finetune", "jobs": "2 jobs", "total": "2 h 1 min 40 s", "longest": "2 h 0 min 0 s", "memory": "50 MB"},
     ]
 
 
@@ -519,6 +519,9 @@ def test_numbers_are_worded_alike_everywhere():
     assert counted(1, "policy", "policies") == "1 policy"
     assert counted(1200, "seed") == "1,200 seeds"
     assert duration(119.94) == "119.9 s"
+    assert duration(303.6) == "5 min 4 s"
+    assert duration(7_199.7) == "2 h 0 min 0 s"
+    assert duration(90_061) == "25 h 1 min 1 s"
 
 
 # Snakemake's own report

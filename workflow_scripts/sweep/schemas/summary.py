@@ -339,6 +339,7 @@ _CLAIMS = Schema(
         "high_models": _STATISTIC("upper end of the interval over models alone, as if windows were no sample"),
         "side": text("where the claim expects the statistic, relative to the threshold", "above", "below", "within"),
         "threshold": number("threshold, in the statistic's unit"),
+        "centre": number("what 'within' is about: the claim expects the statistic within centre ± threshold"),
         "verdict": text("verdict on the statistic", *_VERDICTS),
         "n": count("number of models behind the statistic"),
     },
