@@ -626,18 +626,18 @@ CLAIMS = [
         "Contributions of several sources can cancel in Op, and add up in Imp",
         {
             "op_cancels": Statistic(
-                "1 - abs(Σ Op) / Σ abs(Op): the share of Op that cancels between the parts of a policy, with Σ over the "
-                "differential Op of the attention and of the MLP of each block, averaged within the model: mean over "
-                "models",
+                "1 - abs(Σ Op) / Σ abs(Op): the share of Op that cancels between the parts of a policy, with the "
+                "sums over the differential Op of the attention and of the MLP of each block, averaged within the "
+                "model: mean over models",
                 "share of differential Op that cancels {}",
                 lambda e: interval(mean(_cancellation(e))),
                 threshold=0.05,
                 reason="0 if all have one sign; a twentieth is more than a single source near 0",
             ),
             "imp_adds_what_op_cancels": Statistic(
-                "(Σ Imp of the parts whose Op has the sign opposite to Σ Op) / (Σ Imp of all parts): the share of impact "
-                "from parts that work against the rest, with the differential Op and Imp of the attention and of the "
-                "MLP of each block, averaged within the model: mean over models",
+                "(Σ Imp of the parts whose Op has the sign opposite to Σ Op) / (Σ Imp of all parts): the share of "
+                "impact from parts that work against the rest, with the differential Op and Imp of the attention and "
+                "of the MLP of each block, averaged within the model: mean over models",
                 "share of differential Imp from parts that work against the rest {}",
                 lambda e: interval(mean(_impact_of_outweighed(e))),
                 threshold=0.05,
