@@ -12,6 +12,8 @@ from scipy import stats
 from sweep.figures.marks import FEWEST_RUNS, FigureStyle, step_of
 from sweep.formatting import counted
 
+_ROUNDING = 1e-12  # may be left of a difference of 0
+
 # What `policy_points` draws, for captions; the second text is for measures with standard errors.
 MARKERS_TEXT = "Each point is a policy: its colour is the task it was trained on, its marker its size."
 POINTS_TEXT = f"{MARKERS_TEXT} Bars, often hidden by the markers, are ± one standard error over repeated measurements."
@@ -140,7 +142,7 @@ def range_text(values: pd.Series) -> str:
 
 def two_digits(value: float) -> str:
     """Format a number to two significant digits, without powers of ten."""
-    rounded = float(f"{value:.2g}")
+    rounded = float(f"{value:.2g}") if abs(value) > _ROUNDING else 0.0
     if abs(rounded) >= 10 or not rounded:
         text = f"{rounded:,.0f}"
     else:
