@@ -33,6 +33,7 @@ LABELS = {
     "measure_differential": "measure differential",
 }
 COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9")  # of rules: the figure has no tasks
+UNIT = 1e5  # parameters
 NEXT = 2.8  # times as many parameters: the step from each size of config.yaml to the next, about
 
 
@@ -58,7 +59,7 @@ def costs(folder: Path) -> pd.DataFrame:
 
 def cost(n_parameters: np.ndarray, start: float, per_100k: float, exponent: float) -> np.ndarray:
     """What a job takes without a policy, and what grows with the policy."""
-    return start + per_100k * (n_parameters / 1e5) ** exponent
+    return start + per_100k * (n_parameters / UNIT) ** exponent
 
 
 def fits(jobs: pd.DataFrame) -> pd.DataFrame:
