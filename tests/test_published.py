@@ -54,7 +54,7 @@ def test_published_claims_are_judged_as_the_code_judges_them(folder):
     path = folder / "summary" / "claims.parquet"
     published, judged = read_table(path, SUMMARY["claims"]).to_pandas(), claims_of(folder)
     words = ["claim", "statement", "verdict_claim", "name", "replaced_by", "statistic", "size", "side", "verdict", "n"]
-    numbers = ["value", "low", "high", "low_models", "high_models", "threshold"]
+    numbers = ["value", "low", "high", "low_models", "high_models", "threshold", "centre"]
     assert published[words].fillna("").to_numpy().tolist() == judged[words].fillna("").to_numpy().tolist()
     np.testing.assert_allclose(published[numbers], judged[numbers].astype(float), rtol=1e-6, atol=1e-9)
     shown = pd.read_csv(path.with_suffix(".csv"))
@@ -68,7 +68,8 @@ def shown(row):
     if np.isnan(row["value"]):
         return f"undefined {mark}"
     value, low, high = (f"{row[end]:.3f}".replace("-", "−") for end in ("value", "low", "high"))
-    return f"{value} ({low} to {high}) {mark}".replace("−0.000", "0.000")
+    interval = "no interval" if np.isnan(row["low"]) else f"{low} to {high}"
+    return f"{value} ({interval}) {mark}".replace("−0.000", "0.000")
 
 
 def test_the_scorecard_says_what_the_published_tables_do():

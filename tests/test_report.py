@@ -17,13 +17,16 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from scipy import stats
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
+from snakemake.utils import update_config
 
 from conftest import ROOT, TIMEOUT, wait_until
+from splithistory.task import Task, good_mask
 from sweep.errors import TableError, UserError
 from sweep.figures import figure_names
 from sweep.figures.drawing import required_tables
@@ -32,9 +35,11 @@ from sweep.figures.svg_metadata import title_and_caption
 from sweep.formatting import counted, duration, number
 from sweep.report import Sweep, illustrations, page, results
 from sweep.report.charts import Charts
-from sweep.report.illustrations import KEY_FIGURES, figure_groups, key_figures
-from sweep.report.results import headline, policy_names, rewarded, too_small
-from sweep.report.run_details import commit, run_details, when
+from sweep.report.identified import headline, margins
+from sweep.report.illustrations import ABSTRACT, KEY_FIGURES, figure_groups, key_figures
+from sweep.report.results import policy_names, rewarded, too_small
+from sweep.report.run_details import commit, reinforced, run_details, when
+from sweep.study_results import STUDY_URL
 
 TASKS, SIZES = ["good2", "good4"], ["tiny", "tiny2"]
 KEYS = ["task", "size", "seed"]
@@ -89,10 +94,19 @@ def summary(results, name):
     return pd.read_parquet(results / "summary" / f"{name}.parquet")
 
 
+def configured(**changed):
+    """The configuration of the tiny sweep, with some of its sections changed."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text()))
+    update_config(config, changed)
+    return config
+
+
 def rebuilt(folder, configuration=None, **changed):
     """The page of a sweep's folder, with other summaries in place of some."""
-    summaries = {name: summary(folder, name) for name in ("claims", "identification", "policies")} | changed
-    configuration = configuration or {"sweep": {"tasks": TASKS, "sizes": SIZES, "seeds": [0]}}
+    names = ("claims", "cross_objective", "goal_directedness", "policies")
+    summaries = {name: summary(folder, name) for name in names} | changed
+    configuration = configuration or configured()
     tables = [str(folder / "summary" / "policies.parquet")]
     sweep = Sweep(folder, configuration, summaries=summaries, jobs=NO_JOBS, tables=tables)
     return Document(page(sweep, {"code": "0123456789abcdef"}))
@@ -122,6 +136,8 @@ def document(html):
 def test_it_says_which_sweep_it_is_when_it_was_made_and_by_what(document, finished):
     header = document.all("header")[0]["text"]
     assert "tiny, 4 policies: 2 tasks, 2 sizes, 1 seed" in header
+    reinforced_ = "every success: all answers that can succeed, by their probability, every window counting alike; in "
+    assert f"{reinforced_}windows of untouched chains (successes: every, windows: natural)" in header
     assert re.search(r"Made\s*\d+ \w+ 20\d\d, \d\d:\d\d to .*\d\d:\d\d UTC", header)
     assert f"NumPy {np.__version__}" in header
     assert f"PyTorch {torch.__version__}" in header
@@ -154,9 +170,39 @@ def test_every_figure_is_in_once_with_its_title_caption_and_drawing(document, fi
 
 def test_the_key_figures_come_first(document):
     figures = [article["id"].removeprefix("figure-") for article in document.all("article") if "id" in article]
-    assert tuple(figures[:5]) == KEY_FIGURES
+    assert tuple(figures[:6]) == (ABSTRACT, *KEY_FIGURES)
     sections = [heading["text"] for heading in document.all("h2")]
-    assert sections.index("Key figures") < sections.index("The study’s claims") < sections.index("Other figures")
+    assert sections == [
+        *("How a reward is read off", "Can the reward be read off?", "Key figures", "The study’s claims"),
+        *("All policies", "Other figures", "How it was made"),
+    ]
+
+
+def test_how_a_reward_is_read_off_is_said_before_its_words_are_used(document):
+    (steps,) = document.all("ol")
+    said = " ".join(steps["text"].split())
+    for formula in (
+        "Op = mean over x″ of H(F′|x″) − H(F)",
+        "Imp = mean over x″ of KL(F ‖ F′|x″)",
+        "Op_pred is s ln(s/p) + (1 − s) ln((1 − s)/(1 − p)), with s the success rate and p the share of good outcomes.",
+        "Imp_min is s ln(s/q) + (1 − s) ln((1 − s)/(1 − q)), with s the success rate and q that under the split",
+        "s > p for Op, or with s > q for Imp",
+        "|Op − Op_pred|",
+    ):
+        assert formula in said
+    terms = [term["text"] for term in document.all("dt", within="glossary")]
+    assert terms == ["window", "outcome", "F", "F′|x″", "good set", "s, q", "chance", "promoted"]
+    # Where the word first occurs it is explained.
+    assert re.search(r"\w+ \w+ \w+ promot\w+.{7}", document.all("body")[0]["text"])[0] == "A task is promoted if the"
+
+
+def test_the_study_and_the_method_are_named(document):
+    (link,) = [link for link in document.all("a") if link["href"].startswith("https:")]
+    assert link["text"] == "Measuring Learned Optimization in Small Transformer Models"
+    assert link["href"] in (ROOT / "docs" / "method.md").read_text()
+    named = [code["text"] for code in document.all("code") if document.all("header")[0] in code["within"]]
+    assert {"docs/method.md", "docs/glossary.md"} <= set(named)
+    assert all((ROOT / name).is_file() for name in named if name.startswith("docs/"))
 
 
 def test_every_point_is_a_policy_with_a_row(document, finished):
@@ -192,7 +238,7 @@ def test_tables_are_there_as_parquet_and_as_csv(document):
         if any(outer["tag"] == "caption" for outer in link["within"]):
             links.setdefault(link["href"].partition(".")[0], []).append(link["text"].partition(" ")[0])
     assert links == {
-        "summary/identification": ["Parquet", "CSV"] * 2,
+        "summary/goal_directedness": ["Parquet", "CSV"] * 3,
         "summary/claims": ["Parquet", "CSV"],
         "summary/policies": ["Parquet", "CSV"],
     }
@@ -236,7 +282,11 @@ def test_a_small_sweep_says_so_and_shows_no_verdict(document, finished):
     assert not re.search(r"\d+ (is|are) (not )?replicated|inconclusive|by guessing", text)
     assert "verdict" not in {part.get("class", "").split(" ")[0] for part in document.elements}
     assert headings_of(document, "claims-table") == ["statistic", "value", "interval", "claimed", "n"]
-    # What was measured is shown all the same.
+    # What was measured is folded away.
+    (folded,) = [part for part in document.all("details") if part.get("id") == "numbers"]
+    assert "open" not in folded
+    (table,) = document.all("table", within="numbers")
+    assert table["id"] == "claims-table"
     statistics_shown = [row for row in document.rows("claims-table") if len(row) > 1]
     assert len(statistics_shown) == summary(finished.results, "claims")["replaced_by"].isna().sum()
 
@@ -275,7 +325,8 @@ def test_every_statistic_of_every_claim_is_judged(judged, finished):
         f"{claim}. {statement} {verdict}" for claim, statement, verdict in firsts.itertuples(name=None)
     ]
     for shown, row in zip(statistics_shown, claims.to_dict("records"), strict=True):
-        assert re.fullmatch(r"(> |< |within ± )" + re.escape(f"{row['threshold']:g}"), shown[4])
+        about = f"{row['centre']:g} " if row["centre"] else ""
+        assert shown[4] in (f"{sign}{row['threshold']:g}" for sign in ("> ", "< ", f"within {about}± "))
         assert (shown[3] == "no interval") == math.isnan(row["low"])
     text = " ".join(judged.all("main")[0]["text"].split())
     replicated = (firsts["verdict_claim"] == "replicated").sum()
@@ -284,10 +335,11 @@ def test_every_statistic_of_every_claim_is_judged(judged, finished):
 
 
 def test_the_headline_counts_the_identified_policies(document, finished):
-    identification = summary(finished.results, "identification")
+    identification = summary(finished.results, "goal_directedness")
     cards = [article for article in document.all("article") if article.get("class") == "card"]
-    assert len(cards) == 2
-    for card, measure in zip(cards, ["op", "imp"], strict=True):
+    assert len(cards) == 3
+    for card, measure in zip(cards, ["op", "imp", "success_rate"], strict=True):
+        assert "no interval" in card["text"]  # of two models
         rows = identification[identification["measure"] == measure]
         assert f"{rows['correct'].sum()} of {len(rows)} policies" in card["text"]
         assert f"{rows['correct'].mean():.0%}".replace("%", "\u00a0%") in card["text"]
@@ -325,12 +377,13 @@ def test_it_refers_to_nothing_outside_the_sweeps_folder(document, html, finished
                 assert reference[1:] in {other.get("id") for other in document.elements}
             elif reference and not reference.startswith("data:"):
                 assert element["tag"] == "a"
+                if reference == STUDY_URL:
+                    continue
                 assert "/" not in reference[0]
                 assert ".." not in reference
                 assert (finished.results / unquote(reference)).is_file(), reference
-    assert not re.search(
-        r"https?:|//[a-z]|url\((?!#)|@import", re.sub(r'src="data:[^"]*"', "", html).replace("// ", "")
-    )
+    within = re.sub(r'src="data:[^"]*"', "", html).replace("// ", "").replace(f'<a href="{STUDY_URL}">', "")
+    assert not re.search(r"https?:|//[a-z]|url\((?!#)|@import", within)
     assert len(html.encode()) < 6e6 / 4  # of two tasks, two sizes and one seed
 
 
@@ -364,10 +417,12 @@ def test_hostile_names_and_captions_stay_text(finished, tmp_path):
     for suffix in ("svg", "png"):
         shutil.copy(folder / "figures" / f"{figure_names(tasks)[0]}.{suffix}", folder / f"schedule.{suffix}")
     renamed = {
-        name: summary(folder, name).replace({"task": {"good2": HOSTILE}, "identified_task": {"good2": HOSTILE}})
-        for name in ("identification", "policies")
+        name: summary(folder, name).replace(
+            {key: {"good2": HOSTILE} for key in ("task", "identified_task", "evaluated_task")}
+        )
+        for name in ("cross_objective", "goal_directedness", "policies")
     }
-    configuration = {"sweep": {"tasks": tasks, "sizes": SIZES, "seeds": [0]}, "note": HOSTILE}
+    configuration = configured(sweep={"tasks": tasks}, tasks={HOSTILE: {"good": [0, 4]}}, note=HOSTILE)
     hostile = rebuilt(folder, configuration, claims=summary(folder, "claims").assign(statement=HOSTILE), **renamed)
     assert not hostile.all("img", "b")
     assert len(hostile.all("script")) == 1
@@ -391,10 +446,20 @@ def escaped(match, text):
 
 
 def identified(*pairs):
+    """What each measure finds of policies, each of a model of its own."""
     rows = [
-        {"task": task, "measure": "op", "identified_task": found, "correct": task == found} for task, found in pairs
+        {
+            **{"task": task, "size": "a", "seed": seed, "measure": measure},
+            **{"identified_task": found, "correct": task == found},
+        }
+        for measure in ("op", "imp", "success_rate")
+        for seed, (task, found) in enumerate(pairs)
     ]
     return pd.DataFrame(rows).astype({"task": "string", "identified_task": "string"})
+
+
+JUDGES = {name: Task(name, tuple(good_mask(good, 8))) for name, good in {"a": [0, 4], "b": [0, 2, 4, 6]}.items()}
+NO_MARGINS = dict.fromkeys(("op", "imp", "success_rate"), pd.Series(dtype=float))
 
 
 @pytest.mark.parametrize(
@@ -402,14 +467,78 @@ def identified(*pairs):
 )
 def test_the_headlines_answer_needs_the_whole_interval(n_right, n_wrong, answer):
     table = identified(*[("a", "a")] * n_right, *[("a", "b")] * n_wrong)
-    table = pd.concat([table, table.assign(measure="imp")])
-    for measure in headline(table, ["a", "b"])["measures"]:
+    measures = headline(table, NO_MARGINS, JUDGES)["measures"]
+    assert [measure["name"] for measure in measures] == ["Op", "Imp", "success above chance"]
+    for measure in measures:
         assert measure["answer"].startswith(answer)
+
+
+def test_the_headlines_interval_is_over_models_which_policies_share():
+    """Eight policies of four models, which all agree, are as good as four policies."""
+    of_models = identified(*[("a", "a")] * 3, ("a", "b"))
+    policies = pd.concat([of_models, of_models.assign(task="b", identified_task=of_models["identified_task"] + "")])
+    once, twice = (headline(table, NO_MARGINS, JUDGES)["measures"][0] for table in (of_models, policies))
+    assert (once["of"], twice["of"]) == ("4 policies", "8 policies")
+    expected = stats.binomtest(3, 4).proportion_ci(method="wilson")
+    assert once["interval"] == twice["interval"] == f"{expected.low:.0%} to {expected.high:.0%}".replace("%", "\u00a0%")
+    few = headline(identified(("a", "a"), ("b", "b")), NO_MARGINS, JUDGES)["measures"][0]
+    assert (few["interval"], few["answer"]) == ("no interval", "Inconclusive: guessing may do as well")
+
+
+def test_the_margin_is_by_how_much_the_own_task_is_ahead_of_the_next_promoted_one():
+    def row(seed, task, judge, **columns):
+        return (
+            {"task": task, "size": "a", "seed": seed, "evaluated_task": judge, "is_training_task": task == judge}
+            | {"success_rate_counterfactual": 0.3 if judge == "a" else 0.5}
+            | columns
+        )
+
+    crossed = pd.DataFrame(
+        [
+            row(0, "a", "a", success_rate=0.6, op_excess=-0.01, imp_excess=0.02),
+            row(0, "a", "b", success_rate=0.8, op_excess=0.05, imp_excess=0.10),
+            # of another task nearer, and more successful
+            row(1, "b", "a", success_rate=0.5, op_excess=0.01, imp_excess=0.04),
+            row(1, "b", "b", success_rate=0.7, op_excess=0.03, imp_excess=0.04),
+            # its own task alone is promoted by Op; by Imp its own is not
+            row(2, "a", "a", success_rate=0.27, op_excess=0.0, imp_excess=0.0),
+            row(2, "a", "b", success_rate=0.4, op_excess=0.2, imp_excess=0.2),
+        ]
+    )
+    found = {name: margin.round(9).to_list() for name, margin in margins(crossed, JUDGES).items()}
+    assert found == {"op": [0.04, -0.02], "imp": [0.08, 0.0], "success_rate": [0.05, -0.05]}
+    shown = headline(identified(("a", "a"), ("b", "a")), margins(crossed, JUDGES), JUDGES)["measures"]
+    assert shown[0]["margin"].endswith("the next promoted one: −0.020 to 0.040 nats (median 0.010, 2 policies)")
+    assert shown[2]["margin"] == (
+        "Margin, by which the success rate exceeds chance by more on the own task than on the next one: −0.050 to "
+        "0.050 (median 0, 2 policies)"
+    )
+    assert headline(identified(("a", "a")), NO_MARGINS, JUDGES)["measures"][0]["margin"] is None
+
+
+def test_it_says_how_successes_are_reinforced_and_whose():
+    (every,) = reinforced(configured())
+    assert (every["whose"], every["settings"]) == ("", "successes: every, windows: natural")
+    (own,) = reinforced(configured(finetune={"successes": "sampled", "windows": "rollouts", "failure_weight": 0.1}))
+    assert own["how"] == (
+        "one sampled answer per window, if it succeeds, as in the study; in rollouts of 40 answers, where a policy's "
+        "earlier answers are its history; sampled failures are pushed back with weight 0.1"
+    )
+    expected = {"finetune": {"successes": "expected"}}
+    of_task = reinforced(configured(tasks={"good4": expected}))
+    assert [(way["whose"], way["settings"].split(",")[0]) for way in of_task] == [
+        ("good2", "successes: every"),
+        ("good4", "successes: expected"),
+    ]
+    assert [way["whose"] for way in reinforced(configured(sizes={"tiny": expected}))] == ["tiny", "tiny2"]
+    both = configured(sizes={"tiny": expected}, tasks={"good4": {"finetune": {"successes": "every"}}})
+    assert [way["whose"] for way in reinforced(both)] == ["good2 of tiny", "good2 of tiny2; good4 of tiny, tiny2"]
 
 
 def test_the_confusion_matrix_counts_each_policy_once():
     table = identified(("a", "a"), ("a", "a"), ("a", "b"), ("b", None), ("b", "b"))
-    op, _ = headline(pd.concat([table, table.assign(measure="imp")]), ["a", "b", "c"])["measures"]
+    tasks = {**JUDGES, "c": Task("c", tuple(good_mask([1], 8)))}
+    op, *_ = headline(table, NO_MARGINS, tasks)["measures"]
     assert op["confusion"] == [
         {"task": "a", "counts": [2, 1, 0, 0]},
         {"task": "b", "counts": [0, 1, 0, 1]},
@@ -443,7 +572,7 @@ def test_a_large_svg_is_shown_as_its_png_if_that_is_smaller(copied, monkeypatch)
 
 
 def test_a_figure_that_is_spoilt_or_missing_is_named(copied):
-    name = next(name for name in figure_names(TASKS) if name not in KEY_FIGURES)
+    name = next(name for name in figure_names(TASKS) if name not in (ABSTRACT, *KEY_FIGURES))
     svg = copied.results / "figures" / f"{name}.svg"
     for spoilt in ("<svg", "<svg/>"):
         svg.write_text(spoilt)
@@ -509,7 +638,13 @@ def test_time_and_memory_of_each_rule_are_summed_up():
     )
     assert run_details(jobs, [], {"sweep": {}})["benchmarks"] == [
         {"rule": "figures", "jobs": "1 job", "total": "3.1 s", "longest": "3.1 s", "memory": "–"},
-        {"rule": "finetune", "jobs": "2 jobs", "total": "2:01:40 h", "longest": "2:00:00 h", "memory": "50 MB"},
+        {
+            "rule": "finetune",
+            "jobs": "2 jobs",
+            "total": "2 h 1 min 40 s",
+            "longest": "2 h 0 min 0 s",
+            "memory": "50 MB",
+        },
     ]
 
 
@@ -519,6 +654,9 @@ def test_numbers_are_worded_alike_everywhere():
     assert counted(1, "policy", "policies") == "1 policy"
     assert counted(1200, "seed") == "1,200 seeds"
     assert duration(119.94) == "119.9 s"
+    assert duration(303.6) == "5 min 4 s"
+    assert duration(7_199.7) == "2 h 0 min 0 s"
+    assert duration(90_061) == "25 h 1 min 1 s"
 
 
 # Snakemake's own report
@@ -730,10 +868,10 @@ def row_of(browser, point):
 
 
 def hint_of(browser):
-    return browser.find_element(By.ID, "pointed-at")
+    return browser.find_element(By.ID, "hint")
 
 
-def test_a_point_that_is_pointed_at_says_which_policy_it_is(opened):
+def test_a_point_that_is_hovered_over_says_which_policy_it_is(opened):
     point = points_of(opened, "op_vs_success")[-1]  # drawn last, so that no other covers it
     assert not hint_of(opened).is_displayed()
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
@@ -759,7 +897,7 @@ def test_a_point_that_is_pointed_at_says_which_policy_it_is(opened):
 
 
 @pytest.mark.parametrize("press", ["click", "key"])
-def test_a_point_that_is_pressed_leads_to_its_row(opened, press):
+def test_a_point_that_is_clicked_leads_to_its_row(opened, press):
     point = points_of(opened, "op_vs_success")[-1]
     row = row_of(opened, point)
     opened.find_element(By.ID, "filter-words").send_keys("nothing of the kind")
@@ -796,7 +934,7 @@ def test_arrow_keys_go_from_point_to_point(opened):
     assert opened.switch_to.active_element == passed[-1]  # the end stays the end
 
 
-def test_a_row_that_is_pressed_shows_where_its_policy_lies(opened):
+def test_a_row_that_is_clicked_shows_where_its_policy_lies(opened):
     row = opened.find_elements(By.CSS_SELECTOR, "#policies-table tbody tr")[1]
     anchor, name = row.get_attribute("id"), row.find_element(By.TAG_NAME, "button").text
     panel = opened.find_element(By.ID, "marked")

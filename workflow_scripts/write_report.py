@@ -21,7 +21,7 @@ def main(arguments: argparse.Namespace) -> None:
     sweep = configuration["sweep"]
     summaries = {
         name: read_table(summary_table(results, name), SUMMARY[name]).to_pandas()
-        for name in ("claims", "identification", "policies")
+        for name in ("claims", "cross_objective", "goal_directedness", "policies")
     }
     made_by = script.made_by(arguments, packages=["jinja2", "matplotlib"])
     jobs = recorded_jobs(results / "logs", sweep)

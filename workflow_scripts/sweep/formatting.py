@@ -1,7 +1,6 @@
 """Numbers, counts and times as text, the same in every locale."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import numpy as np
 
@@ -23,14 +22,16 @@ def number(value: float, specification: str) -> str:
     return format(value, specification).replace("-", "−")
 
 
-def condition(side: str, threshold: float) -> str:
-    """Where a number is wanted: '> 0.05', '< 0.04', 'within ± 0.8'.
+def condition(side: str, threshold: float, centre: float = 0.0) -> str:
+    """Where a number is wanted: '> 0.05', '< 0.04', 'within ± 0.02', 'within 2.6 ± 0.8'.
 
     Args:
         side: above, below or within.
         threshold: in the number's unit.
+        centre: what 'within' is about.
     """
-    signs = {"above": "> {}", "below": "< {}", "within": "within ± {}"}
+    about = f"{number(centre, 'g')} " if centre else ""
+    signs = {"above": "> {}", "below": "< {}", "within": f"within {about}± {{}}"}
     return signs[side].format(number(threshold, "g"))
 
 
@@ -45,8 +46,12 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds up to two minutes, hours, minutes and seconds beyond."""
-    return f"{seconds:.1f} s" if seconds < 120 else f"{timedelta(seconds=round(seconds))} h"
+    """Seconds to the tenth up to two minutes, then whole ones: '119.9 s', '5 min 4 s', '2 h 0 min 30 s'."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min {rest} s" if hours else f"{minutes} min {rest} s"
 
 
 def approximately(seconds: float) -> str:

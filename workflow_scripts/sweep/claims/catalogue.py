@@ -46,8 +46,9 @@ class Statistic:
         description: what the number is, in words; ``{size}`` stands for the size if the statistic is taken by size.
         in_short: a short form for readers who know the claim, with ``{}`` in place of the number.
         estimate: computes the number.
-        side: where the claim expects it: above or below the threshold, or within ± threshold.
+        side: where the claim expects it: above or below the threshold, or within centre ± threshold.
         threshold: the threshold, in the statistic's unit.
+        centre: what "within" is about.
         reason: why that threshold was chosen.
         by_size: whether it is computed separately for the models of each size; it must then hold for every size.
     """
@@ -57,6 +58,7 @@ class Statistic:
     estimate: Callable[[Evidence], Estimate]
     side: Side = "above"
     threshold: float = 0.0
+    centre: float = 0.0
     reason: str = "the sign is the claim"
     by_size: bool = False
 
@@ -412,19 +414,21 @@ CLAIMS = [
         "models have a lower ratio",
         {
             "one_line_has_the_studys_slope": Statistic(
-                f"slope of one line of Imp against Imp_min through all policies, minus {IMP_SLOPE}",
-                f"slope minus {IMP_SLOPE}: {{}}",
-                lambda e: interval(_impacts(e).slope(IMP_SLOPE)),
+                "slope of one line of Imp against Imp_min through all policies",
+                f"slope of one line (the study's: {IMP_SLOPE}) {{}}",
+                lambda e: interval(_impacts(e).slope()),
                 side="within",
                 threshold=0.8,
+                centre=IMP_SLOPE,
                 reason="halfway from 2.6 to 1, the slope of the bound itself",
             ),
             "one_line_has_the_studys_intercept": Statistic(
-                f"intercept of one line of Imp against Imp_min through all policies, minus {IMP_INTERCEPT}, nats",
-                f"intercept minus {IMP_INTERCEPT}: {{}}",
-                lambda e: interval(_impacts(e).intercept(IMP_INTERCEPT)),
+                "intercept of one line of Imp against Imp_min through all policies, nats",
+                f"its intercept (the study's: {IMP_INTERCEPT}) {{}}",
+                lambda e: interval(_impacts(e).intercept()),
                 side="within",
                 threshold=0.0295,
+                centre=IMP_INTERCEPT,
                 reason="halfway from 0.059 to 0, where the bound itself starts",
             ),
             "one_line_per_task_is_better": Statistic(
@@ -593,9 +597,10 @@ CLAIMS = [
         "Success under F' above chance is due more to the policy's output bias than to the frequencies of the sequence",
         {
             "output_bias_outweighs_frequencies_on_each_task": Statistic(
-                "success under F' beyond the generator's F', or beyond chance if that is more, minus the generator's "
-                "beyond chance if it is any: mean over models, smallest among tasks",
-                "owed to the bias minus owed to the frequencies, at least {}",
+                "(q - b) - (b - p): what the policy's output bias adds to success under F' minus what the frequencies "
+                "of the sequence add, with q the policy's success rate under F', p chance and b the larger of p and "
+                "the generator's q: mean over models, smallest among tasks",
+                "the bias adds more than the frequencies do, by at least {}",
                 lambda e: smallest(means(by_task(_output_bias_above_chance(e)))),
                 reason="at 0 the parts are equal; above it the policy's own bias is the larger one",
             ),
@@ -603,9 +608,10 @@ CLAIMS = [
         replaced={
             "output_bias_outweighs_frequencies": Replaced(
                 Statistic(
-                    "success under F' beyond the generator's F' minus the generator's beyond chance, averaged within "
-                    "the model: mean over models",
-                    "owed to the bias minus owed to the frequencies {}",
+                    "(q - b) - (b - p): what the policy's output bias adds to success under F' minus what the "
+                    "frequencies of the sequence add, with q the policy's success rate under F', p chance and b the "
+                    "generator's q, averaged within the model: mean over models",
+                    "the bias adds more than the frequencies do, by {}",
                     lambda e: interval(mean(averages(_output_bias(e, _generators_success(e))))),
                     reason="at 0 the parts are equal; above it the policy's own bias is the larger one",
                 ),
@@ -620,17 +626,19 @@ CLAIMS = [
         "Contributions of several sources can cancel in Op, and add up in Imp",
         {
             "op_cancels": Statistic(
-                "share of differential Op that cancels across blocks and components (1 minus the size of the "
-                "sum over the sum of the sizes), averaged within the model: mean over models",
+                "1 - abs(Σ Op) / Σ abs(Op): the share of Op that cancels between the parts of a policy, with the "
+                "sums over the differential Op of the attention and of the MLP of each block, averaged within the "
+                "model: mean over models",
                 "share of differential Op that cancels {}",
                 lambda e: interval(mean(_cancellation(e))),
                 threshold=0.05,
                 reason="0 if all have one sign; a twentieth is more than a single source near 0",
             ),
             "imp_adds_what_op_cancels": Statistic(
-                "share of differential Imp, summed over blocks and components, that those add whose Op has the sign "
-                "opposite to the sum's, averaged within the model: mean over models",
-                "share of differential Imp added by sources that Op counts against the others {}",
+                "(Σ Imp of the parts whose Op has the sign opposite to Σ Op) / (Σ Imp of all parts): the share of "
+                "impact from parts that work against the rest, with the differential Op and Imp of the attention and "
+                "of the MLP of each block, averaged within the model: mean over models",
+                "share of differential Imp from parts that work against the rest {}",
                 lambda e: interval(mean(_impact_of_outweighed(e))),
                 threshold=0.05,
                 reason="0 if all have one sign or those outweighed have no impact; a twentieth as for Op",

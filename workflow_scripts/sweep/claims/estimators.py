@@ -17,6 +17,7 @@ from sweep.claims.evidence import MODEL
 Sizes = Mapping[tuple[str, int], float]  # log10 of the number of parameters of each model
 
 CONFIDENCE = 0.95
+FEWEST_MODELS = 3  # of two, an interval by Student's t is 13 standard errors wide on either side and says nothing
 
 
 class Estimate(NamedTuple):
@@ -51,8 +52,8 @@ NO_POINT = Point(np.nan, np.nan, 0, n=0)
 
 
 def interval(point: Point, confidence: float = CONFIDENCE) -> Estimate:
-    """Compute Student's t interval."""
-    half = stats.t.ppf((1 + confidence) / 2, point.df) * point.stderr
+    """Compute Student's t interval; there is none of fewer than three models."""
+    half = stats.t.ppf((1 + confidence) / 2, point.df) * point.stderr if point.n >= FEWEST_MODELS else np.nan
     return Estimate(point.value, point.value - half, point.value + half, n=point.n)
 
 
@@ -239,15 +240,22 @@ def _spread(n: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:
 def share(true: pd.Series) -> Estimate:
     """Estimate the share of models for which something is true, with Wilson's interval.
 
+    There is no interval of fewer than three models.
+
     Args:
-        true: one truth value per model.
+        true: one truth value per model; or the share of its policies for which it is true, which is as uncertain as
+            if all policies of a model always agreed.
     """
     n = len(true)
     if n == 0:
         return NOTHING
-    result = stats.binomtest(int(true.sum()), n)
-    ends = result.proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(result.statistic, ends.low, ends.high, n=n, range=(0.0, 1.0))
+    p, z = float(true.mean()), stats.norm.ppf((1 + CONFIDENCE) / 2)
+    if n < FEWEST_MODELS:
+        return Estimate(p, np.nan, np.nan, n=n, range=(0.0, 1.0))
+    # By hand, since scipy's takes whole numbers of successes only.
+    half = z * np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
+    low, high = ((p + z**2 / (2 * n) + side * half) / (1 + z**2 / n) for side in (-1, 1))
+    return Estimate(p, low if p > 0 else 0.0, high if p < 1 else 1.0, n=n, range=(0.0, 1.0))
 
 
 # Relations between two numbers per policy
@@ -287,18 +295,18 @@ class Lines:
         terms[np.arange(len(points)), tasks] = moments(*(points - points.mean()).to_numpy().T)
         self._sums = _sums_per_model(points.index, terms)  # (models, tasks, 6) about the means
 
-    def slope(self, reference: float) -> Point:
-        """Compute the slope of the one line, minus a reference."""
-        return jackknife(lambda sums: line(sums.sum(axis=1))[0] - reference, self._sums)
+    def slope(self) -> Point:
+        """Compute the slope of the one line."""
+        return jackknife(lambda sums: line(sums.sum(axis=1))[0], self._sums)
 
-    def intercept(self, reference: float) -> Point:
-        """Compute the intercept of the one line, minus a reference."""
+    def intercept(self) -> Point:
+        """Compute the intercept of the one line."""
 
-        def excess(sums: np.ndarray) -> np.ndarray:
+        def at_zero(sums: np.ndarray) -> np.ndarray:
             slope, intercept, _ = line(sums.sum(axis=1))
-            return intercept + self._y - slope * self._x - reference
+            return intercept + self._y - slope * self._x
 
-        return jackknife(excess, self._sums)
+        return jackknife(at_zero, self._sums)
 
     def variance_removed(self) -> Point:
         """Compute the share of the residual variance about the one line that a line per task removes.

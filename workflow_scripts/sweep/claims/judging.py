@@ -32,13 +32,14 @@ def claims_table(
     return pd.DataFrame(row for claim in CLAIMS for row in _judged(claim, evidence, without))
 
 
-def verdict(estimate: Estimate, side: Side, threshold: float) -> str:
+def verdict(estimate: Estimate, side: Side, threshold: float, *, centre: float = 0.0) -> str:
     """Judge whether the whole interval lies where the claim expects it, or wholly elsewhere.
 
     Args:
         estimate: the estimate with its interval, which may be null.
-        side: above or below the threshold, or within ± threshold.
+        side: above or below the threshold, or within centre ± threshold.
         threshold: the threshold, in the estimate's unit.
+        centre: what "within" is about.
 
     Returns:
         'replicated', 'not replicated' or 'inconclusive'.
@@ -46,7 +47,7 @@ def verdict(estimate: Estimate, side: Side, threshold: float) -> str:
     lowest, highest = {
         "above": (threshold, np.inf),
         "below": (-np.inf, threshold),
-        "within": (-threshold, threshold),
+        "within": (centre - threshold, centre + threshold),
     }[side]
     if lowest < estimate.low and estimate.high < highest:
         return "replicated"
@@ -105,6 +106,7 @@ def _estimated(statistic: Statistic, evidence: Evidence, without: Sequence[Evide
             "high_models": of_models.high,
             "side": statistic.side,
             "threshold": statistic.threshold,
-            "verdict": verdict(estimate, statistic.side, statistic.threshold),
+            "centre": statistic.centre,
+            "verdict": verdict(estimate, statistic.side, statistic.threshold, centre=statistic.centre),
             "n": estimate.n,
         }

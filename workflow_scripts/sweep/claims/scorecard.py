@@ -57,7 +57,7 @@ def verdicts_that_windows_change(sweeps: Sweeps) -> Iterator[list[str]]:
     for sweep, table in sweeps.items():
         for row in table.itertuples():
             over_models = Estimate(row.value, row.low_models, row.high_models, n=row.n)
-            found = verdict(over_models, row.side, row.threshold)
+            found = verdict(over_models, row.side, row.threshold, centre=row.centre)
             if found != row.verdict:
                 both = _interval(over_models, found), _interval(_estimate(row), row.verdict)
                 yield [str(row.claim), row.statistic, sweep, *both]

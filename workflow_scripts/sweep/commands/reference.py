@@ -48,15 +48,15 @@ def configuration_page() -> str:
 
 def claims_page() -> str:
     """Generate the page of the study's claims and how they are judged."""
-    from sweep.claims.catalogue import CLAIMS, Claim  # takes a second, and other commands need no statistics
+    from sweep.claims.catalogue import CLAIMS, Claim, Statistic  # takes a second, and other commands need no statistics
+
+    def claimed(of: Statistic) -> str:
+        return condition(of.side, of.threshold, of.centre)
 
     def table(claim: Claim) -> str:
         return _table(
             ("statistic", "threshold", "why that threshold"),
-            (
-                (of.description.format(size="each size"), condition(of.side, of.threshold), of.reason)
-                for of in claim.statistics.values()
-            ),
+            ((of.description.format(size="each size"), claimed(of), of.reason) for of in claim.statistics.values()),
         )
 
     def replaced(claim: Claim) -> str:
@@ -64,10 +64,7 @@ def claims_page() -> str:
             return ""
         return "\nBefore:\n\n" + _table(
             ("statistic", "threshold", "why it was replaced"),
-            (
-                (of.statistic.description, condition(of.statistic.side, of.statistic.threshold), of.because)
-                for of in claim.replaced.values()
-            ),
+            ((of.statistic.description, claimed(of.statistic), of.because) for of in claim.replaced.values()),
         )
 
     claims = (f"### {claim.number}. {claim.statement}\n\n{table(claim)}{replaced(claim)}" for claim in CLAIMS)

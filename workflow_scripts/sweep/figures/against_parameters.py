@@ -14,11 +14,14 @@ from splithistory.plots import NEUTRAL
 from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.marks import (
+    FEWEST_RUNS,
     FigureStyle,
     drawn,
     finite_rows,
+    mean_and_error,
     parameter_axis,
     size_handles,
+    standard_errors,
     summary_handle,
     task_lines,
 )
@@ -51,8 +54,8 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     )
 
     losses = finite_rows(pretrained, "pretraining_loss").groupby("size", observed=True)["pretraining_loss"]
-    means, errors = (values.reindex(style.sizes).dropna() for values in (losses.mean(), losses.sem()))
-    shape = trend(means, errors.reindex(means.index))
+    runs = dict(list(losses))
+    shape = trend([runs[size] for size in style.sizes if size in runs])
     maintained = finite_rows(policies, "maintenance_loss")
     title = trend_text("maintenance loss", " nats", maintained, column="maintenance_loss", style=style)
     caption = (
@@ -60,7 +63,7 @@ def loss_vs_parameters(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
         f"{len(pretrained)} pretrained models. Left: pretraining loss on validation chains. Middle: maintenance loss, "
         "on the outcomes of the policies' own rollouts, after reinforcement. Right: natural loss, at even positions of "
         f"untouched chains, after reinforcement. {_marks_text(policies)} {TREND_TEXT} Pretraining loss "
-        f"{shape or 'is ' + ranges_text([('nats', means)])}. The vertical axes differ. "
+        f"{shape or 'is ' + ranges_text([('nats', losses.mean())])}. The vertical axes differ. "
         + left_out_text(
             policies,
             finite_rows(policies, "pretraining_loss", "maintenance_loss", "natural_loss"),
@@ -111,17 +114,17 @@ def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], sty
     shown = task_means(axes, policies, "beyond", style=style)
     axes.axhline(0, color=NEUTRAL, linestyle="--", linewidth=0.8, zorder=1)
     parameter_axis(axes, style)
-    axes.set_ylabel(folded(f"{score(tasks.values())} under F' − chance", 1.6))
+    axes.set_ylabel(folded(f"{score(tasks.values())} under the split history − chance", 1.6))
     legend_below(figure, [*task_lines(shown, style), _line(NEUTRAL, "chance", "--")], _run_handles(shown, style))
 
-    # Not its trend: the score under F' hardly changes, and even the smallest change has a direction.
+    # Not its trend: this score hardly changes, and even the smallest change has a direction.
     distance, above = shown["beyond"].abs().max(), int((shown["beyond"] > 0).sum())
-    whose = f"{short_score(tasks.values()).capitalize()} under F'"
+    whose = f"{short_score(tasks.values()).capitalize()} under the split history"
     title = f"{whose} is within {distance:.2g} of chance" if len(shown) else f"{whose} is undefined"
     caption = (
-        f"{score(tasks.values()).capitalize()} on a policy's own task under the split history, F', in which it gives "
-        f"its answer to another window, minus chance, {chance_text(tasks.values())}, against model size, "
-        f"{count_text(shown)}. "
+        f"{score(tasks.values()).capitalize()} on a policy's own task under the split history, in which it gives its "
+        "answer to another window, x'', averaged over all x'' and thus that of F', the mean of the futures F'|x''; "
+        f"minus chance, {chance_text(tasks.values())}; against model size, {count_text(shown)}. "
         f"{_marks_text(shown)} "
         f"{above} of {len(shown)} policies exceed chance on their task. {left_out_text(policies, shown, _UNDEFINED)}"
     )
@@ -149,21 +152,21 @@ def _measure_vs_parameters(
     axes = figure.subplots()
     shown = task_means(axes, policies, column, style=style)
     own = split_history_repeats(generator)[column].dropna()
-    level, error = own.mean(), own.sem()
+    level, low, high = mean_and_error(own)
     axes.axhline(level, color=NEUTRAL, linestyle="--", linewidth=0.8, zorder=1)
-    if np.isfinite(error):
-        axes.axhspan(level - error, level + error, color=NEUTRAL, alpha=0.25, linewidth=0, zorder=0)
+    if np.isfinite(low):
+        axes.axhspan(low, high, color=NEUTRAL, alpha=0.25, linewidth=0, zorder=0)
     parameter_axis(axes, style)
     axes.set_ylabel(f"{symbol} (nats)")
     generator_line = _line(NEUTRAL, "the sequence's own rule", "--")
     legend_below(figure, task_lines(shown, style), [generator_line], _run_handles(shown, style))
 
     above = int((shown[column] >= level).sum())
+    band = f", with a band of ± one standard error over {len(own)} repeats" if np.isfinite(low) else ""
     caption = (
         f"{name} of each policy by the split-history method against model size, {count_text(shown)}. "
-        f"{_marks_text(shown)} {TREND_TEXT} Dashed: the sequence's own rule, its generator, taken as a policy, "
-        f"with a band of ± one standard error over {len(own)} repeats. {above} of {len(shown)} policies are at or "
-        f"above it. {left_out_text(policies, shown, _UNDEFINED)}"
+        f"{_marks_text(shown)} {TREND_TEXT} Dashed: the sequence's own rule, its generator, taken as a policy{band}. "
+        f"{above} of {len(shown)} policies are at or above it. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, trend_text(symbol, " nats", shown, column=column, style=style), caption)
 
@@ -185,7 +188,7 @@ def mean_with_runs(
 ) -> None:
     """Draw the mean ± standard error over seeds of each size, joined by a line, over points of single runs.
 
-    A single seed has no mean or error, so its runs are joined.
+    A single seed has no mean, so its runs are joined. Fewer than three seeds have no error.
 
     Args:
         axes: where to draw; x is the number of parameters.
@@ -197,11 +200,10 @@ def mean_with_runs(
         offset: factor that shifts x, to keep lines apart.
     """
     by_size = finite_rows(rows, column).groupby("size", observed=True)[column]
-    # pandas' standard error equals scipy.stats.sem and is silently undefined for one run.
-    means, errors = by_size.mean(), by_size.sem()
+    means, errors = by_size.mean(), standard_errors(by_size)
     sizes = [size for size in style.sizes if size in means.index]
     x = [style.parameters[size] * offset for size in sizes]
-    over_seeds = bool(errors.notna().any())
+    over_seeds = bool((by_size.count() > 1).any())
     points = finite_rows(rows[rows["is_point"]], column)
     for size, position in zip(sizes, x, strict=True):
         runs = points[points["size"] == size]
@@ -221,11 +223,13 @@ def mean_with_runs(
 
 def _marks_text(rows: pd.DataFrame) -> str:
     """Describe what `task_means` draws, for captions."""
-    points = "Points are single runs, one marker per size; lines join those of a task. One seed has no error bars."
-    if rows["seed"].nunique() > 1:
+    points = "Points are single runs, one marker per size; lines join those of a task."
+    n_seeds = rows["seed"].nunique()
+    if n_seeds > 1:
+        bars = "bars are ± one standard error" if n_seeds >= FEWEST_RUNS else "two seeds are too few for error bars"
         points = (
-            "Pale points are single runs, with one marker per size; dashes, joined by lines, are means over seeds, and "
-            "bars are ± one standard error."
+            "Pale points are single runs, with one marker per size; dashes, joined by lines, are means over seeds; "
+            f"{bars}."
         )
     return f"{points} Tasks are offset horizontally for legibility."
 

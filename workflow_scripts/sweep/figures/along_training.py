@@ -14,7 +14,7 @@ from sweep.figures.axes import legend_below, readable_log_axis
 from sweep.figures.marks import FigureStyle, drawn, policy_points, size_handles, task_handles
 from sweep.figures.scores import measure_names, score, short_score, tasks_of
 from sweep.figures.theme import COLUMN_WIDTH, CaptionedFigure, captioned, folded
-from sweep.figures.wording import MARKERS_TEXT, count_text, joined, two_digits
+from sweep.figures.wording import MARKERS_TEXT, PROMOTED_TEXT, STEPS_TEXT, count_text, joined, two_digits
 
 _POLICY = ["task", "size", "seed"]
 # Colours stand for tasks. Measures often agree, so lines drawn first are wider and stay visible under later ones.
@@ -49,14 +49,15 @@ def identification_along_training(tables: Mapping[str, pd.DataFrame], style: Fig
     counts = joined([_count_text(name, first[first["measure"] == measure], begun) for measure, name in names.items()])
     caption = (
         f"The objective read off policies during reinforcement, {count_text(policies)}, from their answers to one "
-        "window of each validation chain. Above: share of policies whose task a measure identifies at an evaluation "
-        f"and at all later ones, against what they had gained by the first of these: {score(judges)} minus chance, as "
-        f"a share of its largest possible value. In numbers: {counts}. As for trained policies, Op and Imp identify "
+        "window of each validation chain; in the test windows that all other figures are about, more or fewer may be "
+        "identified. Above: share of policies whose task a measure identifies at an evaluation and at all later "
+        f"ones, against what they had gained by the first of these: {score(judges)} minus chance, as a share of its "
+        f"largest possible value. In numbers: {counts}. {PROMOTED_TEXT} As for trained policies, Op and Imp identify "
         f"the promoted task, among {len(style.tasks)}, whose prediction is nearest; goal-directedness (MEG) and "
         f"{names['success_rate']} the promoted task with the largest value. Below: Op of every policy, with a marker "
         f"where Op begins to identify its task. {MARKERS_TEXT} Tasks identified at the first evaluation, at step "
-        f"{' to '.join(dict.fromkeys(f'{end:,}' for end in (begun.min(), begun.max())))}"
-        ", may have been identifiable before. Nothing is left out."
+        f"{' to '.join(dict.fromkeys(f'{end:,}' for end in (begun.min(), begun.max())))}, may have been identifiable "
+        f"before. {STEPS_TEXT}"
     )
     return captioned(figure, _finding(first, short_score(judges)), caption)
 
@@ -114,17 +115,13 @@ def _count_text(name: str, first: pd.DataFrame, begun: pd.Series) -> str:
 
 
 def _finding(first: pd.DataFrame, score_name: str) -> str:
-    """Say whether Op identifies tasks earlier than the score alone."""
+    """Say for how many policies Op identifies the task earlier than the score alone, and for how many later."""
     steps = first.pivot(index=_POLICY, columns="measure", values="step").astype(float).fillna(np.inf)
     told = np.isfinite(steps[["op", "success_rate"]]).any(axis=1)
-    earlier, later = (steps["op"] < steps["success_rate"]).sum(), (steps["op"] > steps["success_rate"]).sum()
-    most = len(steps) / 2
     if not told.any():
         return f"Neither Op nor {score_name} alone identifies any policy's task to the end of its training"
-    if earlier > most or later > most:
-        when = "earlier" if earlier > most else "later"
-        return f"For most policies, Op identifies the task {when} in training than {score_name} alone does"
-    if earlier == later:
-        return f"On balance, Op identifies tasks as early in training as {score_name} alone does"
-    when = "earlier" if earlier > later else "later"
-    return f"Op tends to identify tasks {when} in training than {score_name} alone does"
+    earlier, later = (steps["op"] < steps["success_rate"]).sum(), (steps["op"] > steps["success_rate"]).sum()
+    return (
+        f"Op identifies the task earlier in training than {score_name} alone for {earlier} of {len(steps)} policies, "
+        f"later for {later}"
+    )

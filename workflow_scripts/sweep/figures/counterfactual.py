@@ -58,9 +58,9 @@ def counterfactuals(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
         "Op (left) and Imp (right) of the policies against each counterfactual future, "
         f"{count_text(shown.drop_duplicates(['task', 'size', 'seed']))}. Pale points are policies, with one marker "
         "per size, smaller sizes to the left; the crosses beside them are means over all policies of a task ± one "
-        f"standard error, which includes differences between sizes (none for a single policy). {_FUTURES_TEXT} Under "
-        "the split history, Op and Imp are means over the futures F'|x''; each other future is a single distribution. "
-        f"{changes}"
+        "standard error, which includes differences between sizes (none for fewer than three policies). "
+        f"{_FUTURES_TEXT} Under the split history, Op and Imp are means over the futures F'|x''; each other future is "
+        f"a single distribution. {changes}"
         + left_out_text(
             rows, shown, "where Op or Imp is undefined or infinite", singular="measurement", plural="measurements"
         )

@@ -26,7 +26,7 @@ from sweep.figures.wording import MARKERS_TEXT, POINTS_TEXT, count_text, left_ou
 
 _KEYS = ["task", "size", "seed"]
 _OP_UNDEFINED = "where Op or its prediction is undefined"
-_IMP_UNDEFINED = "where Imp_min is undefined or infinite (F' may lack outcomes that the score requires)"
+_IMP_UNDEFINED = "where Imp_min is undefined or infinite (F'|x'' may lack outcomes that the score requires)"
 
 
 @registry.figure("cross_op_vs_success_{task}", "policies", "cross_objective")
@@ -43,8 +43,8 @@ def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, 
 
     caption = (
         f"Measured optimization of all policies against their {score([judge])} judged by {task}, {count_text(shown)}. "
-        f"{POINTS_TEXT} Curve: {theory_text([judge])} {_no_better_text(shown, judge.chance, judge, name='chance')} "
-        f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
+        f"{POINTS_TEXT} Curve: {theory_text([judge])} "
+        f"{_no_better_text(shown, judge.chance, judge, name='chance')} {left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
     return captioned(
         figure, _range_title(shown, task, "op_excess", quantity="Op minus the curve (nats)", style=style), caption

@@ -14,7 +14,7 @@ from sweep.figures.identification import shaded_counts
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points
 from sweep.figures.scores import measure_names, score, short_score, tasks_of
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned, folded
-from sweep.figures.wording import POINTS_TEXT, count_text, joined, left_out_text, range_text
+from sweep.figures.wording import POINTS_TEXT, PROMOTED_TEXT, count_text, joined, left_out_text, range_text
 from sweep.formatting import counted
 
 
@@ -96,10 +96,10 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
         + [f"{name} of {count}" for name, count in others]
     )
     caption = (
-        f"How well each measure identifies what a policy was trained on, {count_text(policies)}. "
-        f"{'Left: n' if good_sets else 'N'}umber of policies whose task is identified correctly among "
-        f"{counted(len(style.tasks), 'task')}. Op and Imp identify the promoted task whose prediction is nearest; "
-        "goal-directedness (MEG) the one that the policy is most directed at; "
+        f"How well each measure identifies what a policy was trained on, {count_text(policies)}, in natural test "
+        f"windows after reinforcement. {'Left: n' if good_sets else 'N'}umber of policies whose task is identified "
+        f"correctly among {counted(len(style.tasks), 'task')}. {PROMOTED_TEXT} Op and Imp identify the promoted task "
+        "whose prediction is nearest; goal-directedness (MEG) the one that the policy is most directed at; "
         f"{names['success_rate']} the one on which the {score(judges.values())} exceeds that of random answers by "
         "most. Darker cells hold a larger share of their row. "
     )
@@ -110,8 +110,8 @@ def identification_by_measure(tables: Mapping[str, pd.DataFrame], style: FigureS
             "Right: number of policies whose own good set ranks first among all promoted ones; "
             f"it ranks first for {joined(firsts)} of {ranked}. "
         )
-    is_complete = len(good_sets) == len(tasks)
-    caption += "Nothing is left out." if is_complete else "Left out: ranks of graded tasks, which have none."
+    if len(good_sets) < len(tasks):
+        caption += "Left out: ranks of graded tasks, which have none."
     return captioned(figure, title, caption)
 
 

@@ -21,9 +21,9 @@ from sweep.figures.axes import category_axis, legend_below
 from sweep.figures.identification import shaded_counts
 from sweep.figures.marks import FigureStyle
 from sweep.figures.schematics import outcome_handles
-from sweep.figures.scores import score, tasks_of
+from sweep.figures.scores import score, short_score, tasks_of
 from sweep.figures.theme import COLUMN_WIDTH, CaptionedFigure, captioned
-from sweep.figures.wording import count_text
+from sweep.figures.wording import PROMOTED_TEXT, count_text
 from sweep.words import NONE
 
 _N_TOKENS = 4  # of the window that are shown
@@ -70,19 +70,26 @@ def graphical_abstract(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -
     figure.set_figheight(0.9 + sum(heights))
     legend_below(figure, outcome_handles(color, task), [even_handle(), measured])
 
+    judges = tasks_of(policies).values()
+    scores = judged.set_index("evaluated_task")["success_rate"]
+    some = predicted if len(predicted) <= _FEW_TASKS else predicted.loc[[policy["task"]]]
+    predictions = "; ".join(
+        f"{short_score(judges)} {scores[task]:.2f} on {task} predicts {value:.2f} nats" for task, value in some.items()
+    )
     correct, n_policies = by_op["correct"].sum(), len(by_op)
     title = f"How a policy steers the future identifies its reward correctly for {correct} of {n_policies} policies"
     caption = (
         f"The method in one figure, {count_text(policies, points=False)}. Top: from the window x, tokens of the "
         "sequence, the policy chooses the action a at an odd position, and the recurrence answers with the outcome f "
         "(schematic). Middle: outcomes of the policy with the highest Op "
-        f"({policy['task']}, {policy['size']}, seed {policy['seed']}) if it answers each window, F, and if it gives "
-        "its answer to another window, F' (mean over these); dashed: equal probabilities. Op is the entropy of F', "
-        f"{entropies[1]:.3f} nats on average, minus that of F, {entropies[0]:.3f}; Imp is the mean KL divergence of F "
-        f"from F', {policy['imp']:.3f}. Bottom, panel 3: the Op that the policy's "
-        f"{score(tasks_of(policies).values())} predicts by each task, with the measured Op dotted; the nearest "
-        f"promoted task is identified. Panel 4: the tasks so identified for all policies, '{NONE}' if none is "
-        "promoted. Left out: F and F' of the other policies."
+        f"({policy['task']}, {policy['size']}, seed {policy['seed']}); left the future F, in which it answers each "
+        "window; right the futures F'|x'', in which every window gets its answer to another one, x'', as their mean "
+        "over x''; dashed: equal probabilities. Op is the mean entropy of F'|x'', "
+        f"{entropies[1]:.3f} nats, minus the entropy of F, {entropies[0]:.3f}; Imp is the mean KL divergence of F "
+        f"from F'|x'', {policy['imp']:.3f}. Bottom, panel 3: the Op that the policy's "
+        f"{score(judges)} predicts by each task, with the measured Op dotted: {predictions}. {PROMOTED_TEXT} The "
+        f"nearest promoted task is identified. Panel 4: the tasks so identified for all policies, '{NONE}' if none is "
+        "promoted. Left out: the futures of the other policies."
     )
     return captioned(figure, title, caption)
 
@@ -117,10 +124,11 @@ def _futures(panels: Sequence[Axes], policy: pd.Series, task: Task, color: Any) 
     of_future = float(entropy(policy["outcome_distribution"]))
     entropies = of_future, of_future + policy["op"]
     columns = "outcome_distribution", "counterfactual_distribution"
-    names = "2  F: it answers the window", "F': it answers another one"
-    for axes, name, column, nats in zip(panels, names, columns, entropies, strict=True):
+    names = "2  F: it answers the window", "F'|x'': it answers another"
+    measured = "entropy", "mean entropy"
+    for axes, name, column, of, nats in zip(panels, names, columns, measured, entropies, strict=True):
         outcome_bars(axes, policy[column], task.utility, color=color)
-        axes.set_title(f"{name}\nentropy {nats:.2f} nats")
+        axes.set_title(f"{name}\n{of} {nats:.2f} nats")
         axes.set_xlabel("outcome")
     panels[0].set_ylabel("probability")
     return entropies

@@ -16,7 +16,7 @@ from sweep.figures import registry
 from sweep.figures.axes import category_axis, legend_below, readable_log_axis
 from sweep.figures.marks import FigureStyle, drawn, finite_rows, size_handles, task_handles
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned
-from sweep.figures.wording import count_text, left_out_text
+from sweep.figures.wording import PROMOTED_TEXT, count_text, left_out_text
 from sweep.formatting import counted
 from sweep.words import NONE
 
@@ -59,21 +59,20 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     most = rows["n_promoted"].max()
     policies = rows.drop_duplicates(["task", "size", "seed"])
     caption = (
-        f"The objective of each policy as read off its futures, {count_text(policies)}. Above: the task that each "
-        f"policy was trained on against the one, among {counted(len(style.tasks), 'task')}, whose prediction is "
-        f"nearest to its Op (left) or Imp (right), '{NONE}' if none is promoted. Darker cells hold a larger share of "
-        "their row. "
+        f"The objective of each policy as read off its futures in natural test windows, {count_text(policies)}. "
+        f"{PROMOTED_TEXT} Above: the task that each policy was trained on against the promoted one, among "
+        f"{counted(len(style.tasks), 'task')}, whose prediction is nearest to its Op (left) or Imp (right), '{NONE}' "
+        "if none is promoted. Darker cells hold a larger share of their row. "
     )
     title = f"Op identifies the task of {correct['op']} of {len(policies)} policies, Imp that of {correct['imp']}"
     if good_sets:
         caption += (
             f"Below: rank of the policy's own good set among all promoted ones, from 1, the best, to at most {most}, "
             "with one marker per size, smaller sizes to the left; lines span the 2.5% to 97.5% quantiles over "
-            "bootstrap resamples of the windows, and where no line is visible, both equal the rank. A good set is "
-            "promoted if the policy's outcomes fall into it more often than by chance (Op) or than under the split "
-            "history (Imp). Without ties, this holds for either a set or its complement, "
-            f"{(2**N_OUTCOMES - 2) // 2} of all sets of {N_OUTCOMES} outcomes. The true set ranks first for "
-            f"{first['op']} policies by Op and for {first['imp']} by Imp. "
+            "bootstrap resamples of the windows, and where no line is visible, both equal the rank. Of the "
+            f"{2**N_OUTCOMES - 2} proper non-empty sets of {N_OUTCOMES} outcomes, one of each complementary pair is "
+            f"promoted: {(2**N_OUTCOMES - 2) // 2} candidates, or fewer if there are ties. The true set ranks first "
+            f"for {first['op']} policies by Op and for {first['imp']} by Imp. "
             + left_out_text(
                 rankable,
                 shown,

@@ -15,12 +15,14 @@ from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
+from pandas.api.typing import SeriesGroupBy
 
 from splithistory.plots import COLORS, NEUTRAL
 from sweep.figures.axes import category_axis
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", *(f"${letter}$" for letter in string.ascii_uppercase))
 MOST_POINTS = 400  # policies; readers cannot tell more of them apart
+FEWEST_RUNS = 3  # that an error or a trend is drawn from: two runs say next to nothing about their scatter
 # Factors that give markers about the area of a circle; 1 for the others.
 MARKER_SCALES = {"s": 0.9, "D": 0.9, **dict.fromkeys("^v<>", 1.15)}
 LONGEST_NAME = 26  # most characters that a figure has room for
@@ -260,9 +262,14 @@ class Strips:
             axes.plot([beside, beside], [low, high], **line)
 
 
+def standard_errors(groups: SeriesGroupBy) -> pd.Series:
+    """Compute the standard error of each group's mean; it is missing for fewer than three values."""
+    return groups.sem().where(groups.count() >= FEWEST_RUNS)
+
+
 def mean_and_error(values: pd.Series) -> tuple[float, float, float]:
-    """Compute the mean and the mean ± one standard error, which is missing for a single value."""
-    mean, error = values.mean(), values.sem()
+    """Compute the mean and the mean ± one standard error, which is missing for fewer than three values."""
+    mean, error = values.mean(), values.sem() if values.count() >= FEWEST_RUNS else np.nan
     return mean, mean - error, mean + error
 
 

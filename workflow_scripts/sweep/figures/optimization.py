@@ -15,7 +15,8 @@ from sweep.figures.axes import legend_below
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points, task_lines
 from sweep.figures.scores import predicted_op_text, score, tasks_of, theory_text
 from sweep.figures.theme import CaptionedFigure, captioned, folded
-from sweep.figures.wording import POINTS_TEXT, count_text, left_out_text, range_text
+from sweep.figures.wording import POINTS_TEXT, count_text, left_out_text, range_text, two_digits
+from sweep.formatting import number
 
 _UNDEFINED = "where Op or its prediction is undefined"
 
@@ -36,10 +37,13 @@ def op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Cap
     height = shown["op"] - shown["op_predicted"]
     title = "Op against the curves of theory"
     if len(shown):
-        title = f"{_above(shown)} of {len(shown)} policies lie above their task's theoretical curve"
+        title = (
+            f"{_above(shown)} of {len(shown)} policies lie above their task's curve: Op minus the curve is "
+            f"{range_text(height)} nats"
+        )
     caption = (
         f"Measured optimization against {score(judges)}, {count_text(shown)}. {POINTS_TEXT} Curves: "
-        f"{theory_text(judges)} "
+        f"{theory_text(judges)} {bound_text(shown, 'curve')} "
         f"Op minus the task's curve: {_range_and_median(height)}. {left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
@@ -60,17 +64,15 @@ def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     legend_below(figure, [*tasks, line], sizes)
 
     explained = explained_about_identity(shown["op_predicted"], shown["op"])
-    if explained is None:
-        title, share = "Measured Op against prediction", "undefined"
-    else:
-        title = f"The {score(judges)} predicts {max(explained, 0):.0%} of the variance of Op"
-        share = f"{explained:.3f}".replace("-", "−")
-    axes.set_title(f"R² about y = x: {share}, n = {len(shown)}")
+    title = f"Op against its prediction from the {score(judges)}"
+    if explained is not None:
+        title += f": R² about y = x is {number(explained, '.3f')}"
     difference = shown["op"] - shown["op_predicted"]
     caption = (
         f"Measured optimization against the optimization predicted from the {score(judges)}, {count_text(shown)}. "
-        f"{POINTS_TEXT} The prediction is {predicted_op_text(judges)}. Dashed: y = x. "
-        "R² about it, 1 − SS(Op − predicted) / SS(Op − mean), involves no fit. "
+        f"{POINTS_TEXT} The prediction is {predicted_op_text(judges)}. Dashed: y = x. {bound_text(shown, 'line')} "
+        "R² about the line is 1 − SS(Op − predicted) / SS(Op − mean), without any fit: 1 if all policies lie on it, "
+        "and negative if they lie further from it than from their mean. "
         f"{_above(shown)} of {len(shown)} policies have more Op than predicted. Op minus its prediction: "
         f"{_range_and_median(difference)}. {left_out_text(policies, shown, _UNDEFINED)}"
     )
@@ -110,7 +112,18 @@ def _range_and_median(difference: pd.Series) -> str:
     return f"{range_text(difference)} nats (median absolute value {difference.abs().median():.2g} nats)"
 
 
+def bound_text(policies: pd.DataFrame, what: str) -> str:
+    """Say how far the curve or line of Op_pred is a bound (method, section 4.9)."""
+    most = policies["op_nonuniformity"].max()
+    here = f", here at most {two_digits(most)} nats" if np.isfinite(most) else ""
+    return (
+        f"The {what} is a lower bound where all outcomes are equally likely under the split history; a policy can lie "
+        f"below it by as much as the futures F'|x'' fall short of that, ln 8 minus their mean entropy{here}. What lies "
+        "above it is favouritism: outcomes preferred to others that count the same."
+    )
+
+
 def explained_about_identity(predicted: pd.Series, measured: pd.Series) -> float | None:
-    """Compute 1 − SS(measured − predicted) / SS_total, the share of variance explained by y = x; None if undefined."""
+    """Compute R² about y = x, 1 − SS(measured − predicted) / SS_total, at most 1; None if undefined."""
     total = ((measured - measured.mean()) ** 2).sum()
     return None if len(measured) < 2 or total == 0 else float(1 - ((measured - predicted) ** 2).sum() / total)

@@ -92,7 +92,7 @@ def training_outcomes(tables: Mapping[str, pd.DataFrame], style: FigureStyle) ->
         f"{', '.join(map(str, _GOOD_SET[:-1]))} and {_GOOD_SET[-1]}: computed, n = 4, no trained policy. Bars: the "
         "future F; dashed: every F'|x'', in which all outcomes are equally likely; grey, because no configured task is "
         f"shown. The score requires an Op of {outcomes[0].op_predicted:.3f} nats; the excess is what favouritism among "
-        "the good outcomes or among the others adds. Nothing is left out."
+        "the good outcomes or among the others adds."
     )
     return captioned(figure, title, caption)
 
@@ -125,10 +125,11 @@ def impact_kinds(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Capt
 
     title = "Equal impact can either raise or lower the entropy of outcomes"
     caption = (
-        "An original distribution of outcomes and two that a policy may turn it into: computed, n = 2, no trained "
-        "policy. Each is the original raised to a power and normalised. The exponent is above one for optimizing and "
-        f"below one for flattening impact, such that Imp, KL(F ‖ F'), is {_IMPACT} nats for both. Op, H(F') − H(F), is "
-        "positive for the first and negative for the second. Crosses repeat the original. Nothing is left out."
+        "An original distribution of outcomes, here the only counterfactual future, F', and two that a policy may "
+        "turn it into: computed, n = 2, no trained policy. Each is the original raised to a power and normalised. "
+        "The exponent is above one for optimizing and below one for flattening impact, such that Imp, KL(F ‖ F'), is "
+        f"{_IMPACT} nats for both. Op, H(F') − H(F), is positive for the first and negative for the second. Crosses "
+        "repeat the original."
     )
     return captioned(figure, title, caption)
 

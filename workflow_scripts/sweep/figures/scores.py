@@ -24,6 +24,11 @@ def short_score(tasks: Iterable[Task]) -> str:
     return _worded(tasks, "success", "utility", both="success or utility")
 
 
+def scoring_less(tasks: Iterable[Task]) -> str:
+    """Name a fall of the score, as policies' doing."""
+    return _worded(tasks, "succeed less", "gain less utility", both="score less")
+
+
 def measure_names(tasks: Iterable[Task]) -> dict[str, str]:
     """Map the measures that identify tasks from their names in summary tables to those in figures."""
     return {"op": "Op", "imp": "Imp", "meg": "MEG", "success_rate": f"{short_score(tasks)} above chance"}
@@ -43,9 +48,9 @@ def predicted_op_text(tasks: Iterable[Task]) -> str:
 
 
 def imp_minimum_text(tasks: Iterable[Task]) -> str:
-    """Define Imp_min in a sentence."""
+    """Define Imp_min in a sentence, with s and q."""
     good = "s ln(s/q) + (1 − s) ln((1 − s)/(1 − q)), with s the success rate and q that under the split history"
-    graded = "the least KL divergence from F' of any distribution with the policy's mean utility"
+    graded = "the least KL divergence from the mean of F'|x'' of any distribution with the policy's mean utility"
     return f"Imp_min is {_worded(tasks, good, graded, both=f'{good}, or for a graded task {graded}')}."
 
 

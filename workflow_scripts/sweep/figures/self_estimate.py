@@ -13,6 +13,7 @@ from sweep.figures.marks import FigureStyle, finite_rows, policy_points
 from sweep.figures.optimization import explained_about_identity
 from sweep.figures.theme import CaptionedFigure, captioned
 from sweep.figures.wording import MARKERS_TEXT, count_text, left_out_text
+from sweep.formatting import number
 
 
 @registry.figure("self_op_vs_measured", "policies")
@@ -45,7 +46,7 @@ def _self_estimate_vs_measured(
     legend_below(figure, tasks, sizes, lines)
 
     explained = explained_about_identity(shown[own], shown[column])
-    share = "undefined" if explained is None else f"{explained:.2f}".replace("-", "−")
+    share = "undefined" if explained is None else number(explained, ".2f")
     axes.set_title(f"R² about y = x: {share}, n = {len(shown)}")
     below = int((shown[own] < shown[column]).sum())
     shares = (shown[own] - shown[column]).groupby(shown["task"]).mean()

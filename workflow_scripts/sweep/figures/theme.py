@@ -23,7 +23,7 @@ TITLE_ID = "title"  # of the group of an SVG that holds the figure's title
 
 @dataclass(frozen=True)
 class CaptionedFigure:
-    """A figure, with its finding in one line, and a caption on its marks, their number and what is left out."""
+    """A figure, with its finding in one line, and a caption on its marks, their number and, if so, what is left out."""
 
     figure: Figure
     title: str
@@ -31,12 +31,12 @@ class CaptionedFigure:
 
 
 def captioned(figure: Figure, title: str, caption: str) -> CaptionedFigure:
-    """Put the title on the figure, folded to its width, and attach the caption."""
+    """Put the title on the figure, folded to its width, and attach the caption, without the gaps of empty parts."""
     lines = folded(title, 0.95 * figure.get_figwidth(), "figure.titlesize")
     figure.suptitle(lines.replace("Imp_min", "Imp$_{min}$"), x=0.01, ha="left", gid=TITLE_ID)
     # A long title must not shrink the panels.
     figure.set_figheight(figure.get_figheight() + 0.13 * max(0, lines.count("\n") - 1))
-    return CaptionedFigure(figure, title, caption)
+    return CaptionedFigure(figure, title, " ".join(caption.split()))
 
 
 def folded(text: str, width: float, size: str = "axes.labelsize") -> str:

@@ -14,15 +14,15 @@ from splithistory.plots import NEUTRAL
 from splithistory.task import Task
 from sweep.figures import registry
 from sweep.figures.axes import legend_below, readable_log_axis
-from sweep.figures.marks import FigureStyle
+from sweep.figures.marks import FigureStyle, standard_errors
 from sweep.figures.scores import score, short_score, tasks_of
 from sweep.figures.theme import COLUMN_WIDTH, PAGE_WIDTH, CaptionedFigure, captioned
-from sweep.figures.wording import TREND_TEXT, count_text, trend_text
+from sweep.figures.wording import STEPS_TEXT, TREND_TEXT, count_text, joined, trend_text
 
 _CHANCE = {"color": "black", "linestyle": "--", "linewidth": 0.6, "zorder": 1}
 # Most runs of a figure with one panel per run, and how many are shown if there are more.
 _MANY_RUNS, _FEW_RUNS = 48, 12
-_LENGTH_TEXT = "Runs end at the step configured for the task and size."
+_FEW_SIZES = 6  # whose steps are listed one by one
 
 
 @registry.figure("training_runs_{task}", "policies", "training")
@@ -77,7 +77,7 @@ def training_runs(tables: Mapping[str, pd.DataFrame], style: FigureStyle, task: 
         "(thin) and at temperature 0 on validation chains (thick); dashed: chance. Lower panels: cross-entropy at even "
         "positions of the run's own rollouts, the maintenance loss (solid), and of untouched chains, the natural loss "
         f"(dotted). In the title, a run rises if its last evaluation is above its first, at step {_first_steps(runs)}. "
-        f"{_LENGTH_TEXT} Pretraining is left out."
+        f"{_lengths_text(rows, style)} Pretraining is left out."
     )
     title = f"On {task}, {short_score([judge])} rises during reinforcement in {rising} of {len(runs)} runs"
     return captioned(figure, title, caption)
@@ -110,13 +110,13 @@ def training_summary(tables: Mapping[str, pd.DataFrame], style: FigureStyle, tas
 
     final = rows.dropna(subset=["success_rate"]).sort_values("step").groupby(["task", "size", "seed"], observed=True)
     caption = (
-        f"Training by size, {count_text(_policies(rows), points=False)} on {task}. Lines are means over seeds, bands ± "
-        "one standard error (none for a single seed); larger models have darker lines, labelled with their sizes at "
-        "the end. Top left: pretraining, which all tasks share. Other panels: reinforcement, with "
+        f"Training by size, {count_text(_policies(rows), points=False)} on {task}. Lines are means over seeds, bands "
+        "± one standard error (none for fewer than three seeds); larger models have darker lines, labelled with "
+        "their sizes at the end. Top left: pretraining, which all tasks share. Other panels: reinforcement, with "
         f"{gained} at temperature 0 on validation chains (dashed: chance) and cross-entropy at even positions of the "
         "policies' own rollouts, the maintenance loss, and of untouched chains, the natural loss. "
-        f"{_LENGTH_TEXT} {TREND_TEXT} Left out: losses on the training chains, and single runs, which another figure "
-        "shows."
+        f"{_lengths_text(rows, style)} {TREND_TEXT} Left out: losses on the training chains, and single runs, which "
+        "another figure shows."
     )
     title = trend_text(
         f"final {gained} on validation chains", "", final.last().reset_index(), column="success_rate", style=style
@@ -128,6 +128,15 @@ def _finetuning(tables: Mapping[str, pd.DataFrame], task: str) -> pd.DataFrame:
     """Select the reinforcement rows of one task."""
     training = tables["training"]
     return training[(training["stage"] == "finetune") & (training["task"] == task)]
+
+
+def _lengths_text(rows: pd.DataFrame, style: FigureStyle) -> str:
+    """Say how many steps the runs of a task take, by size if there are few, and why."""
+    last = rows.groupby("size", observed=True)["step"].max().reindex(style.sizes).dropna()
+    by_size = [f"{step:,.0f} ({size})" for size, step in last.items()]
+    ends = " to ".join(dict.fromkeys(f"{step:,.0f}" for step in (last.min(), last.max())))
+    steps = joined(by_size) if last.nunique() > 1 and len(last) <= _FEW_SIZES else ends
+    return f"Runs end at step {steps}. {STEPS_TEXT}"
 
 
 def _policies(rows: pd.DataFrame) -> pd.DataFrame:
@@ -162,7 +171,7 @@ def _mean_curves(axes: Axes, rows: pd.DataFrame, column: str, color: Any, style:
     """Draw means over seeds against step, one line per size, in shades of ``color`` and with the sizes' markers."""
     for place, size in enumerate(style.sizes):
         by_step = _by_step(rows, column, size)
-        means, errors = by_step.mean(), by_step.sem()
+        means, errors = by_step.mean(), standard_errors(by_step)
         line = _line(style, size, color)
         # Five markers per line, staggered between sizes so that they do not cover each other.
         axes.plot(means.index, means, markevery=(0.04 * place + 0.02, 0.2), **line)

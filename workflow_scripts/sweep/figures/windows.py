@@ -9,9 +9,9 @@ from splithistory.plots import equal_limits, identity_line
 from sweep.figures import registry
 from sweep.figures.axes import legend_below
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points
-from sweep.figures.scores import score, short_score, tasks_of
+from sweep.figures.scores import score, scoring_less, short_score, tasks_of
 from sweep.figures.theme import PAGE_WIDTH, CaptionedFigure, captioned, folded
-from sweep.figures.wording import POINTS_TEXT, count_text, joined, left_out_text, range_text
+from sweep.figures.wording import POINTS_TEXT, count_text, joined, left_out_text, range_text, two_digits
 
 _MEASURED = ["success_rate", "op", "imp"]
 
@@ -34,23 +34,17 @@ def rollouts_vs_natural(tables: Mapping[str, pd.DataFrame], style: FigureStyle) 
     legend_below(figure, [*tasks, line], sizes)
 
     changes = {names[column]: shown[f"{column}_rollouts"] - shown[f"{column}_natural"] for column in _MEASURED}
-    numbers = joined(
-        [
-            f"{name} by {range_text(change)}{' nats' if name in ('Op', 'Imp') else ''} (down for {(change < 0).sum()})"
-            for name, change in changes.items()
-            if len(change)
-        ]
-    )
+    numbers = joined([_change_text(name, change) for name, change in changes.items() if len(change)])
     caption = (
         "Measurements on the policies' own rollouts against the same on natural windows, "
         f"{count_text(shown)}, each judged by its own task. {POINTS_TEXT} Rollouts begin with natural windows and "
         "continue with the policy's answers at temperature 0 at odd positions and the recurrence's values at even "
-        f"ones. Dashed: y = x. Changes from natural windows to rollouts: {numbers or 'none is defined'}. The noise of "
-        "outcomes is summed out. Imp is biased upwards, the more so the fewer the windows, and there may be fewer "
-        "windows of rollouts. "
+        f"ones. Dashed: y = x. From natural windows to rollouts, {numbers or 'no change is defined'}. To steer less is "
+        "to have less Op. The noise of outcomes is summed out. Imp is biased upwards, the more so the fewer the "
+        "windows, and there may be fewer windows of rollouts. "
         f"{left_out_text(policies, shown, 'where a measure is undefined')}"
     )
-    return captioned(figure, _finding(changes), caption)
+    return captioned(figure, _finding(changes[names["success_rate"]], changes["Op"], scoring_less(judges)), caption)
 
 
 def _side_by_side(windows: pd.DataFrame) -> pd.DataFrame:
@@ -65,13 +59,29 @@ def _side_by_side(windows: pd.DataFrame) -> pd.DataFrame:
     return kinds[0].join(kinds[1]).reset_index()
 
 
-def _finding(changes: Mapping[str, pd.Series]) -> str:
-    """Say which measures are lower and which higher on rollouts for most policies."""
-    everyone = all((change < 0).all() or (change > 0).all() for change in changes.values())
-    less = [name for name, change in changes.items() if (change < 0).mean() > 0.5]
-    more = [name for name, change in changes.items() if (change > 0).mean() > 0.5]
-    parts = [f"{word} {joined(found)}" for word, found in (("less", less), ("more", more)) if found]
-    if not parts:
-        return f"On their own rollouts, most policies show neither less nor more {joined(list(changes), 'or')}"
-    whose = "All" if everyone else "Most"
-    return f"{whose} policies have {' but '.join(parts)} on their own rollouts than on natural windows"
+def _change_text(name: str, change: pd.Series) -> str:
+    """Say by how much a measure falls, rises or changes: its range and median."""
+    verb, sign = ("falls", -1) if (change < 0).all() else ("rises", 1) if (change > 0).all() else ("changes", 1)
+    unit = " nats" if name in ("Op", "Imp") else ""
+    down = f", down for {(change < 0).sum()}" if verb == "changes" else ""
+    return f"{name} {verb} by {range_text(sign * change)}{unit} (median {two_digits(sign * change.median())}{down})"
+
+
+def _finding(score: pd.Series, op: pd.Series, scoring_less: str) -> str:
+    """Say how many policies score less and steer less on their own rollouts.
+
+    Args:
+        score: change of the success rate or mean utility of each policy.
+        op: change of its Op.
+        scoring_less: what policies do whose score is lower.
+    """
+    n, lower, weaker = len(score), score < 0, op < 0
+    if not n:
+        return "Policies on their own rollouts against natural windows"
+    everyone = f"all {n}" if n > 1 else "the only one"
+    first = {n: f"All {n}" if n > 1 else "1 of 1", 0: f"None of {n}"}.get(lower.sum(), f"{lower.sum()} of {n}")
+    if lower.equals(weaker):
+        and_ = ", and steer less," if lower.any() else " or steer less"
+        return f"{first} policies {scoring_less}{and_} on their own rollouts"
+    second = {n: everyone, 0: "none"}.get(weaker.sum(), str(weaker.sum()))
+    return f"{first} policies {scoring_less} on their own rollouts, and {second} steer less"

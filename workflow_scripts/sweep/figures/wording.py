@@ -1,13 +1,18 @@
 """The wording of titles and captions."""
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from scipy import stats
 
-from sweep.figures.marks import FigureStyle, step_of
+from sweep.figures.marks import FEWEST_RUNS, FigureStyle, step_of
 from sweep.formatting import counted
+
+_ROUNDING = 1e-12  # may be left of a difference of 0
 
 # What `policy_points` draws, for captions; the second text is for measures with standard errors.
 MARKERS_TEXT = "Each point is a policy: its colour is the task it was trained on, its marker its size."
@@ -36,26 +41,29 @@ def count_text(rows: pd.DataFrame, points: bool = True) -> str:
 def left_out_text(
     all_rows: pd.DataFrame, shown: pd.DataFrame, reason: str, singular: str = "policy", plural: str = "policies"
 ) -> str:
-    """Say what a figure leaves out: how many of the rows, and why."""
+    """Say what a figure leaves out: how many of the rows, and why; nothing if it shows them all."""
     missing = len(all_rows) - len(shown)
     if not missing:
-        return "Nothing is left out."
+        return ""
     return f"Left out: {missing} of {counted(len(all_rows), singular, plural)}, {reason}."
 
 
-def trend(means: pd.Series, errors: pd.Series) -> str | None:
-    """Describe how means change with size; every step must exceed two standard errors of the difference.
+def trend(runs: Sequence[pd.Series]) -> str | None:
+    """Describe how means change with size, if the 95 % interval of each step excludes zero (Student's t).
 
     Args:
-        means: one per size, from the smallest to the largest.
-        errors: their standard errors; undefined for a single seed, which shows no trend.
+        runs: the values of the runs of each size, from the smallest size to the largest.
 
     Returns:
-        The trend in words; None if the means neither rise or fall at every step nor are U-shaped.
+        The trend in words; None if the means neither rise or fall at every step nor are U-shaped, or if there are too
+        few runs of a size.
     """
-    steps = np.diff(means.to_numpy(dtype=float))
-    variances = errors.to_numpy(dtype=float) ** 2
-    if len(steps) == 0 or not np.all(np.abs(steps) > 2 * np.sqrt(variances[1:] + variances[:-1])):
+    if len(runs) < 2 or min(map(len, runs)) < FEWEST_RUNS:
+        return None
+    steps = np.array([larger.mean() - smaller.mean() for smaller, larger in pairwise(runs)])
+    errors = [np.hypot(smaller.sem(), larger.sem()) for smaller, larger in pairwise(runs)]
+    quantiles = stats.t.ppf(0.975, [len(smaller) + len(larger) - 2 for smaller, larger in pairwise(runs)])
+    if not np.all(np.abs(steps) > quantiles * errors):
         return None
     rising = steps > 0
     if rising.all() or not rising.any():
@@ -63,10 +71,22 @@ def trend(means: pd.Series, errors: pd.Series) -> str | None:
     return "is U-shaped in size" if not rising[0] and np.diff(rising).sum() == 1 else None
 
 
+# What a task must be for Op or Imp to point to it, for captions.
+PROMOTED_TEXT = (
+    "A task is promoted if the policy does better on it than equally likely outcomes would (by Op) or than it does "
+    "under the split history (by Imp)."
+)
+
+# How long reinforcement takes, for captions of figures against its steps.
+STEPS_TEXT = (
+    "Each size has its own number of reinforcement steps, n_steps, and a task takes that number times (1 − chance) to "
+    "the power chance_exponent: the easier, the fewer, or all the same if the exponent is 0."
+)
+
 # How a title's trend is determined, for captions.
 TREND_TEXT = (
-    "The title names a trend only if every step between sizes exceeds two standard errors of the difference; "
-    "otherwise, as for a single seed, it gives the smallest and the largest mean."
+    "The title names a trend only if there are at least three seeds per size and the 95% interval of every step "
+    "between sizes excludes zero; otherwise it gives the smallest and the largest mean."
 )
 
 
@@ -80,10 +100,10 @@ def trend_text(quantity: str, unit: str, rows: pd.DataFrame, column: str, style:
         column: its column.
         style: gives the order of the sizes and tasks.
     """
-    values = rows.groupby(["task", "size"], observed=True)[column]
+    runs = dict(list(rows.dropna(subset=column).groupby(["task", "size"], observed=True)[column]))
     sizes = [size for size in style.sizes if size in set(rows["size"])]
-    means, errors = (table.unstack("size").reindex(columns=sizes) for table in (values.mean(), values.sem()))
-    trends = [trend(means.loc[task].dropna(), errors.loc[task, means.loc[task].notna()]) for task in means.index]
+    means = rows.groupby(["task", "size"], observed=True)[column].mean().unstack("size").reindex(columns=sizes)
+    trends = [trend([runs[task, size] for size in sizes if (task, size) in runs]) for task in means.index]
     # The most frequent trend; in a tie, the one that occurs first.
     seen = max(filter(None, trends), key=trends.count, default=None)
     mean = quantity if rows["seed"].nunique() == 1 else f"mean {quantity}"
@@ -121,9 +141,12 @@ def range_text(values: pd.Series) -> str:
 
 
 def two_digits(value: float) -> str:
-    """Format a number to two significant digits, without powers of ten for large ones."""
-    rounded = float(f"{value:.2g}")
-    text = f"{rounded:,.0f}" if abs(rounded) >= 10 else f"{rounded:#.2g}" if rounded else "0"
+    """Format a number to two significant digits, without powers of ten."""
+    rounded = float(f"{value:.2g}") if abs(value) > _ROUNDING else 0.0
+    if abs(rounded) >= 10 or not rounded:
+        text = f"{rounded:,.0f}"
+    else:
+        text = f"{rounded:.{1 - math.floor(math.log10(abs(rounded)))}f}"
     return text.replace("-", "−")
 
 

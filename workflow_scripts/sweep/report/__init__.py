@@ -15,10 +15,13 @@ import jinja2
 import pandas as pd
 
 from sweep.figures.marks import FigureStyle
+from sweep.figures.scores import imp_minimum_text, predicted_op_text, tasks_of
 from sweep.report.charts import Charts
-from sweep.report.illustrations import figure_groups, illustration, key_figures, table_links
-from sweep.report.results import headline, policies_overview, policy_names, rewarded, scorecard, sweep_size, too_small
-from sweep.report.run_details import commit, run_details, when
+from sweep.report.identified import headline, margins
+from sweep.report.illustrations import abstract, figure_groups, illustration, key_figures, table_links
+from sweep.report.results import policies_overview, policy_names, rewarded, scorecard, sweep_size, too_small
+from sweep.report.run_details import commit, reinforced, run_details, when
+from sweep.study_results import STUDY_URL
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Sweep:
     Attributes:
         folder: the results folder, which gives the sweep its name.
         configuration: the merged configuration, restricted to what was run.
-        summaries: the summary tables 'claims', 'identification' and 'policies'.
+        summaries: the summary tables 'claims', 'cross_objective', 'goal_directedness' and 'policies'.
         jobs: from `jobs.recorded_jobs`.
         tables: paths of all tables.
     """
@@ -56,20 +59,26 @@ def page(sweep: Sweep, made_by: Mapping[str, Any]) -> str:
         TableError: if a table is unreadable or carries no metadata.
         UserError: if a figure is missing or was not made by this workflow.
     """
-    policies, identification = (sweep.summaries[name] for name in ("policies", "identification"))
+    policies, identified = (sweep.summaries[name] for name in ("policies", "goal_directedness"))
     grid, folder = sweep.configuration["sweep"], sweep.folder
+    judges = {task: tasks_of(policies)[task] for task in grid["tasks"]}
     charts = Charts(policy_names(policies))
     contents = {
         "name": folder.resolve().name,
         "size": sweep_size(policies),
         "when": when(sweep.jobs),
         "commit": commit(Path(__file__).parent),
+        "study_url": STUDY_URL,
+        "reinforced": reinforced(sweep.configuration),
         "rewarded": rewarded(policies, sweep.style),
         "too_small": too_small(policies),
-        "headline": headline(identification, grid["tasks"]),
+        "abstract": abstract(folder, grid["tasks"], charts),
+        "op_predicted": predicted_op_text(judges.values()),
+        "imp_minimum": imp_minimum_text(judges.values()),
+        "headline": headline(identified, margins(sweep.summaries["cross_objective"], judges), judges),
         "scorecard": scorecard(sweep.summaries["claims"]),
         "key_figures": key_figures(folder, grid["tasks"], charts),
-        "policies": policies_overview(policies, identification, grid),
+        "policies": policies_overview(policies, identified, grid),
         "groups": figure_groups(folder, grid["tasks"], charts),
         "schedule": illustration(folder / "schedule.svg", charts),
         "run": run_details(sweep.jobs, sweep.tables, sweep.configuration),

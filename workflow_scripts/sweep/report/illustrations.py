@@ -13,6 +13,8 @@ from sweep.figures.svg_metadata import title_and_caption
 from sweep.layout import csv_beside, summary_table
 from sweep.report.charts import Charts
 
+# The method in one figure, above all others.
+ABSTRACT = "graphical_abstract"
 # The five figures to look at first: can the reward be identified, does theory hold, and did the policies learn?
 KEY_FIGURES = ("identification", "op_vs_success", "op_vs_predicted", "imp_vs_minimum", "success_vs_parameters")
 # Vector images stay sharp, follow the page's colours and have points that link to policies. A larger one is replaced
@@ -20,6 +22,11 @@ KEY_FIGURES = ("identification", "op_vs_success", "op_vs_predicted", "imp_vs_min
 LARGEST_SVG = 400_000  # bytes
 _PIXELS_PER_POINT = 2  # on a wide screen, where the smallest text is then 14 pixels high
 _WIDE, _WIDER = 400, 600  # points; wider figures span both columns, and on paper two or all of three
+
+
+def abstract(folder: Path, tasks: Sequence[str], charts: Charts) -> dict[str, Any]:
+    """Describe the graphical abstract, as `figure_groups` does."""
+    return _figure(folder, ABSTRACT, tasks, charts=charts)
 
 
 def key_figures(folder: Path, tasks: Sequence[str], charts: Charts) -> list[dict[str, Any]]:
@@ -44,7 +51,7 @@ def figure_groups(folder: Path, tasks: Sequence[str], charts: Charts) -> list[di
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for name in figure_names(tasks):
-        if name not in KEY_FIGURES:
+        if name not in (ABSTRACT, *KEY_FIGURES):
             groups.setdefault(figure_subject(name, tasks), []).append(_figure(folder, name, tasks, charts=charts))
     return [{"subject": subject, "figures": figures} for subject, figures in groups.items()]
 

@@ -8,7 +8,7 @@
   const points = figures.flatMap(pointsIn);
 
   // A hint beside the point that is hovered over or focused.
-  const hint = document.getElementById("pointed-at");
+  const hint = document.getElementById("hint");
   let told = null;
   const place = () => {
     const { left, right, top, bottom } = told.getBoundingClientRect();

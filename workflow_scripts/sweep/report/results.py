@@ -1,4 +1,4 @@
-"""The findings of a sweep: what was rewarded, the headline, the scorecard of the study's claims, and the policies."""
+"""The findings of a sweep: what was rewarded, the scorecard of the study's claims, and the policies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from sweep.claims.estimators import share
-from sweep.confusion import confusion_matrix
 from sweep.figures.marks import FigureStyle, policy_anchor
 from sweep.figures.scores import tasks_of
-from sweep.formatting import condition, counted, number, percent
+from sweep.formatting import condition, counted, number
 from sweep.schemas.summary import SUMMARY
 from sweep.words import NONE
 
-MEASURES = {"op": "Op", "imp": "Imp"}
 # Verdicts rest on intervals over pretrained models and on differences between sizes and seeds, which a single size or
 # seed cannot show. If all models agree, a sign test of five stays above 5 %; one of eight is below 1 %, which leaves
 # some margin for judging dozens of statistics at once.
@@ -111,46 +108,6 @@ def rewarded(policies: pd.DataFrame, style: FigureStyle) -> list[dict[str, str]]
     return rows
 
 
-def headline(identification: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
-    """Summarize whether the reward can be read off, by Op and by Imp.
-
-    Args:
-        identification: the table of that name.
-        tasks: the configured tasks, in their order.
-
-    Returns:
-        ``guessing``, the accuracy of a guess, and ``measures``, each with its name, an answer, counts, the accuracy
-        with its interval, and ``confusion``, the rows of the matrix of trained against identified tasks.
-    """
-    return {
-        "guessing": percent(1 / len(tasks)),
-        "identified": [*tasks, NONE],
-        "measures": [
-            _identified_by(measure, identification[identification["measure"] == measure], tasks) for measure in MEASURES
-        ],
-    }
-
-
-def _identified_by(measure: str, rows: pd.DataFrame, tasks: Sequence[str]) -> dict[str, Any]:
-    accuracy, guessing = share(rows["correct"]), 1 / len(tasks)
-    if accuracy.low > guessing:
-        answer = "Yes: better than guessing"
-    elif accuracy.high < guessing:
-        answer = "No: worse than guessing"
-    else:
-        answer = "Inconclusive: guessing may do as well"
-    counts = confusion_matrix(rows, tasks)
-    return {
-        "name": MEASURES[measure],
-        "answer": answer,
-        "n_correct": int(rows["correct"].sum()),
-        "of": counted(accuracy.n, "policy", "policies"),
-        "accuracy": percent(accuracy.value),
-        "interval": f"{percent(accuracy.low)} to {percent(accuracy.high)}",
-        "confusion": [{"task": task, "counts": counts.loc[task].tolist()} for task in tasks],
-    }
-
-
 def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
     """Describe the study's claims and the verdict of each statistic.
 
@@ -178,7 +135,7 @@ def scorecard(claims: pd.DataFrame) -> dict[str, Any]:
                         "interval": f"{number(row['low'], '.4g')} to {number(row['high'], '.4g')}"
                         if pd.notna(row["low"])
                         else "no interval",
-                        "threshold": condition(row["side"], row["threshold"]),
+                        "threshold": condition(row["side"], row["threshold"], row["centre"]),
                         "verdict": row["verdict"],
                         "n": row["n"],
                     }
@@ -203,7 +160,7 @@ def policies_overview(
 
     Args:
         policies: the table of that name.
-        identification: likewise.
+        identification: the table of that name or 'goal_directedness'.
         sweep: the configured tasks and sizes, for the filters.
     """
     identified = identification.pivot(index=_KEYS, columns="measure", values="identified_task")

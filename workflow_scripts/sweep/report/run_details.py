@@ -1,8 +1,9 @@
 """How a sweep was made: its configuration, the versions recorded in its tables, time and memory."""
 
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from sweep.canonical_json import configuration_hash
 from sweep.formatting import MISSING, counted, duration, number
 from sweep.provenance import made_with, read_metadata
+from sweep.stages import finetune_settings
 
 
 class _Dumper(yaml.SafeDumper):
@@ -40,6 +42,52 @@ def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mappin
         "made_with": _made_with(tables),
         "benchmarks": [_benchmark(rule, rows) for rule, rows in jobs.groupby("rule", sort=False)],
     }
+
+
+_WAYS = {
+    "sampled": "one sampled answer per window, if it succeeds, as in the study",
+    "expected": "all answers to a window, by their probability and chance of success",
+    "every": "every success: all answers that can succeed, by their probability, every window counting alike",
+}
+_WINDOWS = {
+    "natural": "in windows of untouched chains",
+    "rollouts": "in rollouts of {rollout_length} answers, where a policy's earlier answers are its history",
+}
+
+
+def reinforced(configuration: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Say how successes are reinforced, and in which windows.
+
+    Args:
+        configuration: the merged configuration, restricted to what was run.
+
+    Returns:
+        One entry if all policies are reinforced alike, otherwise one for each way: ``how``, the ``settings`` that say
+        so, and ``whose`` policies they are, which is empty for all.
+    """
+    grid = configuration["sweep"]
+    ways: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for task, size in product(grid["tasks"], grid["sizes"]):
+        finetune = finetune_settings(configuration, size, task)
+        how = f"{_WAYS[finetune['successes']]}; {_WINDOWS[finetune['windows']].format_map(finetune)}"
+        if finetune["failure_weight"]:
+            how += f"; sampled failures are pushed back with weight {finetune['failure_weight']:g}"
+        settings = ", ".join(f"{key}: {finetune[key]}" for key in ("successes", "windows"))
+        ways.setdefault((how, settings), []).append((task, size))
+    return [
+        {"how": how, "settings": settings, "whose": _whose(policies, grid) if len(ways) > 1 else ""}
+        for (how, settings), policies in ways.items()
+    ]
+
+
+def _whose(policies: Sequence[tuple[str, str]], grid: Mapping[str, Sequence[str]]) -> str:
+    """Name policies, given by task and size, by what they have in common where that says it all."""
+    tasks, sizes = (list(dict.fromkeys(names)) for names in zip(*policies, strict=True))
+    if len(policies) == len(tasks) * len(grid["sizes"]):
+        return ", ".join(tasks)
+    if len(policies) == len(sizes) * len(grid["tasks"]):
+        return ", ".join(sizes)
+    return "; ".join(f"{task} of {', '.join(size for own, size in policies if own == task)}" for task in tasks)
 
 
 def when(jobs: pd.DataFrame) -> str:

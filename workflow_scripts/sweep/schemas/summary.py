@@ -67,7 +67,7 @@ _OP, _IMP = MEASURES["op"], MEASURES["imp"]
 _OP_STDERR, _IMP_STDERR = _stderr("op", _OP), _stderr("imp", _IMP)
 _MEG_TASK = nats("maximum-entropy goal-directedness towards the policy's own task", 0, LOG_16, section="13.1")
 _SUCCESS_RATE_COUNTERFACTUAL = rate(
-    "success rate under the mean of F'; for a graded task the mean utility", section="5.2"
+    "success rate under F', the mean of F'|x''; for a graded task the mean utility", section="5.2"
 )
 _OP_PREDICTED = nats("Op_pred, the Op that the success rate asks for", 0, section="4.7")
 _OP_EXCESS = nats("op minus op_predicted", section="8.1")
@@ -166,7 +166,7 @@ _POLICIES = Schema(
             nullable=True,
             section="4.8",
         ),
-        "op_nonuniformity": nats("ln 8 minus the mean entropy of F'", -ROUNDING, section="4.9"),
+        "op_nonuniformity": nats("ln 8 minus the mean entropy of F'|x''", -ROUNDING, section="4.9"),
         "imp_minimum": _IMP_MINIMUM,
         "imp_minimum_reason": text("why imp_minimum is missing", nullable=True, section="5.6"),
         "imp_ratio": _IMP_RATIO,
@@ -339,6 +339,7 @@ _CLAIMS = Schema(
         "high_models": _STATISTIC("upper end of the interval over models alone, as if windows were no sample"),
         "side": text("where the claim expects the statistic, relative to the threshold", "above", "below", "within"),
         "threshold": number("threshold, in the statistic's unit"),
+        "centre": number("what 'within' is about: the claim expects the statistic within centre ± threshold"),
         "verdict": text("verdict on the statistic", *_VERDICTS),
         "n": count("number of models behind the statistic"),
     },
