@@ -100,7 +100,7 @@ def test_a_job_goes_with_its_snakemake_and_a_restart_at_once_ends_as_if_undistur
     assert run.status == 0, run.output
     assert_gone(jobs)
     assert_equal(tables(clone), unbroken)
-    assert "going on after step" in (clone.results / "logs/pretrain/size=tiny/seed=0.log").read_text()
+    assert "resuming after step" in (clone.results / "logs/pretrain/size=tiny/seed=0.log").read_text()
     assert not [name for name in clone.files() if name.endswith((".lock", ".pt"))]
     process.communicate()
 

@@ -19,7 +19,7 @@ from sweep.stages import FINETUNE, PRETRAIN
 from sweep.tables import read_table
 
 SCRIPTS = ROOT / "workflow_scripts"
-REMEDY = "Delete the file and rerun snakemake to make it again"
+REMEDY = "Delete the file and rerun snakemake to recreate it"
 POLICY = {"task": "good2", "size": "tiny", "seed": 0}
 MODEL = {"size": "tiny", "seed": 0}
 
@@ -252,7 +252,7 @@ def of_another_configuration(path):
 def test_an_input_of_another_configuration_is_named_with_what_differs(job_of, tmp_path, script, option):
     job = job_of(script)
     of_another_configuration(job.inputs[option])
-    assert_fails_cleanly(job, tmp_path, str(job.inputs[option]), "seed is 41", "Another configuration", REMEDY)
+    assert_fails_cleanly(job, tmp_path, str(job.inputs[option]), "seed is 41", "another configuration", REMEDY)
 
 
 def test_all_inputs_of_another_configuration_are_named_at_once(job_of, tmp_path):
@@ -346,7 +346,7 @@ def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, scr
         state.write_bytes(content)
     run = job.run()
     assert run.status == 0
-    assert run.output.startswith(f"warning: discarding {state}, so that the training starts anew: ") == spoilt
+    assert run.output.startswith(f"warning: discarding {state}, so training starts from the beginning: ") == spoilt
     for path, expected in zip(outputs, undisturbed, strict=True):
         table = read_table(path, schema_of(script, path))
         assert table.equals(expected)

@@ -453,7 +453,7 @@ def test_an_edited_table_is_refused_with_the_remedy(tmp_path, change):
     problem = problem_with(read_table, path, SUCCESS)
     assert problem == (
         f"{path}: its values are not those that it was written with, so they were edited. "
-        "Delete the file and rerun snakemake to make it again"
+        "Delete the file and rerun snakemake to recreate it"
     )
 
 

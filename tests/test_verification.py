@@ -219,7 +219,7 @@ def test_verifying_prints_one_table_and_fails_only_if_something_is_wrong(copied)
 def test_an_edited_table_is_neither_published_nor_summarized_nor_adopted(copied):
     """Until it is deleted, as is said, and made again."""
     edit_a_value(copied.folder / MEASURED)
-    said = f"error: {MEASURED}: {EDITED} to make it again\n"
+    said = f"error: {MEASURED}: {EDITED} to recreate it\n"
     folder = copied.folder / "published"
     published = copied.sweep("publish", "--configfile", "config/tiny.yaml", "--folder", folder)
     assert (published.status, published.stderr) == (1, said)

@@ -54,7 +54,7 @@ class MeasureSettings:
     do_nothing_token: int
 
     @property
-    def n_contexts_a_repeat(self) -> int:
+    def n_contexts_per_repeat(self) -> int:
         """Fresh windows per repeat, which all estimates share."""
         estimates = (self.n_contexts_exact, self.n_contexts_monte_carlo, self.n_contexts_self_estimate)
         return max(*estimates, self.n_contexts_rollouts)
@@ -62,7 +62,7 @@ class MeasureSettings:
     @property
     def n_contexts(self) -> int:
         """Windows in all."""
-        return self.n_repeats * self.n_contexts_a_repeat
+        return self.n_repeats * self.n_contexts_per_repeat
 
     @property
     def of_rollouts(self) -> "MeasureSettings":
@@ -82,7 +82,7 @@ class MeasureSettings:
     def windows_of_repeats(self) -> Iterator[tuple[int, slice]]:
         """Number of each repeat and its place among the windows; an estimate takes the first that it needs of them."""
         for repeat in range(self.n_repeats):
-            yield repeat, slice(repeat * self.n_contexts_a_repeat, (repeat + 1) * self.n_contexts_a_repeat)
+            yield repeat, slice(repeat * self.n_contexts_per_repeat, (repeat + 1) * self.n_contexts_per_repeat)
 
 
 @dataclass(frozen=True)

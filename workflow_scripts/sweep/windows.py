@@ -1,7 +1,7 @@
 """The windows of the test chains that everything is measured on."""
 
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import Tokens, one_window_a_chain
+from splithistory.sequence import Tokens, one_window_per_chain
 
 
 def measured_contexts(test: Tokens, context_length: int, seed: int) -> Tokens:
@@ -15,4 +15,4 @@ def measured_contexts(test: Tokens, context_length: int, seed: int) -> Tokens:
     Returns:
         (n_chains, context_length) tokens.
     """
-    return one_window_a_chain(test, context_length, stream_rng(seed, Stream.TEST_WINDOWS), target_parity=1).contexts
+    return one_window_per_chain(test, context_length, stream_rng(seed, Stream.TEST_WINDOWS), target_parity=1).contexts
