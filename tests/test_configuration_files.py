@@ -142,7 +142,7 @@ def test_parts_of_sections_can_be_given_on_the_command_line():
         ("sweep={seeds: [0x10]}", "sweep.seeds[0] is '0x10'; expected a whole number"),
         ("sweep={seeds: 4}", "Write [4]."),
         ("sweep={seeds: [0, x]}", "sweep.seeds[1] is 'x'; expected a whole number"),
-        ("figures={png_dpi:50}", "write a blank after the colon: png_dpi: 50."),
+        ("figures={png_dpi:50}", "write a space after the colon: png_dpi: 50."),
         ("figures=50", "figures is 50; expected a section"),
         ("sweep=seeds", "sweep is 'seeds'; expected a section"),
         ("tasks={all: {good: [0]}}", "tasks.all stands for the fit of all tasks"),

@@ -309,7 +309,7 @@ def test_records_may_be_in_a_database(workspace):
     (workspace.folder / ".snakemake" / "metadata.db").write_bytes(bytes(range(256)) * 20)
     spoilt = workspace.snakemake(chains, "--dry-run", *options)
     assert spoilt.status == 1
-    assert "database of records is spoilt (file is not a database). Delete it" in spoilt.stderr
+    assert "database of records is damaged (file is not a database). Delete it" in spoilt.stderr
     assert "Traceback" not in spoilt.output
 
 

@@ -202,8 +202,14 @@ def test_two_sweeps_at_once_do_not_unlock_each_other_and_a_second_run_of_one_is_
         assert second.status == 1
         assert "Traceback" not in second.output
         (message,) = (line for line in second.stderr.splitlines() if line.startswith("error: "))
-        assert message.startswith("error: results/other is being made by another run: process ")
-        for text in (f"process {process.pid} of ", "since 20", "config/tiny.yaml", "another clone", "--directory"):
+        assert message.startswith("error: results/other is being written by another run: process ")
+        for text in (
+            f"process {process.pid} of ",
+            "since 20",
+            "config/tiny.yaml",
+            "its own results_dir",
+            "--directory",
+        ):
             assert text in message
         assert clone.snakemake("--dry-run", "--until", "pretrain", override=other).status == 0
         assert process.poll() is None

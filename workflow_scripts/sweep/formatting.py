@@ -7,16 +7,16 @@ import numpy as np
 
 MISSING = "–"
 
-# For terminals and files that take no more than ASCII or Latin-1.
+# For terminals and files that cannot encode these characters.
 _PLAIN = str.maketrans("✓▶✗■·▁▂▃▄▅▆▇█×–−…’²\u00a0", "+>x#._.-~=+*#x--.'2 ")
 
 
 def number(value: float, specification: str) -> str:
-    """A number with a true minus sign; a dash if it is missing.
+    """Format a number with a true minus sign, or as a dash if it is missing.
 
     Args:
-        value: NaN or None where it is missing.
-        specification: of `format`.
+        value: the number; NaN or None if it is missing.
+        specification: format specification, as for `format`.
     """
     if value is None or np.isnan(value):
         return MISSING
@@ -24,28 +24,28 @@ def number(value: float, specification: str) -> str:
 
 
 def condition(side: str, threshold: float) -> str:
-    """Where a number is wanted: '> 0.05', '< 0.04', 'within ± 0.8'.
+    """Say where a number is expected: '> 0.05', '< 0.04' or 'within ± 0.8'.
 
     Args:
-        side: above, below or within.
-        threshold: in the number's unit.
+        side: 'above', 'below' or 'within'.
+        threshold: the threshold, in the number's unit.
     """
     signs = {"above": "> {}", "below": "< {}", "within": "within ± {}"}
     return signs[side].format(number(threshold, "g"))
 
 
 def percent(share: float) -> str:
-    """A share, with a space that does not break."""
+    """Format a share as a percentage, with a non-breaking space."""
     return f"{share:.0%}".replace("%", "\u00a0%")
 
 
 def counted(count: int, singular: str, plural: str | None = None) -> str:
-    """'1 seed', '4 seeds'."""
+    """Format a count with its noun: '1 seed', '4 seeds'."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds up to two minutes, hours, minutes and seconds beyond."""
+    """Format a duration: in seconds below two minutes, in hours, minutes and seconds from there on."""
     return f"{seconds:.1f} s" if seconds < 120 else f"{timedelta(seconds=round(seconds))} h"
 
 
@@ -58,13 +58,13 @@ def approximately(seconds: float) -> str:
 
 
 def first_of(items: Sequence[str], most: int = 5) -> list[str]:
-    """The items, or of many the first few and how many more there are."""
+    """Return the items; if there are many, the first few and a remark on how many more there are."""
     if len(items) <= most:
         return [*items]
     return [*items[:most], f"and {len(items) - most:,} more"]
 
 
 def plainly(error: UnicodeError) -> tuple[str, int]:
-    """The error handler of a stream that cannot encode some characters: the nearest that any stream can."""
+    """Handle encoding errors by writing the nearest ASCII characters instead."""
     text = error.object[error.start : error.end].translate(_PLAIN)
     return text.encode("ascii", "replace").decode(), error.end
