@@ -85,8 +85,8 @@ if obstacle := folder_problem(RESULTS):
     sys.exit(obstacle)
 SIZES, TASKS, SEEDS = (config["sweep"][key] for key in ("sizes", "tasks", "seeds"))
 
-# Unless each rule runs in its conda environment, jobs use the interpreter that runs Snakemake, whatever PATH says. No job
-# outlives the Snakemake process that waits for it.
+# Unless each rule runs in its conda environment, jobs use the interpreter that runs Snakemake, whatever PATH says. No
+# job outlives the Snakemake process that waits for it.
 if not uses_conda(workflow):
     os.environ.update(SWEEP_PYTHON=sys.executable)
 os.environ.update(SWEEP_SNAKEMAKE=f"{platform.node()} {os.getpid()}")

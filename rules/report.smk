@@ -1,5 +1,5 @@
-# Write the report, one HTML file that contains all figures, and the schedule of the jobs so far. Then, last of all, write
-# the manifest: every table of the sweep with a checksum of its values.
+# Write the report, one HTML file that contains all figures, and the schedule of the jobs so far. Then, last of all,
+# write the manifest: every table of the sweep with a checksum of its values.
 
 
 rule report:
