@@ -4,12 +4,12 @@ The future f depends on the past p directly and through a component's output a(p
 
     J = ∂f/∂p with a varying        K = ∂f/∂p with a held at its value
 
-With p and p'' independent, normal and of covariance σ²I, the futures are F = J p and F'|p'' = K p + (J-K) p''. Op
-is the entropy of F'|p'' less that of F, Imp the mean over p'' of KL(F ‖ F'|p''), and σ cancels.
+With p and p'' independent, normal and of covariance σ²I, the futures are F = J p and F'|p'' = K p + (J-K) p''. Op is
+the entropy of F'|p'' minus that of F, Imp the mean over p'' of KL(F ‖ F'|p''), and σ cancels.
 
-The study gives these measures as speculative: no result of it rests on them.
+The study presents these measures as speculative; none of its results rests on them.
 
-`measure_differential` is the one to call. Each other function is one formula, for Jacobians known to be regular.
+Call `measure_differential`; each of the other functions is one formula, for Jacobians that are known to be regular.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Differential:
 
     Attributes:
         op: (...) nats, any sign; NaN where undefined.
-        imp: (...) nats, at least 0 but for rounding; NaN where undefined.
+        imp: (...) nats, at least 0 up to rounding; NaN where undefined.
         reasons: (...) texts that say why a value is undefined; empty where it is defined.
     """
 
@@ -46,7 +46,7 @@ class Differential:
 
 @torch.no_grad()
 def measure_differential(jacobian: Tensor, jacobian_fixed: Tensor) -> Differential:
-    """Differential Op and Imp, undefined where a Jacobian is not finite or not of full rank.
+    """Measure differential Op and Imp, which are undefined where a Jacobian is not finite or lacks full rank.
 
     Args:
         jacobian: (..., d_f, d_p) J, with 1 <= d_f <= d_p; 1 × 1 for scalars.
