@@ -1,4 +1,4 @@
-"""What a configuration file says that YAML would drop or read otherwise, and files that are none."""
+"""Reports of what YAML would drop or read differently, and of files that are not configurations."""
 
 import copy
 import json
@@ -164,7 +164,7 @@ def test_thousands_of_problems_are_not_all_listed():
 
 
 def test_tasks_that_are_alike_are_related_to_each_size_once():
-    """A mistake in the general settings is told once, one of a task's own with that task."""
+    """A mistake in the general settings is reported once, one in a task's own settings with that task."""
     config = copy.deepcopy(BASE)
     config["finetune"]["evaluation_interval"] = 10_000
     config["tasks"] |= {f"plain{number}": {"good": [0]} for number in range(50)}

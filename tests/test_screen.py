@@ -211,7 +211,7 @@ def test_a_file_that_is_no_configuration_is_named_in_one_line(workspace, content
 
 
 class TerminalStream(io.StringIO):
-    """A terminal, as far as a stream can tell."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True

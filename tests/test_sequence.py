@@ -1,4 +1,4 @@
-"""The sequence against its recurrence, transcribed token by token."""
+"""The sequence, compared with its recurrence token by token."""
 
 import math
 import random
@@ -30,7 +30,7 @@ def value_after(tokens):
 
 
 def values_and_expected(chains):
-    """The values of every token from position 16 on, and what the recurrence makes of the 16 before it."""
+    """The values of every token from position 16 on, and those that the recurrence gives for the 16 before it."""
     places = [(chain, t) for chain in chains for t in range(16, len(chain))]
     values = [int(chain[t]) - 8 * (t % 2) for chain, t in places]
     return np.array(values), np.array([value_after(chain[:t]) for chain, t in places])
@@ -118,7 +118,7 @@ def test_one_seed_gives_one_set_of_chains():
 
 
 def numbered_chains(n_chains, length):
-    """Chains whose tokens name their place: the chain's number times ``length``, plus the position."""
+    """Chains whose tokens encode their place: the chain's number times ``length``, plus the position."""
     return np.arange(n_chains * length).reshape(n_chains, length)
 
 
