@@ -165,20 +165,20 @@ def differential_impact(jacobian: Tensor, jacobian_fixed: Tensor) -> Tensor:
 
 
 def _gram_factor(matrix: Tensor) -> Tensor:
-    """(..., d_f, d_p) M -> (..., d_f, d_f) lower triangular L with LLᵀ = MMᵀ.
+    """Factor MMᵀ = LLᵀ with L lower triangular: (..., d_f, d_p) M -> (..., d_f, d_f) L.
 
-    From the QR decomposition of Mᵀ: the product MMᵀ itself would lose half of the digits.
+    L comes from the QR decomposition of Mᵀ, since the product MMᵀ itself would lose half of the digits.
     """
     return torch.linalg.qr(matrix.mT, mode="r").R.mT
 
 
 def _half_log_det(factor: Tensor) -> Tensor:
-    """½ ln det(LLᵀ) of triangular L, (..., d, d) -> (...)."""
+    """Return ½ ln det(LLᵀ) of triangular L: (..., d, d) -> (...)."""
     return torch.linalg.slogdet(factor).logabsdet
 
 
 def _reasons(jacobian: Tensor, jacobian_fixed: Tensor) -> NDArray[np.str_]:
-    """(...) texts that say why the measures are undefined, empty where they are defined."""
+    """Return (...) texts that say why the measures are undefined, empty where they are defined."""
     finite = {
         name: torch.isfinite(matrix).all(dim=(-2, -1)) for name, matrix in (("J", jacobian), ("K", jacobian_fixed))
     }

@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
 
 
 def approximately(seconds: float) -> str:
-    """Seconds to be read at a glance: '50 s', '12 min', '2 h 05 min'."""
+    """Format a duration roughly, to be read at a glance: '50 s', '12 min', '2 h 05 min'."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{round(seconds)} s"
