@@ -8,7 +8,7 @@
 # make verify              check a results folder: results/quick, or that of CONFIG=config.yaml
 # make adopt               take over a results folder that was copied here without .snakemake; CONFIG as for verify
 # make experiments         run the small sweeps of config/experiments, from the pretrained models of make paper
-# make publish             copy the published files of the study's sweep and of the experiments to docs/
+# make publish             copy the published files of finished sweeps and experiments to docs/
 # make docs                build the documentation as a site, build/docs/index.html
 # make reference           write the pages on configuration, tables, claims and scorecard in docs/
 # make lock                write the lists of versions in envs/, from pyproject.toml; UPGRADE=--upgrade takes the newest
@@ -87,10 +87,13 @@ $(EXPERIMENTS): setup
 results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
+# Of what there is: whoever has run the experiments alone publishes them alone.
+published = $(if $(wildcard results/$(1)/report.html),$(SWEEP) publish --configfile $(2) --folder docs/$(3) && )
 publish: setup
-	$(SWEEP) publish --configfile config/study.yaml --folder docs/sweeps/study
-	$(foreach name,$(EXPERIMENTS),$(SWEEP) publish --configfile $(call files_of,$(name)) \
-		--folder docs/experiments/$(name) --tables-only && ) true
+	$(call published,paper,config.yaml,sweeps/paper) true
+	$(call published,study,config/study.yaml,sweeps/study) true
+	$(foreach name,$(EXPERIMENTS),$(call published,experiments/$(name),$(call files_of,$(name)),experiments/$(name) \
+		--tables-only)) true
 
 docs: .venv/docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs

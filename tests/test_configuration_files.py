@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
 from sweep.configuration import ConfigurationError, check, files, load, validate
+from sweep.configuration.schema import schema_errors, validator
 from sweep.errors import UserError
 
 BASE = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8"))
@@ -173,3 +174,21 @@ def test_tasks_that_are_alike_are_related_to_each_size_once():
         validate(config)
     assert sum("tasks.own.finetune.n_steps" in problem for problem in caught.value.problems) == 1
     assert len(caught.value.problems) < 8
+
+
+TASKS = st.dictionaries(
+    st.sampled_from(["a", "b", "c", "a b", "d" * 70]),
+    st.sampled_from([{"good": [0]}, {"good": [0, 9]}, {"good": [0], "finetune": {"n_step": 5}}, {"utility": [1]}, 3]),
+)
+
+
+@settings(max_examples=30)
+@given(TASKS)
+def test_every_task_is_validated_however_many_are_written_alike(tasks):
+    config = BASE | {"tasks": BASE["tasks"] | tasks}
+    told, expected = (
+        sorted((error.json_path, error.message) for error in errors)
+        for errors in (schema_errors(config), validator().iter_errors(config))
+    )
+    assert told == expected
+    assert bool(told) == any(name in ("a b", "d" * 70) or entry != {"good": [0]} for name, entry in tasks.items())
