@@ -87,7 +87,7 @@ $(EXPERIMENTS): setup
 results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
-# Of what there is: whoever has run the experiments alone publishes them alone.
+# Only of sweeps that have a report, so that experiments can be published alone.
 published = $(if $(wildcard results/$(1)/report.html),$(SWEEP) publish --configfile $(2) --folder docs/$(3) && )
 publish: setup
 	$(call published,paper,config.yaml,sweeps/paper) true

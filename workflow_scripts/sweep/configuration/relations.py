@@ -111,7 +111,7 @@ def _unclear_reward(sound: _Sound, task: str) -> Iterator[Problem]:
     if not isinstance(entry, Mapping):
         return
     if "good" in entry and "utility" not in entry:
-        return  # as nearly all of what may be thousands of tasks
+        return  # nearly all tasks, of which there may be thousands
     if "good" in entry:
         yield Problem(
             section,
