@@ -54,5 +54,5 @@ def temporaries(folder: Path | str) -> list[Path]:
 
 def _temporaries_of(path: Path) -> Iterator[Path]:
     name, stem, suffix = (glob.escape(part) for part in (path.name, path.stem, path.suffix))
-    for pattern in (f".{name}.????????.tmp", f".{stem}.????????{suffix}"):  # the second by earlier versions
+    for pattern in (f".{name}.????????.tmp", f".{stem}.????????{suffix}"):  # the second is that of earlier versions
         yield from path.parent.glob(pattern)

@@ -36,7 +36,7 @@ def end_with_snakemake() -> None:
     """Stop once the Snakemake process that runs this job is gone, since nothing waits for the results any more.
 
     The environment names that process; on a cluster it is the one inside the submission. A job that is run by hand
-    does not stop.
+    is not stopped.
     """
     host, _, pid = os.environ.get("SWEEP_SNAKEMAKE", "").rpartition(" ")
 
