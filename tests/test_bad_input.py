@@ -133,6 +133,8 @@ TABLE = [
     # Whatever measure_repeatedly asks for
     ("measure_repeatedly", {"policy": by_window(2 * POLICY)}, POLICY_NAME, ["sum to 1", "got 2"]),
     ("measure_repeatedly", {"environment": by_window(ENVIRONMENT[:, 0])}, POLICY_NAME, ["(4, 4)", "got (4, 2)"]),
+    ("measure_repeatedly", {"policy": lambda _: np.array(0.5)}, POLICY_NAME, ["(n, A)", "got ()"]),
+    ("measure_repeatedly", {"policy": POLICY[:5]}, POLICY_NAME, ["(4, 2)", "got (5, 2)"]),
     ("measure_repeatedly", {"environment": "world"}, ENVIRONMENT_NAME, ["expected", "str 'world'"]),
     # Candidates
     ("identify", {"futures": None}, "futures", ["measure_repeatedly", "NoneType"]),
@@ -195,6 +197,17 @@ TABLE = [
         ]
     ),
     ("best_good_set", {"reference": [0.5, 0.5]}, "reference", ["(3,)", "got (2,)"]),
+    *(
+        (function, {name: FUTURES}, name, ["of shape (", "found Futures(Op", "pass futures.outcome_distribution"])
+        for function, name in [
+            ("best_good_set", "distribution"),
+            ("rank_good_set", "outcome_distribution"),
+            ("minimum_impact", "counterfactual"),
+            ("rate_function", "reference"),
+        ]
+    ),
+    ("goal_directedness", {"utility": [0, 1]}, "utility", ["3 numbers", "(2,)", "np.isin(np.arange(3), [0, 1])"]),
+    ("identify", {"utilities": {"b": [1]}}, "utilities['b']", ["np.isin(np.arange(3), [1])"]),
     ("rank_good_set", {"reference": [0.5, 0.5]}, "reference", ["(3,)", "got (2,)"]),
     ("rank_good_set", {"good": [3]}, "good", ["0 to 2", "[3]"]),
     ("rank_good_set", {"good": [0, 1, 2]}, "good", ["one that is not", "all of the 3"]),

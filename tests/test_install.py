@@ -213,4 +213,5 @@ def test_what_needs_an_extra_says_how_to_install_it(installed, tmp_path):
     needs = {"torch": "torch", "matplotlib": "plots", "gymnasium": "gymnasium"}
     for message in said.values():
         missing = message.partition(" ")[0]
-        assert message.endswith(f'pip install "splithistory[{needs[missing]}]"')
+        assert message.endswith(f'run pip install ".[{needs[missing]}]" in a clone of splithistory')
+    assert set(needs.values()) <= PROJECT["optional-dependencies"].keys()

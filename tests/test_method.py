@@ -366,6 +366,19 @@ def test_entropies_and_divergences_of_frequencies_are_biased_as_their_variances_
     assert kl_divergence(*(rng.multinomial(n, future, size=(2, 20_000)) / n)).mean() == pytest.approx(7 / n, rel=0.05)
 
 
+def test_the_bias_of_a_divergence_is_that_of_what_each_window_contributes():
+    rng = np.random.default_rng(0)
+    n, u, v = 400, rng.dirichlet(np.ones(8), size=10), rng.dirichlet(np.ones(8), size=10)  # of ten kinds of windows
+    future, other = u.mean(axis=0), v.mean(axis=0)
+    frequencies = rng.multinomial(n, np.full(10, 1 / 10), size=20_000) / n
+    excess = kl_divergence(frequencies @ u, frequencies @ v) - kl_divergence(future, other)
+    expected = future @ (u / future - v / other).var(axis=0) / (2 * n)
+    # What is linear in the frequencies has no mean, and makes nearly all of the scatter.
+    linear = (frequencies - 1 / 10) @ (u @ np.log(future / other) - v @ (future / other))
+    assert (excess - linear).mean() == pytest.approx(expected, rel=0.05)
+    assert expected < 7 / n
+
+
 @settings(deadline=None)
 @given(seeds)
 def test_where_outcomes_are_but_success_and_failure_the_excess_impact_is_the_jensen_gap(seed):

@@ -4,10 +4,12 @@ import warnings
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 import splithistory
-from splithistory import InfiniteImpactWarning, measure, measure_repeatedly
+from splithistory import InfiniteImpactWarning, RepeatedMeasurement, measure, measure_repeatedly
 from splithistory.batches import Batch
 from splithistory.bootstrap import Bootstrap
 from splithistory.split_history import compare_futures
@@ -27,12 +29,21 @@ def draw_windows(n, seed=0):
     return np.random.default_rng(seed).integers(0, 50, n)
 
 
-def test_repeats_are_parts_of_the_windows_in_their_order():
-    windows = draw_windows(103)
-    measured = measure_repeatedly(policy, environment, windows, n_repeats=5)
-    parts = [windows[:20], windows[20:41], windows[41:61], windows[61:82], windows[82:]]
-    expected = [measure(policy, environment, part) for part in parts]
-    assert [futures.n_windows for futures in measured.futures] == [len(part) for part in parts]
+def test_repeats_are_random_parts_of_the_windows_each_asked_for_once():
+    asked = []
+
+    def ask(x):
+        asked.extend(x)
+        return environment(x % 50)
+
+    measured = measure_repeatedly(lambda x: policy(x % 50), ask, np.arange(103), n_repeats=5)
+    assert sorted(asked) == list(range(103))
+    sizes = [futures.n_windows for futures in measured.futures]
+    assert sorted(sizes) == [20, 20, 21, 21, 21]
+    parts = np.split(np.array(asked), np.cumsum(sizes)[:-1])
+    neighbours = sum(np.isin(part + 1, part).sum() for part in parts)
+    assert neighbours < 40  # about a fifth of them where parts are random, 98 where they are slices
+    expected = [measure(policy, environment, part % 50) for part in parts]
     op, imp = (np.array([getattr(futures, name) for futures in expected]) for name in ("op", "imp"))
     assert [futures.op for futures in measured.futures] == pytest.approx(op, abs=1e-12)
     assert measured.op == pytest.approx(op.mean())
@@ -41,16 +52,50 @@ def test_repeats_are_parts_of_the_windows_in_their_order():
     assert measured.imp_stderr == pytest.approx(imp.std(ddof=1) / 5**0.5)
 
 
-def test_every_window_is_asked_for_once():
-    asked = []
+def test_windows_may_come_in_any_order():
+    windows = draw_windows(2000)
+    drawn, in_order = (measure_repeatedly(policy, environment, x) for x in (windows, np.sort(windows)))
+    for name in ("op", "imp"):
+        error = getattr(drawn, f"{name}_stderr")
+        assert getattr(in_order, name) == pytest.approx(getattr(drawn, name), abs=4 * error)
+        assert error / 2 < getattr(in_order, f"{name}_stderr") < 2 * error
 
-    def ask(x):
-        asked.extend(x)
-        return environment(x)
 
-    windows = draw_windows(103)
-    measure_repeatedly(policy, ask, windows, n_repeats=5)
-    assert asked == windows.tolist()
+SORTED = np.sort(draw_windows(60))
+FORMS = {
+    "lists": (lambda x: policy(np.array(x)).tolist(), lambda x: environment(np.array(x)), SORTED.tolist()),
+    "tensors": (lambda x: torch.tensor(policy(x.numpy())), lambda x: environment(x.numpy()), torch.tensor(SORTED)),
+    "data frame": (lambda x: policy(x["x"]), lambda x: environment(x["x"]), pd.DataFrame({"x": SORTED})),
+    "range": (lambda x: policy(SORTED[x]), lambda x: environment(SORTED[x]), range(60)),
+    "answers themselves": (policy(SORTED), environment(SORTED), range(60)),
+    "all answers, whatever is asked for": (lambda x: policy(SORTED), lambda x: environment(SORTED), range(60)),
+    "some of each": (policy(SORTED).tolist(), environment, SORTED),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_answers_belong_to_their_windows_in_whatever_form_they_come(form):
+    expected, measured = measure_repeatedly(policy, environment, SORTED), measure_repeatedly(*FORMS[form])
+    assert measured.op == pytest.approx(expected.op)
+    assert measured.imp == pytest.approx(expected.imp)
+    assert measured.imp_stderr_bootstrap == pytest.approx(expected.imp_stderr_bootstrap)
+
+
+def test_an_environment_of_as_many_actions_as_windows_is_still_that_of_every_window():
+    shared = EVERYWHERE[:20, 0]  # 20 actions, and 20 windows
+    measured = measure_repeatedly(np.arange(20), shared, range(20), n_repeats=2)
+    assert np.mean([futures.outcome_distribution for futures in measured.futures], axis=0) == pytest.approx(
+        shared.mean(axis=0)
+    )
+
+
+def test_parts_of_ones_own_are_repeats_too():
+    parts = np.split(draw_windows(400), 4)
+    measured = RepeatedMeasurement(tuple(measure(policy, environment, part) for part in parts))
+    op = [futures.op for futures in measured.futures]
+    assert measured.op_stderr == pytest.approx(np.std(op, ddof=1) / 2)
+    assert np.isnan(measured.op_stderr_bootstrap)
+    assert splithistory.identify(measured, {"low": [0, 1]}).rows
 
 
 @pytest.mark.parametrize("measure_name", ["op", "imp"])
@@ -140,11 +185,12 @@ def test_another_policys_future_may_lack_outcomes_too():
 
 @pytest.mark.parametrize("pseudocount", [0, 0.5])
 def test_repeats_warn_once(pseudocount):
-    with pytest.warns(InfiniteImpactWarning, match=r"lacks in 2 of 3 repeats: 0, 1, 3\. ") as caught:
+    with pytest.warns(InfiniteImpactWarning, match=r"lacks in \d of 3 repeats: 0, 1, 3\. ") as caught:
         measured = measure_repeatedly(
             sees, odd_one_out, [0, 1, 2, 2, 2, 2, 1, 2, 2], n_repeats=3, pseudocount=pseudocount
         )
     assert len(caught) == 1
+    assert f"in {sum(bool(futures.missing_outcomes) for futures in measured.futures)} of 3" in str(caught[0].message)
     assert caught[0].filename == __file__
     assert np.isfinite(measured.imp) == bool(pseudocount)
     assert np.isfinite(measured.imp_stderr) == bool(pseudocount)
@@ -236,7 +282,8 @@ def test_repeated_measurements_show_themselves():
 def test_identifications_show_themselves():
     measured = measure_repeatedly(policy, environment, draw_windows(40))
     found = splithistory.identify(measured, {"<low>": [0, 1]}, {"rising": np.linspace(0, 1, 5)})
-    assert repr(found).startswith("Identification(Op: ")
+    share = f"{found.op_probability:.0%} of resamples"
+    assert repr(found).startswith(f"Identification(Op: {found.op} (nearest in {share}), Imp: ")
     (head, *rows) = cells(found._repr_html_())
     assert len(rows) == 4
     assert {row[0] for row in rows} == {"<low>", "rising"}

@@ -61,6 +61,11 @@ def as_probabilities(name: str, probabilities: Any, shape: str) -> Floats:
     Raises:
         ValueError: if the number of axes differs, there is nothing, or the numbers are no probabilities.
     """
+    if hasattr(probabilities, "outcome_distribution"):
+        raise ValueError(
+            f"{name}: expected probabilities of shape {shape}, found {described(probabilities)}; "
+            "pass futures.outcome_distribution, or futures.counterfactual_distribution"
+        )
     array = as_array(name, probabilities, f"probabilities of shape {shape}")
     return _checked_probabilities(name, array, shape, precision=_precision(probabilities))
 
@@ -148,7 +153,11 @@ def as_utility(name: str, utility: Any, n_outcomes: int) -> Floats:
     expected = f"{n_outcomes} numbers from 0 to 1, one for each outcome"
     array = as_array(name, utility, expected)
     if array.shape != (n_outcomes,):
-        raise ValueError(f"{name}: expected {expected}, found shape {array.shape}")
+        message = f"{name}: expected {expected}, found shape {array.shape}"
+        if array.ndim == 1 and array.size and array.dtype.kind in "iu":
+            numbers = reprlib.repr(array.tolist())
+            message += f"; if these are good outcomes, pass np.isin(np.arange({n_outcomes}), {numbers})"
+        raise ValueError(message)
     array = array.astype(np.float64)
     if not ((array >= 0) & (array <= 1)).all():
         raise ValueError(f"{name}: expected {expected}, found {array[~((array >= 0) & (array <= 1))][0]}")
@@ -224,7 +233,10 @@ def described(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"{kind} of shape {tuple(shape)}"
-    return kind if shape is not None or callable(value) else f"{kind} {reprlib.repr(value)}"
+    if shape is not None or callable(value):
+        return kind
+    text = reprlib.repr(value)
+    return text if text.startswith(f"{kind}(") else f"{kind} {text}"
 
 
 def _without_tensors(name: str, value: Any, expected: str) -> Any:

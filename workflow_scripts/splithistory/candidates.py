@@ -29,13 +29,17 @@ class Candidate(NamedTuple):
         measure: which of the two.
         name: of the candidate.
         mean_utility: s under F; for a good set the success rate.
-        reference_utility: the same under the reference: the uniform distribution for Op, the mean of F'|x'' for Imp.
+        reference_utility: the same under the reference, the distribution of outcomes that F is compared with: the
+            uniform one for Op, the mean of F'|x'' for Imp.
         measured: Op or Imp, nats.
         predicted: Op_pred or Imp_min, nats; infinite if the reference lacks what s takes.
         excess: ``measured - predicted``, nats.
-        distance: its size, nats.
+        distance: the size of the excess, whichever its sign, nats. The nearest candidate is the promoted one of the
+            least distance.
         promoted: whether F has more of the utility than the reference. Otherwise it can't be what the policy is after.
-        probability: share of the bootstrap's draws in which it is the nearest; NaN without a bootstrap.
+        probability: share of the bootstrap's draws in which it is the nearest; NaN without a bootstrap. It tells how
+            far the choice among these candidates depends on which windows were drawn, and not how likely it is that
+            the policy is after this one: the nearest of wrong candidates can be so in all draws.
     """
 
     measure: Measure
@@ -57,7 +61,8 @@ class Identification:
     Attributes:
         op: name of the promoted candidate whose Op_pred is nearest to Op; None if none is promoted.
         imp: likewise by Imp_min; None also if Imp is infinite.
-        op_probability: share of the bootstrap's draws in which ``op`` is the nearest, too; NaN without a bootstrap.
+        op_probability: share of the bootstrap's draws in which ``op`` is the nearest, too; NaN without a bootstrap. As
+            in `Candidate`, it is no probability that the policy is after it.
         imp_probability: the same of ``imp``.
         rows: every candidate, judged by Op and then by Imp, in the order in which they were given.
     """
@@ -70,13 +75,13 @@ class Identification:
 
     def __repr__(self) -> str:
         return (
-            f"Identification(Op: {self.op}{_percent(self.op_probability)}, "
-            f"Imp: {self.imp}{_percent(self.imp_probability)}; {counted(len(self.rows) // 2, 'candidate')})"
+            f"Identification(Op: {self.op}{_share(self.op_probability)}, "
+            f"Imp: {self.imp}{_share(self.imp_probability)}; {counted(len(self.rows) // 2, 'candidate')})"
         )
 
     def _repr_html_(self) -> str:
         """A table, for notebooks."""
-        head = ["candidate", "by", "measured", "predicted", "excess", "promoted", "nearest in"]
+        head = ["candidate", "by", "measured", "predicted", "excess", "promoted", "nearest in (of resamples)"]
         rows = [
             [
                 row.name,
@@ -221,5 +226,5 @@ def _candidates(good_sets: Any, utilities: Any, n_outcomes: int) -> dict[str, Fl
     return candidates
 
 
-def _percent(probability: float) -> str:
-    return "" if np.isnan(probability) else f" ({probability:.0%})"
+def _share(probability: float) -> str:
+    return "" if np.isnan(probability) else f" (nearest in {probability:.0%} of resamples)"

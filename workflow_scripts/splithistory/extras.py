@@ -17,5 +17,7 @@ def needs_extra(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        message = f'{error.name} is needed here and not installed: pip install "splithistory[{extra}]"'
+        # The package is in no index, where pip could find it by its name.
+        install = f'run pip install ".[{extra}]" in a clone of splithistory'
+        message = f"{error.name} is needed here and not installed: {install}"
         raise ImportError(message, name=error.name) from None

@@ -45,7 +45,8 @@ class GoalDirectedness:
             maximum is a limit: for a utility that was given, where the policy always takes the best action (or,
             negative, the worst); else, where it never takes some action.
         utility: (K,) the utility; where none was given the one that predicts best, from 0 to 1, in which an outcome
-            that nothing leads to has 0.
+            that nothing leads to has 0. The latter is poorly determined: other utilities often predict nearly as well,
+            and where β is infinite many predict equally well.
     """
 
     value: float
@@ -92,7 +93,8 @@ def goal_directedness(
         environment: takes windows, gives (n, A, K) probabilities p(f|x, a), or (A, K) if they are the same in every
             window; or these.
         windows: n situations x, in whatever form the callables take.
-        utility: (K,) of each outcome, from 0 to 1; left out, the utility that the policy pursues most.
+        utility: (K,) of each outcome, from 0 to 1, or booleans that mark a good set; left out, the utility that the
+            policy pursues most.
 
     Returns:
         MEG towards that utility in nats, with the β that attains it.

@@ -6,10 +6,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from splithistory.arguments import as_number, as_whole_number, described
-from splithistory.batches import Batch, Batches
+from splithistory.batches import Batch, Batches, n_axes
 from splithistory.bootstrap import Bootstrap
 from splithistory.information import Floats
 from splithistory.split_history import Futures, counted, futures_of, html_table, rounded, warn_of_missing_outcomes
@@ -43,16 +43,16 @@ class Measurements:
 
 @dataclass(frozen=True, repr=False)
 class RepeatedMeasurement:
-    """A policy measured again and again.
+    """A policy measured again and again: what `measure_repeatedly` returns, or made of futures measured one by one.
 
     Attributes:
-        futures: of each repeat.
+        futures: of each repeat, at least two.
         draws: the bootstrap: each draw is of as many windows as there are in all repeats, drawn from them with
             replacement. None if it was left out.
     """
 
     futures: tuple[Futures, ...]
-    draws: Measurements | None
+    draws: Measurements | None = None
 
     @property
     def op(self) -> float:
@@ -122,19 +122,21 @@ def measure_repeatedly(
 ) -> RepeatedMeasurement:
     """`measure` with standard errors.
 
-    The windows are divided, in their order, into ``n_repeats`` parts of equal size (but for one window), each measured
-    on its own: they should be independent draws, or else be shuffled first. Every window is asked for once. The
-    bootstrap, always of the same seed, draws from all windows; it takes memory and time for ``n_bootstrap``·A·K
-    numbers.
+    The windows are divided at random into ``n_repeats`` parts of equal size (but for one window), each measured on its
+    own, so that their order does not matter. Every window is asked for once. The bootstrap draws from all windows; it
+    takes memory and time for ``n_bootstrap``·A·K numbers. Both are always of the same seed.
 
-    With n windows in a repeat Imp comes out up to about (K - 1)/n too high, where outcomes are sampled or nearly
-    determined, so that few large repeats are less biased than many small ones.
+    The standard errors take the windows to be independent draws. Where they are not, but come in independent parts such
+    as episodes, measure each part and make a `RepeatedMeasurement` of the futures.
+
+    The standard errors do not contain the bias of Imp, which falls as 1/n with the n windows of a repeat (method,
+    section 4): few large repeats are less biased than many small ones.
 
     Args:
         policy: as in `measure`.
         environment: as in `measure`.
-        windows: n situations, at least ``n_repeats``, of a length and to be sliced: a list, an array, a data frame, a
-            tensor.
+        windows: n situations, at least ``n_repeats``, of a length and to be sliced and picked by number: a list, an
+            array, a data frame, a tensor.
         n_repeats: at least 2.
         pseudocount: as in `measure`.
         n_bootstrap: draws of the bootstrap, at least 2; 0 for none.
@@ -161,13 +163,47 @@ def measure_repeatedly(
         )
     if batches.n_windows < n_repeats:
         raise ValueError(f"windows: expected at least {n_repeats}, one for each repeat, found {batches.n_windows}")
-    bootstrap = Bootstrap(batches.n_windows, n_bootstrap, np.random.default_rng(0)) if n_bootstrap else None
-    bounds = np.linspace(0, batches.n_windows, n_repeats + 1).astype(int).tolist()
+    rng = np.random.default_rng(0)
+    repeat = rng.permutation(np.arange(batches.n_windows) % n_repeats)  # of each window
+    batches = _Reordered(policy, environment, windows, order=repeat.argsort(kind="stable"))
+    bootstrap = Bootstrap(len(repeat), n_bootstrap, rng) if n_bootstrap else None
+    bounds = [0, *np.bincount(repeat).cumsum().tolist()]
     futures = tuple(
         futures_of(_added(batches.between(start, stop), bootstrap), pseudocount) for start, stop in pairwise(bounds)
     )
     warn_of_missing_outcomes(futures, stacklevel=3)
     return RepeatedMeasurement(futures, Measurements.of(bootstrap.measurements(pseudocount)) if bootstrap else None)
+
+
+class _Reordered(Batches):
+    """Windows in another order, of which no batch holds all.
+
+    Args:
+        policy: as of `Batches`.
+        environment: likewise.
+        windows: likewise, of a length.
+        order: (n,) numbers of the windows in the order in which they are asked for.
+    """
+
+    def __init__(self, policy: Any, environment: Any, windows: Any, order: NDArray[np.intp]) -> None:
+        super().__init__(policy, environment, windows)
+        self._order = order
+
+    def _ask(self, source: Any, part: slice) -> Any:
+        numbers = self._order[part]
+        answer = source(_picked(self._windows, numbers)) if callable(source) else source
+        if source is self._environment and n_axes(answer) == 2:
+            return answer
+        # Who has the answers of all windows ready gives them whatever is asked for.
+        is_ready = n_axes(answer) > 0 and len(answer) == self.n_windows
+        return _picked(answer, numbers) if is_ready else answer
+
+
+def _picked(windows: Any, numbers: NDArray[np.intp]) -> Any:
+    """Windows by their numbers, in the form that they have, or as a list."""
+    if hasattr(windows, "shape"):
+        return getattr(windows, "iloc", windows)[numbers]
+    return [windows[number] for number in numbers]
 
 
 def _added(batches: Iterator[Batch], bootstrap: Bootstrap | None) -> Iterator[Batch]:
