@@ -196,7 +196,7 @@ def as_good_set(name: str, good_set: Any, n_outcomes: int) -> NDArray[np.bool_]:
 
 
 def as_number(name: str, value: Any, least: float) -> float:
-    """A finite number.
+    """Convert a finite number to a float.
 
     Args:
         name: of the argument, for messages.
@@ -212,7 +212,7 @@ def as_number(name: str, value: Any, least: float) -> float:
 
 
 def as_whole_number(name: str, value: Any, least: int) -> int:
-    """A whole number.
+    """Convert a whole number to an int.
 
     Args:
         name: of the argument, for messages.

@@ -41,12 +41,12 @@ class GoalDirectedness:
 
     Attributes:
         value: MEG in nats, in [0, ln A]; 0 if the policy answers at random, or if its answers make no difference.
-        beta: the β that predicts best; negative where the policy avoids what has utility. It is infinite where the
-            maximum is a limit: for a utility that was given, where the policy always takes the best action (or,
-            negative, the worst); else, where it never takes some action.
-        utility: (K,) the utility; where none was given the one that predicts best, from 0 to 1, in which an outcome
-            that nothing leads to has 0. The latter is poorly determined: other utilities often predict nearly as well,
-            and where β is infinite many predict equally well.
+        beta: the β that predicts best, negative if the policy avoids utility. It is infinite if the maximum is a limit:
+            for a given utility, if the policy always takes the best action (or the worst, for a negative β); otherwise,
+            if it never takes some action.
+        utility: (K,) the utility. If none was given, it is the one that predicts best, from 0 to 1, and 0 for outcomes
+            that no action leads to. It is then poorly determined: other utilities often predict nearly as well, and if
+            β is infinite, many predict equally well.
     """
 
     value: float
@@ -85,22 +85,23 @@ def goal_directedness(
 ) -> GoalDirectedness:
     """Measure the maximum-entropy goal-directedness (MEG) of any policy in any environment.
 
-    Windows are taken batch by batch, as `measure` does. What is held is, for a known utility, the A expected utilities
-    of each distinct window; for an unknown one, its A·K probabilities.
+    Windows are taken batch by batch, as in `measure`. For a given utility, memory holds the A expected utilities of
+    each distinct window; otherwise, its A·K probabilities.
 
     Args:
-        policy: as that of `measure`: takes windows, gives (n, A) probabilities π(a|x), or (n,) actions; or these.
-        environment: takes windows, gives (n, A, K) probabilities p(f|x, a), or (A, K) if they are the same in every
-            window; or these.
-        windows: n situations x, in whatever form the callables take.
-        utility: (K,) of each outcome, from 0 to 1, or booleans that mark a good set; left out, the utility that the
-            policy pursues most.
+        policy: as for `measure`: a function of windows that returns (n, A) probabilities π(a|x), or (n,) actions; or
+            these answers themselves.
+        environment: as for `measure`: a function of windows that returns (n, A, K) probabilities p(f|x, a), or (A, K)
+            if they are the same in every window; or these probabilities themselves.
+        windows: n situations x, in any form that the callables take.
+        utility: (K,) utility of each outcome, from 0 to 1, or booleans that mark a good set; by default the utility
+            that predicts the policy best.
 
     Returns:
-        MEG towards that utility in nats, with the β that attains it.
+        MEG towards that utility, in nats, with the β that attains it.
 
     Raises:
-        ValueError: as `measure`, and if the utility is not K such numbers.
+        ValueError: as for `measure`, and if the utility is not K such numbers.
     """
     future = np.zeros(())
     offered: list[Menus] = []
