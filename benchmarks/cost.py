@@ -33,6 +33,7 @@ LABELS = {
     "measure_differential": "measure differential",
 }
 COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9")  # one per rule
+UNIT = 1e5  # parameters
 NEXT = 2.8  # ratio of the next size's parameters to the largest one's, about that between sizes of config.yaml
 
 
@@ -58,7 +59,7 @@ def costs(folder: Path) -> pd.DataFrame:
 
 def cost(n_parameters: np.ndarray, start: float, per_100k: float, exponent: float) -> np.ndarray:
     """Return the cost of a job: a constant, plus a part that grows with the policy."""
-    return start + per_100k * (n_parameters / 1e5) ** exponent
+    return start + per_100k * (n_parameters / UNIT) ** exponent
 
 
 def fits(jobs: pd.DataFrame) -> pd.DataFrame:

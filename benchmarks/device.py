@@ -1,7 +1,8 @@
 """What a training step asks of a device, by size (`make bench-device`; docs/devices.md rests on it).
 
 Counts, on a CPU, the operations that a GPU would start a kernel for and the floating-point operations of matrix
-products in them; and the memory of a model's parameters, gradients, optimizers and what a step keeps for its gradients.
+products in them; and the memory of what a step keeps for its gradients. Writes these to docs/performance/device.csv,
+and prints them with the milliseconds that a step takes.
 """
 
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import yaml
 from torch.autograd.graph import saved_tensors_hooks
@@ -30,6 +32,7 @@ from sweep.stages import architecture_settings, finetune_settings, pretrain_sett
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 ENVIRONMENT = environment_of(CONFIG["sequence"])
+TABLE = Path(__file__).parents[1] / "docs" / "performance" / "device.csv"
 N_STEPS = 30  # timed in their second half, then one more is counted
 ALLOCATIONS = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
 
@@ -54,23 +57,29 @@ class Probe(Observer):
     seconds: float = 0.0  # a step
     n_kernels: int = 0  # a step
     flop: int = 0  # a step
-    kept: dict[int, int] = field(default_factory=dict)  # bytes that the step's graphs keep, by storage
+    kept: dict[int, torch.UntypedStorage] = field(default_factory=dict)  # what the step's graphs keep, by address
 
     def steps(self, steps: range) -> Iterator[int]:
         half = len(steps) // 2
         yield from steps[:half]
         started = time.perf_counter()
-        yield from steps[half:-1]
-        self.seconds = (time.perf_counter() - started) / (len(steps) - 1 - half)
+        yield from steps[half:-2]
+        self.seconds = (time.perf_counter() - started) / (len(steps) - 2 - half)
         flop, kernels = FlopCounterMode(display=False), Kernels()
-        with saved_tensors_hooks(self.keep, lambda tensor: tensor), flop, kernels:
-            yield steps[-1]
+        with saved_tensors_hooks(self.note, lambda tensor: tensor), flop, kernels:
+            yield steps[-2]
         self.n_kernels, self.flop = kernels.n, flop.get_total_flops()
+        yield steps[-1]  # which an evaluation follows
 
-    def keep(self, tensor: torch.Tensor) -> torch.Tensor:
+    def note(self, tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        self.kept[storage.data_ptr()] = storage.nbytes()
+        self.kept[storage.data_ptr()] = storage  # held, so that no other takes its address
         return tensor
+
+    @property
+    def megabytes(self) -> int:
+        """What the step keeps for its gradients."""
+        return round(sum(storage.nbytes() for storage in self.kept.values()) / 1e6)
 
 
 def probe(training: Callable[..., Any]) -> Probe:
@@ -98,15 +107,15 @@ def main() -> None:
     torch.set_num_threads(1)
     train = ENVIRONMENT.generate_chains(2000, CONFIG["sequence"]["chain_length"], np.random.default_rng(0))
     chains = Chains(train, train[:10])
-    print(f"{'size':<6}{'step of':<10}{'ms':>7}{'kernels':>9}{'GFLOP':>8}{'GFLOP/s':>9}{'MB':>7}")
+    rows = []
     for size in CONFIG["sweep"]["sizes"]:
         for name, training in trainings(size, chains).items():
             took = probe(training)
-            gigaflop = took.flop / 1e9
-            print(
-                f"{size:<6}{name:<10}{took.seconds * 1e3:>7.1f}{took.n_kernels:>9}{gigaflop:>8.2f}"
-                f"{gigaflop / took.seconds:>9.1f}{sum(took.kept.values()) / 1e6:>7.0f}"
-            )
+            counted = (took.n_kernels, round(took.flop / 1e9, 2), took.megabytes)
+            rows.append((size, name, *counted, f"{took.seconds * 1e3:.1f}"))
+    table = pd.DataFrame(rows, columns=["size", "step", "kernels", "gigaflop", "megabytes", "ms"])
+    print(table.to_string(index=False))
+    table.drop(columns="ms").to_csv(TABLE, index=False)
 
 
 if __name__ == "__main__":

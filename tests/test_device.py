@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from sayings import benchmark, read
 from splithistory.actions import best_actions
 from splithistory.fast_model import initial_policy
 from splithistory.model import predict
 from splithistory.pretraining import pretrain
 from splithistory.reinforcement import Evaluation, finetune
 from splithistory.self_estimate import self_estimate
+from splithistory.sequence import Chains
 from splithistory.training_state import UNOBSERVED
 from sweep.device import select_device
 from test_training import (
@@ -109,3 +111,14 @@ def test_a_rule_runs_on_a_device_of_its_own_and_nothing_is_made_again(copied):
     plan = copied.snakemake(*chosen, "--dry-run", "--printshellcmds", "--forceall").output
     devices = re.findall(r"workflow_scripts/(\w+)\.py .* --device (\w+)", plan)
     assert set(devices) == {("pretrain", "cpu"), ("finetune", "auto"), ("measure", "cpu")}
+
+
+def test_what_a_training_step_asks_of_a_device_is_as_published(monkeypatch):
+    """Of the smallest size; docs/devices.md has all."""
+    of, size = benchmark("device"), "18k"
+    monkeypatch.setattr(of, "N_STEPS", 6)
+    published = read("performance/device.csv").set_index(["size", "step"])
+    train = of.ENVIRONMENT.generate_chains(200, 101, np.random.default_rng(0))
+    for name, training in of.trainings(size, Chains(train, train[:10])).items():
+        took, row = of.probe(training), published.loc[(size, name)]
+        assert (took.n_kernels, round(took.flop / 1e9, 2), took.megabytes) == tuple(row)

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import yaml
 from matplotlib.collections import PathCollection
-from scipy.stats import spearmanr
 from snakemake.utils import update_config
 
 import splithistory
@@ -98,126 +97,7 @@ def test_the_worked_examples_print_what_they_say_and_draw_what_is_shown(capsys, 
     assert [f'"{" ".join(reason.split())}"' in given for reason in reasons] == [True, True]
 
 
-@pytest.mark.parametrize(
-    ("name", "title", "row"),
-    [
-        (
-            "pretraining",
-            "## Pretraining",
-            "{size} | {batch_size} | {learning_rate:g} | {dropout:g} | {n_steps:,} | {core_seconds:.0f} | "
-            "{seconds_to_030:.0f} | {validation_loss:.3f}",
-        ),
-        (
-            "training_set",
-            "## A finite training set",
-            "{size} | {n_train:,} | {dropout:g} | {train_loss:.3f} | {validation_loss:.3f} | {success_rate:.3f}",
-        ),
-        (
-            "reinforcement",
-            "## Cheaper reinforcement",
-            "{task} | {size} | {n_steps:,} | {batch_size} | {learning_rate:g} / {maintenance_learning_rate:g} "
-            "({maintenance_batch_size}) | {core_seconds:.0f} | {success_rate:.3f} | {natural_loss:.2f} | "
-            "{maintenance_loss:.2f} | {reinforcement_loss:.2f}",
-        ),
-        (
-            "successes",
-            "## Every success",
-            "{size} | {task} | {successes} | {n_steps:,} | {dropout:g} | {n_own} + {n_random} + {n_natural} | "
-            "{core_seconds:.0f} | {success_rate:.3f} | {op:.3f} | {op_predicted:.3f} | {op_self:.3f} | {imp:.3f} | "
-            "{imp_self:.3f} | {natural_loss:.2f}",
-        ),
-        (
-            "rollouts",
-            "## Rollouts",
-            "{size} | {task} | {action_tokens} | {pretrain_dropout:g} | {learning_rate:g} / "
-            "{maintenance_learning_rate:g} | {n_own} + {n_random} + {n_natural} | {core_seconds:.0f} | "
-            "{success_rate:.3f} | {success_rate_rollouts:.3f} | {success_rate_counterfactual_rollouts:.3f} | "
-            "{op_rollouts:.3f} | {op_predicted_rollouts:.3f} | {imp_rollouts:.3f} | {imp_minimum_rollouts:.3f} | "
-            "{natural_loss:.2f}",
-        ),
-        (
-            "steps",
-            "## Steps",
-            "{size} | {task} | {seed} | {pretrain_n_steps:,} | {n_steps:,} | {learning_rate:g} / "
-            "{maintenance_learning_rate:g} | {core_seconds:.0f} | {success_rate:.3f} | {op:.3f} | {op_predicted:.3f} | "
-            "{natural_loss:.2f}",
-        ),
-    ],
-)
-def test_the_tables_of_trials_are_those_of_the_files(name, title, row):
-    page = (ROOT / "docs" / "tuning.md").read_text()
-    _, _, section = page.partition(title)
-    shown = re.findall(r"^\| (\w*\d+k? \|.*) \|$", section.partition("\n## ")[0], re.MULTILINE)
-    trials = pd.read_csv(ROOT / "docs" / "tuning" / f"{name}.csv").to_dict("records")
-    assert len(shown) >= 8
-    assert set(shown) <= {re.sub(r"\bnan\b", "–", row.format_map(trial)) for trial in trials}
-
-
-def test_what_trials_of_successes_show_is_in_their_table():
-    trials = pd.read_csv(ROOT / "docs" / "tuning" / "successes.csv")
-    _, _, section = (ROOT / "docs" / "tuning.md").read_text().partition("## Every success")
-    said = " ".join(section.partition("\n## ")[0].split())
-    light, heavy = trials[trials["n_steps"] == 700], trials[trials["n_steps"] == 1500].set_index("task")
-    of_way = light[(light["task"] == "good2") & (light["dropout"] == 0)].set_index("successes")["success_rate"]
-    ways = [of_way[way] for way in ("sampled", "expected", "every")]
-    assert "the three ways end at {:.3f}, {:.3f} and {:.3f} on".format(*ways) in said
-    (with_dropout,) = trials.loc[trials["dropout"] == 0.1, "success_rate"]
-    assert f"does not help ({with_dropout:.3f})" in said
-    good6 = trials[trials["task"] == "good6"].set_index("n_steps")
-    beyond = good6["op"] - good6["op_predicted"]
-    assert f"half the steps reach {good6['success_rate'][350]:.3f}" in said
-    assert f"by {beyond[350]:.3f} instead of {beyond[700]:.3f} nats" in said
-    held_out = trials.loc[trials["task"].str.startswith("["), "success_rate"]
-    assert "learnt as well: {:.3f}, {:.3f} and {:.3f}".format(*held_out) in said
-    for measure in ("op", "imp"):
-        shares = 100 * heavy[f"{measure}_self"] / heavy[measure]
-        assert "{:.0f} %, {:.0f} % and {:.0f} %".format(*shares[["good2", "good4", "good6"]]) in said
-    assert f"{heavy['core_seconds'].mean() / light['core_seconds'].mean():.1f} times the cost" in said
-
-
-def test_what_trials_of_steps_show_is_in_their_table():
-    trials = pd.read_csv(ROOT / "docs" / "tuning" / "steps.csv")
-    _, _, section = (ROOT / "docs" / "tuning.md").read_text().partition("## Steps")
-    said = " ".join(section.partition("\n## ")[0].split())
-    trials["beyond"] = trials["op"] - trials["op_predicted"]
-    six = trials.query("size == '143k' and task == 'good6' and pretrain_n_steps == 2500").set_index("n_steps")
-    rates, beyond = six["success_rate"], six["beyond"]
-    assert f"in {rates[200]:.3f} of windows after 200 steps and in {rates[325]:.3f} after 325" in said
-    assert f"with {beyond[200]:.3f} and {beyond[325]:.3f} nats" in said
-    quick = trials.query("pretrain_n_steps < 2000")
-    squares = ((quick["op"] - y) ** 2 for y in (quick["op_predicted"], quick["op"].mean()))
-    about_line, about_mean = (square.sum() for square in squares)
-    assert f"an R² about y = x of {1 - about_line / about_mean:.3f}" in said
-    smallest = trials.query("size == '18k' and task == 'good4' and seed == 100").set_index(["learning_rate", "n_steps"])
-    slow, slow_for_longer, fast = (smallest["success_rate"][key] for key in ((0.008, 780), (0.008, 990), (0.012, 990)))
-    assert f"after 780 steps ({slow:.3f}) and at {slow_for_longer:.3f} after 990" in said
-    assert f"at a rate of 0.012 at {fast:.3f}" in said
-
-
 POLICIES = pd.read_csv(ROOT / "docs" / "tuning" / "policies.csv")
-
-
-def test_what_policies_learn_is_as_their_table_has_it():
-    page = (ROOT / "docs" / "tuning.md").read_text()
-    _, _, section = page.partition("## What policies learn")
-    section = section.partition("\n## ")[0]
-    published = pd.read_csv(ROOT / "docs/sweeps/study/summary/policies.csv")
-    sampled = published.groupby(["task", "size"])["success_rate"].mean()
-    rows = [
-        f"| {task} | {size} | {sampled[task, size]:.3f} | {of['success_rate'].mean():.3f} | {of['op'].mean():.3f} | "
-        f"{of['op_predicted'].mean():.3f} | {of['op_within_good'].mean():.3f} | "
-        f"{(of['true_set_rank_by_op'] == 1).sum()} of {len(of)} | {of['natural_loss'].mean():.3f} | "
-        f"{of['op_self'].mean():.3f} |"
-        for (task, size), of in POLICIES.groupby(["task", "size"], sort=False)
-    ]
-    assert re.findall(r"^\| good.+$", section, re.MULTILINE) == rows
-    squares = ((POLICIES["op"] - y) ** 2 for y in (POLICIES["op_predicted"], POLICIES["op"].mean()))
-    about_line, about_mean = (square.sum() for square in squares)
-    assert f"R² about y = x is {1 - about_line / about_mean:.3f}" in section
-    assert f"Op identifies all {POLICIES['identified_by_op'].sum()}" in section
-    least = POLICIES.groupby("task")["success_rate"].min()
-    assert f"at least {least['good2']:.3f}, {least['good4']:.3f} and {least['good6']:.3f}" in section
-    assert f"natural loss at most {POLICIES['natural_loss'].max():.3f}" in section
 
 
 def test_the_readme_says_what_came_out():
@@ -245,98 +125,6 @@ def test_the_readme_says_what_came_out():
     assert f"a slope of {slope:.2f}, not 2.6" in said
 
 
-def test_what_is_said_of_rollouts_is_what_their_trials_show():
-    trials = pd.read_csv(ROOT / "docs/tuning/rollouts.csv")
-    chance = trials["task"].map({"good2": 0.25, "good4": 0.5, "good6": 0.75})
-    off = (trials["success_rate_counterfactual_rollouts"] - chance).abs().max()
-    below = (trials["op_rollouts"] < trials["op_predicted_rollouts"]).sum()
-    said = " ".join((ROOT / "docs/tuning.md").read_text().split())
-    assert f"within {off:.3f} of chance, and {below} of {len(trials)} policies lie below theory" in said
-
-
-def test_favouritism_follows_the_circle_of_logarithms():
-    """How far the logarithms of an outcome's two residues lie from those of 3 and 7, which fail."""
-    logarithm = {pow(3, power, 17): power for power in range(16)}
-    avoided = [logarithm[residue] for residue in range(1, 17) if residue % 8 in (3, 7)]
-
-    def room(outcome):
-        own = [logarithm[residue] for residue in range(1, 17) if residue % 8 == outcome]
-        return sum(min(min((at - other) % 16, (other - at) % 16) for other in avoided) for at in own)
-
-    good = [0, 1, 2, 4, 5, 6]
-    shares = POLICIES[POLICIES["task"] == "good6"][[f"outcome_{outcome}" for outcome in good]].mean()
-    rank = spearmanr([room(outcome) for outcome in good], shares).statistic
-    assert f"(rank correlation {rank:.2f})" in (ROOT / "docs" / "tuning.md").read_text()
-    assert [good[at] for at in np.argsort(-shares.to_numpy(), kind="stable")] == [2, 6, 5, 4, 1, 0]
-
-
-def test_self_estimates_are_as_their_tables_have_them():
-    page = (ROOT / "docs" / "tuning.md").read_text()
-    section = page.partition("## Self-estimates")[2].partition("\n## ")[0]
-    heavy = pd.read_csv(ROOT / "docs/tuning/self_estimates.csv").assign(maintenance="heavy")
-    light = POLICIES[POLICIES["size"].isin(heavy["size"]) & (POLICIES["seed"] == 0)].assign(maintenance="light")
-    policies = pd.concat([light, heavy])
-    for measure in ("op", "imp"):
-        policies[f"{measure}_share"] = 100 * policies[f"{measure}_self"] / policies[measure]
-    row = (
-        "| {task} | {size} | {maintenance} | {success_rate:.3f} | {natural_loss:.2f} | {op:.3f} | {op_self:.3f} | "
-        "{op_share:.0f} % | {imp:.3f} | {imp_self:.3f} | {imp_share:.0f} % |"
-    )
-    rows = [row.format_map(policy) for policy in policies.to_dict("records")]
-    assert re.findall(r"^\| good.+$", section, re.MULTILINE) == rows
-    said = " ".join(section.split())
-    off = policies[policies["maintenance"] == "heavy"][["op_share", "imp_share"]].sub(100).abs().max()
-    assert f"within {off['op_share']:.0f} % of the measured Op and within {off['imp_share']:.0f} % of" in said
-    assert heavy["success_rate"].min() >= light["success_rate"].min()
-    claims = pd.read_csv(ROOT / "docs/tuning/self_estimate_claims.csv")
-    for maintenance, judged in claims.groupby("maintenance"):
-        told = [f"{of.value:.3f} ({of.low:.3f} to {of.high:.3f}), {of.verdict}" for of in judged.itertuples()]
-        assert f"{maintenance}, n = {judged['n'].iloc[0]}: {'; '.join(told)}" in said
-
-
-def test_what_many_windows_cost_is_as_its_table_has_it():
-    section = (ROOT / "docs" / "performance.md").read_text().partition("## Many windows")[2].partition("\n## ")[0]
-    cases = pd.read_csv(ROOT / "docs/performance/windows.csv")
-    rows = [
-        f"| {of.environment} | {of.seconds:.0f} | {of.seconds_environment:.0f} | {of.peak_mb:,.0f} |"
-        for of in cases.itertuples()
-    ]
-    assert re.findall(r"^\| (?:same|differs).+$", section, re.MULTILINE) == rows
-    assert cases["seconds"].max() < 60
-    assert cases["peak_mb"].max() < 2000
-
-
-def test_what_differential_measures_cost_is_as_its_table_has_it(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    benchmark = import_module("differential_cost")
-    page = (ROOT / "docs" / "performance.md").read_text()
-    section = page.partition("## Differential measures")[2].partition("\n## ")[0]
-    cases = pd.read_csv(benchmark.TABLE)
-    rows = [
-        f"| {of.d_model} | {of.n_layers} | {of.jacobians_ms:,.1f} | {of.measures_ms:,.1f} | {of.formulas_ms:,.1f} |"
-        for of in cases.itertuples()
-    ]
-    assert re.findall(r"^\| \d.+$", section, re.MULTILINE) == rows
-    wide = cases[(cases["n_layers"] == 2) & (cases["d_model"] >= 64)]
-    share = wide["measures_ms"] / wide["jacobians_ms"]
-    assert f"take {share.min():.2f} to {share.max():.2f} of that time" in section
-    fitted = {
-        (of["of"], of["part"]): f"{of['exponent']:.2f} ({of['low']:.2f} to {of['high']:.2f})"
-        for of in benchmark.exponents(cases)
-    }
-    assert re.findall(r"^\| (?:Jac|meas|form).+$", section, re.MULTILINE) == [
-        f"| {name} | {fitted['width', part]} | {fitted['depth', part]} | "
-        + " | ".join(f"{100 * share[part]:.0f} %" for share in cubic_shares(benchmark, cases))
-        + " |"
-        for name, part in (("Jacobians", "jacobians"), ("measures", "measures"), ("formulas", "formulas"))
-    ]
-
-
-def cubic_shares(benchmark, cases):
-    """The share of the cubic term by part, at a width of 128 and at the largest."""
-    return [{of["part"]: of["power_3"] for of in benchmark.shares(cases, width)} for width in (128, 512)]
-
-
 def test_what_the_fits_of_differential_costs_find_is_what_times_are_made_of(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     benchmark = import_module("differential_cost")
@@ -349,41 +137,6 @@ def test_what_the_fits_of_differential_costs_find_is_what_times_are_made_of(monk
         assert of["power_2"] == pytest.approx(0, abs=1e-6)
     deep = [of for of in benchmark.exponents(made) if of["of"] == "depth"]
     assert [(of["n"], of["exponent"]) for of in deep] == [(5, pytest.approx(1.5))] * 3
-
-
-def test_times_of_the_sweeps_are_as_their_tables_have_them():
-    page = (ROOT / "docs" / "performance.md").read_text()
-    section = page.partition("## The sweeps today")[2].partition("\n## ")[0]
-    sweeps = pd.read_csv(ROOT / "docs/performance/sweeps.csv")
-    jobs = pd.read_csv(ROOT / "docs/performance/quick_jobs.csv")
-    rows = [
-        f"| {of.sweep} | {of.code} | {of.jobs} | {of.core_seconds:,} | {of.wall_seconds / 60:.1f} |"
-        for of in sweeps.itertuples()
-    ] + [f"| {of.rule} | {of.jobs} | {of.seconds} |" for of in jobs.itertuples()]
-    assert [row for row in re.findall(r"^\| \w.+$", section, re.MULTILINE) if row[-3].isdigit()] == rows
-    before, now, again = sweeps[sweeps["sweep"] == "quick"]["core_seconds"]
-    assert f"take {now / before:.2f} to {again / before:.2f} of the time" in section
-    policies = jobs[jobs["rule"].isin(["pretrain", "measure_pretrained", "finetune", "measure"])]
-    assert f"of the {policies['jobs'].sum()} jobs that run a policy" in section
-    assert 2.5 * policies["jobs"].sum() > again / 4
-
-
-def test_costs_of_setting_up_are_as_their_table_has_them():
-    page = (ROOT / "docs" / "performance.md").read_text()
-    section = page.partition("## Setting up")[2].partition("\n## ")[0]
-    said = " ".join(section.split())
-    setups = pd.read_csv(ROOT / "docs/performance/setups.csv")
-    rows = [
-        f"| {of.by} | {of.setup} | {of.core_seconds} | {of.megabytes:,} | {of.packages} |" for of in setups.itertuples()
-    ]
-    assert re.findall(r"^\| \w+ \| (?:running|testing) .+$", section, re.MULTILINE) == rows
-    of = setups.set_index(["by", "setup"])
-    now, before, uv = (of.loc[(by, "running")] for by in ("now", "before", "uv"))
-    assert f"40 of the {now['core_seconds']} core-seconds" in said
-    assert f"own tests: {before['megabytes'] - now['megabytes']} MB less" in said
-    more = of.loc[("now", "testing"), "packages"] - of.loc[("before", "testing"), "packages"]
-    assert f"Testing has {more} packages more" in said
-    assert f"takes {uv['core_seconds'] / now['core_seconds']:.2f} of the core-seconds for running" in said
 
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()

@@ -1,0 +1,70 @@
+"""What pages say in numbers, made from the tables, the configuration or the code: one module per page.
+
+Every public generator function of ``sayings/tuning.py`` yields passages of ``docs/tuning.md`` as they have to stand
+there: sentences or parts of sentences, and rows of tables. `test_prose.py` looks for them and says which numerals of
+the page none of them holds; its docstring says how to add a page.
+"""
+
+import inspect
+from functools import cache
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from snakemake.utils import update_config
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def configuration(*overrides):
+    """`config.yaml` with files of `config/` merged into it."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for name in overrides:
+        update_config(config, yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()))
+    return config
+
+
+CONFIG = configuration()
+
+
+def read(name):
+    """A table of `docs/`."""
+    path = DOCS / name
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def rows(template, table):
+    """A row of a Markdown table for each row of a table."""
+    return ["| " + template.format_map(row).replace("nan", "–") + " |" for row in table.to_dict("records")]
+
+
+def benchmark(name):
+    """A module of `benchmarks/`."""
+    spec = spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def r_squared_about_prediction(policies):
+    """Of Op about y = x."""
+    about_line, about_mean = (
+        ((policies["op"] - y) ** 2).sum() for y in (policies["op_predicted"], policies["op"].mean())
+    )
+    return 1 - about_line / about_mean
+
+
+@cache
+def sayings_of(page):
+    """All passages that a page, named relative to `docs/` and without its suffix, has to have."""
+    name = page.replace("-", "_").replace("/", "_").lower()
+    if not Path(__file__).with_name(f"{name}.py").exists():
+        return ()
+    module = import_module(f"sayings.{name}")
+    functions = inspect.getmembers(module, inspect.isgeneratorfunction)
+    own = [function for name, function in functions if function.__module__ == module.__name__ and name[0] != "_"]
+    return tuple(" ".join(text.split()) for function in own for text in function())
