@@ -1,4 +1,4 @@
-"""The same code on a GPU: what docs/devices.md promises. Without a GPU, only the choice of device is tested."""
+"""The same code on a GPU: what docs/devices.md promises. Tests that need a GPU are skipped without one."""
 
 import re
 from dataclasses import replace
