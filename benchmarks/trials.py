@@ -32,7 +32,7 @@ from splithistory.reinforcement import FinetuneSettings, Reward, finetune
 from splithistory.rollouts import rolled_out
 from splithistory.seeding import split_rng
 from splithistory.self_estimate import self_estimate
-from splithistory.sequence import Chains, Tokens, one_window_a_chain
+from splithistory.sequence import Chains, Tokens, one_window_per_chain
 from splithistory.split_history import compare_futures
 from splithistory.task import Task
 from splithistory.theory import minimum_impact, predicted_optimization
@@ -110,7 +110,7 @@ def run(trial: Mapping[str, Any]) -> dict[str, Any]:
     core_seconds = time.process_time() - start
 
     test, length = chains("test"), policy.architecture.context_length
-    contexts = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=1).contexts
+    contexts = one_window_per_chain(test, length, np.random.default_rng(0), target_parity=1).contexts
     actions = best_actions(policy, contexts, settings.action_tokens)
     rollouts = rolled_out(
         policy, contexts, ENVIRONMENT, settings.action_tokens, N_ANSWERS, rng=np.random.default_rng(0)
@@ -119,7 +119,7 @@ def run(trial: Mapping[str, Any]) -> dict[str, Any]:
         self_estimate(policy, actions[start : start + 400], contexts[start : start + 400])
         for start in range(0, 400 * N_SELF_ESTIMATES, 400)
     ]
-    natural = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=0)
+    natural = one_window_per_chain(test, length, np.random.default_rng(0), target_parity=0)
     return {
         **described(trial),
         "core_seconds": round(core_seconds, 1),

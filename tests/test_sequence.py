@@ -13,7 +13,7 @@ from scipy.stats import binomtest, chi2_contingency, chisquare
 import generate_sequences
 from splithistory.environment import Recurrence, environment_of
 from splithistory.information import entropy
-from splithistory.sequence import draw_windows, one_window_a_chain, shifted
+from splithistory.sequence import draw_windows, one_window_per_chain, shifted
 from sweep.chains import read_chains
 
 NOISELESS = Recurrence(0.0)
@@ -135,8 +135,8 @@ def test_drawn_windows_lie_in_one_chain_and_targets_follow_them(parity):
 
 
 @pytest.mark.parametrize("parity", [None, 0, 1])
-def test_one_window_a_chain_takes_each_chain_once_in_order(parity):
-    contexts, targets = one_window_a_chain(numbered_chains(500, 33), 20, np.random.default_rng(9), parity)
+def test_one_window_per_chain_takes_each_chain_once_in_order(parity):
+    contexts, targets = one_window_per_chain(numbered_chains(500, 33), 20, np.random.default_rng(9), parity)
     places = np.column_stack([contexts, targets])
     assert (np.diff(places, axis=1) == 1).all()
     assert (places // 33 == np.arange(500)[:, None]).all()

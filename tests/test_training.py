@@ -24,7 +24,7 @@ from splithistory.model import Architecture
 from splithistory.optimizer import Schedule, ScheduledAdamW, share_of_peak
 from splithistory.pretraining import evaluate, pretrain
 from splithistory.reinforcement import Evaluation, FinetuneSettings, Reward, finetune, sample_actions
-from splithistory.sequence import Chains, Windows, one_window_a_chain
+from splithistory.sequence import Chains, Windows, one_window_per_chain
 from splithistory.training_state import UNOBSERVED
 from sweep.schemas.finetune import REINFORCEMENT
 from sweep.snapshots import FileSnapshots
@@ -441,7 +441,7 @@ def test_reinforcement_reports_at_every_interval_and_at_the_last_step():
 
 def test_reinforcement_reports_what_the_policy_does_in_one_window_per_validation_chain():
     policy, rows = finetuned()
-    windows = one_window_a_chain(VALIDATION, TINY.context_length, np.random.default_rng(0), target_parity=1).contexts
+    windows = one_window_per_chain(VALIDATION, TINY.context_length, np.random.default_rng(0), target_parity=1).contexts
     outcomes = RECURRENCE.outcome_probabilities(windows)  # (n, 16, 8)
     answers = best_actions(policy, windows, "all")
     future = np.mean([outcome[answer] for outcome, answer in zip(outcomes, answers, strict=True)], axis=0)

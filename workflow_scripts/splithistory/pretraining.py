@@ -7,7 +7,7 @@ from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture, Policy, as_tensor, predict
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import Chains, Windows, draw_windows, one_window_a_chain
+from splithistory.sequence import Chains, Windows, draw_windows, one_window_per_chain
 from splithistory.training_state import UNOBSERVED, Observer, TrainingState
 
 with needs_extra("torch"):
@@ -45,7 +45,7 @@ def pretrain(
     rng = stream_rng(seed, Stream.PRETRAINING)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
     optimizer = ScheduledAdamW(policy.parameters(), schedule)
-    held_out = one_window_a_chain(chains.validation, architecture.context_length, np.random.default_rng(0))
+    held_out = one_window_per_chain(chains.validation, architecture.context_length, np.random.default_rng(0))
     state = TrainingState(policy, [optimizer], schedule, rng=rng, observer=observer)
     losses: list[torch.Tensor] = []  # since the previous evaluation
     for step in state.steps_left():

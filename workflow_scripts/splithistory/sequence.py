@@ -68,7 +68,7 @@ def draw_windows(
     return _cut(chains, rows, ends, context_length=context_length)
 
 
-def one_window_a_chain(
+def one_window_per_chain(
     chains: Tokens, context_length: int, rng: np.random.Generator, target_parity: int | None = None
 ) -> Windows:
     """Cut one window from each chain, at a random position.
@@ -100,7 +100,7 @@ def evaluation_windows(chains: Tokens, context_length: int, target_parity: int) 
     Raises:
         ValueError: if the chains are too short for a window.
     """
-    return one_window_a_chain(chains, context_length, np.random.default_rng(0), target_parity=target_parity)
+    return one_window_per_chain(chains, context_length, np.random.default_rng(0), target_parity=target_parity)
 
 
 def _draw_ends(

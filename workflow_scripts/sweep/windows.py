@@ -1,7 +1,7 @@
 """The windows of the test chains that everything is measured on."""
 
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import Tokens, one_window_a_chain
+from splithistory.sequence import Tokens, one_window_per_chain
 
 
 def measured_contexts(test: Tokens, context_length: int, seed: int) -> Tokens:
@@ -18,4 +18,4 @@ def measured_contexts(test: Tokens, context_length: int, seed: int) -> Tokens:
     Raises:
         ValueError: if the chains are too short for a window.
     """
-    return one_window_a_chain(test, context_length, stream_rng(seed, Stream.TEST_WINDOWS), target_parity=1).contexts
+    return one_window_per_chain(test, context_length, stream_rng(seed, Stream.TEST_WINDOWS), target_parity=1).contexts
