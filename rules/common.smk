@@ -47,6 +47,7 @@ from sweep.snakemake_internals import (
     lost_settings,
     plan_lightly,
     replace_screen,
+    schedule_lightly,
     when_planned,
 )
 from sweep.stages import (
@@ -259,6 +260,7 @@ if IS_MAIN:
     os.environ.update(SWEEP_SCREEN="1" if shown else "")
     when_planned(workflow, prepare)
     plan_lightly()
+    schedule_lightly()
 
 # The resources that jobs request, based on what they took on one core of a server (docs/cluster.md). The second attempt
 # requests twice as much, the third three times.

@@ -2,9 +2,12 @@
 
 import logging
 import re
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from conftest import ROOT
 from sweep import snakemake_internals
@@ -16,6 +19,7 @@ from sweep.snakemake_internals import (
     log_file,
     plan_lightly,
     replace_screen,
+    schedule_lightly,
     uses_conda,
     when_planned,
 )
@@ -47,7 +51,11 @@ def test_a_workflow_of_another_make_is_left_alone_with_one_warning(call, otherwi
     assert list(tmp_path.iterdir()) == []
 
 
-VERSIONED = {**{name: call for name, (call, _) in CALLS.items()}, "light plan": lambda workflow: plan_lightly()}
+VERSIONED = {
+    **{name: call for name, (call, _) in CALLS.items()},
+    "light plan": lambda workflow: plan_lightly(),
+    "light schedule": lambda workflow: schedule_lightly(),
+}
 
 
 @pytest.mark.parametrize("call", VERSIONED.values(), ids=VERSIONED)
@@ -66,6 +74,23 @@ def test_another_minor_version_is_used_alike(monkeypatch, capsys):
     limit_memory(workflow, 1000)
     assert resources == {"mem_mb": 1000}
     assert capsys.readouterr().err == ""
+
+
+def looks_at_waiting_jobs(n_ended, delay=0.05, seconds=1.0):
+    """How often a scheduler looks through the jobs that wait in some seconds in which none ends, after some did."""
+    scheduler, n_looks, until = SimpleNamespace(_open_jobs=threading.Semaphore(n_ended)), 0, time.monotonic() + seconds
+    while scheduler._open_jobs.acquire(timeout=max(0, until - time.monotonic())) and time.monotonic() < until:
+        n_looks += 1
+        JobScheduler._schedule_reevalutation(scheduler, delay)
+    return n_looks - n_ended
+
+
+def test_jobs_that_have_ended_do_not_make_the_scheduler_look_more_often(monkeypatch):
+    own = JobScheduler._schedule_reevalutation
+    monkeypatch.setattr(JobScheduler, "_schedule_reevalutation", own)
+    assert looks_at_waiting_jobs(20) > 60  # as Snakemake does it: twenty times as often as after one
+    schedule_lightly()
+    assert 1 <= looks_at_waiting_jobs(20) <= 21
 
 
 def test_the_version_checked_is_the_one_that_is_pinned():

@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
@@ -217,6 +218,29 @@ def plan_lightly() -> None:
     DAG.check_directory_outputs = check_directory_outputs
     _IOFile.is_storage = property(lambda path: bool(getattr(path._file, "flags", {}).get("storage_object")))
     rules.get_function_params = cache(rules.get_function_params)
+
+
+@_softly("a sweep of hundreds of jobs keeps a part of a core busy", None)
+def schedule_lightly() -> None:
+    """Have Snakemake look through the jobs that wait once a second, and not once more a second after each job.
+
+    It starts a timer whenever it has looked, also when a job's end was the reason, and each timer makes it look again.
+    """
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    under_way: set[tuple[int, float]] = set()  # timers, by scheduler and delay
+
+    def schedule_reevaluation(scheduler: Any, delay: float) -> None:
+        def look() -> None:
+            under_way.discard(timer)
+            scheduler._open_jobs.release()
+
+        timer = (id(scheduler), delay)
+        if timer not in under_way:
+            under_way.add(timer)
+            threading.Timer(delay, look).start()
+
+    JobScheduler._schedule_reevalutation = schedule_reevaluation
 
 
 @_softly("Snakemake shows all that it does", False)
