@@ -1,22 +1,25 @@
-# make          set up, then the quick sweep: every table and figure in results/quick
-# make test     set up, then the tests
-# make paper    set up, then the paper-scale sweep of config.yaml in results/paper
-# make study    the same grid reinforced as the study did, in results/study; from the models of make paper, if there are
-# make watch    how far a running sweep is; the last one started, or that of CONFIG=config/quick.yaml
-# make lint     style of Python and Snakemake code
-# make verify   check a results folder: results/quick, or that of CONFIG=config.yaml
-# make adopt    take over a results folder that was copied here without .snakemake; CONFIG as for verify
-# make experiments  the small sweeps of config/experiments, from the pretrained models of results/paper
-# make publish  copy what is published of finished sweeps to docs/sweeps, and of finished experiments to docs/experiments
-# make docs     the documentation as a site, build/docs/index.html
-# make reference  the pages on configuration, tables, claims and what came out, from schemas, catalogue and docs/sweeps
-# make lock     the lists of versions in envs/, from pyproject.toml; make lock UPGRADE=--upgrade takes the newest
-# make trials   the trials of settings listed in docs/tuning/successes.yaml
-# make bench    speed of the hot paths against plain references
-# make bench-plan, bench-device  plan and aggregation of 10,000 policies; what a training step asks of a GPU
-# make bench-loops, bench-cost  the workflow against one script with loops; cost of a job against parameters
-# make bench-windows  time and memory of measuring 20,000 windows of 1,000 actions and 500 outcomes
-# make bench-differential  time of differential measures against a policy's width and depth
+# make                     set up, then run the quick sweep: every table and figure, in results/quick
+# make test                set up, then run the tests
+# make paper               set up, then run the paper-scale sweep of config.yaml, in results/paper
+# make study               run the same grid with the study's way of reinforcing, in results/study; it starts from the
+#                          pretrained models of make paper, if there are any
+# make watch               watch a sweep: the one started last, or that of CONFIG=config/quick.yaml
+# make lint                check the style of Python and Snakemake code
+# make verify              check a results folder: results/quick, or that of CONFIG=config.yaml
+# make adopt               take over a results folder that was copied here without .snakemake; CONFIG as for verify
+# make experiments         run the small sweeps of config/experiments, from the pretrained models of make paper
+# make publish             copy the published files of finished sweeps and experiments to docs/
+# make docs                build the documentation as a site, build/docs/index.html
+# make reference           write the pages on configuration, tables, claims and scorecard in docs/
+# make lock                write the lists of versions in envs/, from pyproject.toml; UPGRADE=--upgrade takes the newest
+# make trials              run the trials of settings that docs/tuning/successes.yaml lists
+# make bench               time the hot paths against plain references
+# make bench-plan          time planning and aggregation of 10,000 policies
+# make bench-device        count what a training step demands of a GPU
+# make bench-loops         time the workflow against a single script with loops
+# make bench-cost          fit the cost of a job against the number of parameters
+# make bench-windows       time and memory of measuring 20,000 windows of 1,000 actions and 500 outcomes
+# make bench-differential  time the differential measures against a policy's width and depth
 
 .DELETE_ON_ERROR:
 .PHONY: quick test paper study watch verify adopt experiments publish docs reference lock lint trials bench bench-plan bench-device bench-loops bench-cost setup development
@@ -26,7 +29,7 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 SWEEP = PYTHONPATH=workflow_scripts .venv/bin/python -m sweep
 
-# Snakemake and Matplotlib fail or complain where they can keep nothing at home.
+# Snakemake and Matplotlib fail or complain if the home folder is not writable.
 ifneq ($(shell test -w "$$HOME" || echo not),)
 export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/home
 export MPLCONFIGDIR ?= $(CURDIR)/.snakemake/home
@@ -59,16 +62,16 @@ verify adopt: setup
 	$(SWEEP) $@ --configfile $(or $(CONFIG),config/quick.yaml)
 
 EXPERIMENTS = $(basename $(notdir $(wildcard config/experiments/*.yaml)))
-# Those that vary the study's way to reinforce; the others vary config.yaml.
+# Experiments that vary the study's way of reinforcing; the others vary config.yaml.
 OF_STUDY = failures no_maintenance
-# Those of another sequence, with pretrained models of their own.
+# Experiments on another sequence, which pretrain their own models.
 ANEW = uneven
 files_of = $(if $(filter $(1),$(OF_STUDY)),config/study.yaml) config/experiments/$(1).yaml
 .PHONY: $(EXPERIMENTS)
 
 experiments: $(EXPERIMENTS)
 
-# Copies of the paper-scale sweep's pretrained models, checked before they are taken over, need not be trained again.
+# Start from copies of the paper-scale sweep's pretrained models, which adopt checks, instead of training them again.
 define from_pretrained
 mkdir -p $(1)
 test -d $(1)/pretrained || cp -R results/paper/sequences results/paper/pretrained $(1)
@@ -84,7 +87,7 @@ $(EXPERIMENTS): setup
 results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
-# Of what there is: whoever has run the experiments alone publishes them alone.
+# Only of sweeps that have a report, so that experiments can be published alone.
 published = $(if $(wildcard results/$(1)/report.html),$(SWEEP) publish --configfile $(2) --folder docs/$(3) && )
 publish: setup
 	$(call published,paper,config.yaml,sweeps/paper) true
@@ -101,7 +104,7 @@ reference: setup
 	$(SWEEP) reference scorecard > docs/scorecard.md
 	$(SWEEP) reference tables > docs/tables.md
 
-# One list for all platforms, of what the others are parts. Versions stay as they are where they still fit.
+# The list for development covers all platforms, and the others are parts of it. Versions stay as they are if they fit.
 LOCK = .venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --annotation-style line \
 	--custom-compile-command "make lock" $(UPGRADE)
 
@@ -119,7 +122,7 @@ trials: setup
 bench bench-plan bench-device bench-loops bench-cost bench-windows: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 .venv/bin/python benchmarks/$(subst bench-,,$@).py
 
-# As for jobs, glibc keeps the memory that it has; see rules/common.smk.
+# glibc keeps freed memory, as it does in jobs; see rules/common.smk.
 bench-differential: setup
 	PYTHONPATH=workflow_scripts OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1000000000 \
 		MALLOC_TRIM_THRESHOLD_=1000000000 .venv/bin/python benchmarks/differential_cost.py
@@ -128,8 +131,8 @@ setup: .venv/requirements
 
 development: .venv/development
 
-# A stamp is newer than the list once what it names is installed. pip would compile on one core, and the packages' own
-# tests as well.
+# Each stamp is newer than its list once the packages are installed. pip would compile them on one core, and their own
+# tests too.
 .venv/requirements .venv/development .venv/docs: .venv/%: envs/%.txt | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	.venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
@@ -139,8 +142,8 @@ development: .venv/development
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed; name one with make PYTHON=...")'
 	$(PYTHON) -m venv .venv
 
-# The plugins for clusters lie where only their tests look: with that of Slurm installed, and Slurm too, every start of
-# Snakemake asks the controller, and waits ten seconds if there is none.
+# The cluster plugins are installed where only their tests look. With Slurm and its plugin installed, every start of
+# Snakemake would query the controller, and wait ten seconds if there is none.
 .venv/cluster/installed: envs/cluster.txt | .venv/development
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(@D) -r $<
 	touch $@

@@ -29,15 +29,15 @@ rule all:
 
 
 onstart:
-    stop_on_signals(has_jobs=True)  # Snakemake has just set its own answer to SIGTERM
-    # What `make watch` goes by; given to --configfile, it runs the same sweep again.
+    stop_on_signals(has_jobs=True)  # again, since Snakemake has just set its own handler of SIGTERM
+    # For `make watch`; given to --configfile, this file runs the same sweep again.
     with replacing(f"{RESULTS}/logs/configuration.yaml") as path:
         path.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
     remember_sweep(BASE, RESULTS)
 
 
 onsuccess:
-    with suppress(OSError):  # unless a training of another sweep has its state here
+    with suppress(OSError):  # another sweep may still keep the state of a training run here
         os.rmdir(f"{RESULTS}/state")
     screen.close_run("Done.")
 

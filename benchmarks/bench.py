@@ -1,11 +1,14 @@
-"""Speed of the hot paths, as ratios to plain references measured in the same run (`make bench`).
+"""Measure the speed of the hot paths, as ratios to plain references timed in the same run (`make bench`).
 
-Prints one table, and writes it to results/bench.parquet: the median seconds of ours and of the reference, the median of
-their ratios pair by pair, and the ratios' range. A reference is the textbook's way to the same result (training steps
-have two: torch's own encoder, and `splithistory.model`, which differs by the shortcuts alone); for "of the
-matrix-product rate" it is the time that the operations would take as one large product, so that the ratio is a share;
-for "of own passes", ours is the passes and the reference the whole step, so that the ratio is what a step costs more; a
-job's start is that of Python with all that it imports, beside one that imports torch alone.
+Prints one table, and writes it to results/bench.parquet: the median seconds of this project's code and of the
+reference, and the median and range of their ratios, taken pair by pair. A reference reaches the same result the
+textbook's way. Some rows differ:
+
+- Training steps have two references: torch's own encoder, and `splithistory.model`, which lacks only the shortcuts.
+- "of the matrix-product rate": the reference is the time of the same operations as large matrix products, so that the
+  ratio is a share of the machine's rate.
+- "of own passes": the passes through the policy are compared with the whole step, so that the ratio is the overhead.
+- "start of a job": Python with everything that a job imports is compared with Python that imports torch alone.
 """
 
 import statistics
@@ -43,7 +46,7 @@ BATCH = 256
 
 
 class Comparison(NamedTuple):
-    """A row of the table: seconds are medians, ``ratio`` that of the pairs' ratios."""
+    """A row of the table: seconds are medians, and ``ratio`` is the median of the ratios of pairs."""
 
     name: str
     ours_seconds: float
@@ -55,7 +58,7 @@ class Comparison(NamedTuple):
 
 
 class StockPolicy(nn.Module):
-    """The same architecture from torch's own encoder layers, every position computed in every block."""
+    """The same architecture made of torch's own encoder layers, which compute every position in every block."""
 
     def __init__(self, architecture: Architecture, dropout: float) -> None:
         super().__init__()
@@ -73,7 +76,7 @@ class StockPolicy(nn.Module):
 
 
 def training_steps(policy: nn.Module) -> Callable[[], None]:
-    """Steps of 256 windows: forward, backward and AdamW."""
+    """Return a function that takes steps of 256 windows: forward pass, backward pass and AdamW."""
     optimizer = torch.optim.AdamW(policy.parameters(), fused=True)
     contexts, targets = random_windows(BATCH, policy)
 
@@ -87,25 +90,25 @@ def training_steps(policy: nn.Module) -> Callable[[], None]:
 
 
 def random_windows(n: int, policy: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Contexts and targets; what they are has no influence on the time."""
+    """Draw random contexts and targets, since their values do not affect the time."""
     return torch.randint(0, N_TOKENS, (n, len(policy.position_embedding))), torch.randint(0, N_TOKENS, (n,))
 
 
 def n_operations(architecture: Architecture) -> int:
-    """Floating-point operations of the matrix products of a training step, as the last-position architecture has them.
+    """Count the floating-point operations of the matrix products in a training step that predicts one position.
 
-    In the last block, keys and values of every position, and the rest of the last one. A backward pass takes twice as
-    many as a forward pass. Ours skips some of these products, which does not count against it.
+    The last block needs keys and values at every position, and everything else at the last one. A backward pass takes
+    twice as many operations as a forward pass. `FastPolicy` skips some of these products, which counts in its favour.
     """
     d, ff, length = architecture.d_model, architecture.d_ff, architecture.context_length
-    attending, outside = 2 * length * d, 4 * d * d + 2 * d * ff  # multiplications a position
+    attending, outside = 2 * length * d, 4 * d * d + 2 * d * ff  # multiplications per position
     earlier = (architecture.n_layers - 1) * length * (outside + attending)
     last = length * 2 * d * d + 2 * d * d + 2 * d * ff + attending
     return 3 * 2 * BATCH * (earlier + last + d * N_TOKENS)
 
 
 def matrix_products(n_operations: float) -> Callable[[], None]:
-    """As many operations as products of 1024 x 1024 float32 matrices, up to a whole number of products."""
+    """Return a function that takes that many operations, rounded to products of 1024 x 1024 float32 matrices."""
     a, b, out = torch.rand(1024, 1024), torch.rand(1024, 1024), torch.empty(1024, 1024)
 
     def run() -> None:
@@ -116,7 +119,7 @@ def matrix_products(n_operations: float) -> Callable[[], None]:
 
 
 def compare_with_products(name: str, policy: FastPolicy) -> Comparison:
-    """The share of the machine's rate: 20 products beside the steps, scaled to the steps' operations."""
+    """Compare training steps with matrix products of as many operations, for the share of the machine's rate."""
     products = 20 * 2 * 1024**3
     return compare(
         name, training_steps(policy), matrix_products(products), N_STEPS * n_operations(policy.architecture) / products
@@ -124,7 +127,7 @@ def compare_with_products(name: str, policy: FastPolicy) -> Comparison:
 
 
 def compare_reinforcement(name: str, architecture: Architecture, size: str) -> Comparison:
-    """Whole steps (windows, sampling, outcomes, two updates) against their two passes through the policy."""
+    """Compare whole steps (windows, sampling, outcomes, two updates) with their two passes through the policy."""
     short = {"n_steps": N_STEPS, "evaluation_interval": N_STEPS}
     settings = FinetuneSettings.from_mapping(finetune_settings(CONFIG, size, "good4") | short)
     train = RECURRENCE.generate_chains(2000, 101, np.random.default_rng(0))
@@ -143,7 +146,7 @@ def compare_reinforcement(name: str, architecture: Architecture, size: str) -> C
 
 
 def next_value(tokens: list[int]) -> int:
-    """The recurrence as it is written down, in plain Python."""
+    """Compute the recurrence as it is defined, in plain Python."""
     product = 1
     for token in tokens[-MEMORY:]:
         product = product * (token + 1) % MODULUS
@@ -160,7 +163,7 @@ def chains_one_token_at_a_time(n_chains: int, length: int) -> None:
 
 
 def literal_split_history(actions: Tokens, contexts: Tokens) -> tuple[float, float]:
-    """Exact Op and Imp as section 5 of the method words them: every window answered with every window's action."""
+    """Compute exact Op and Imp literally (method, section 5): every window answered with every window's action."""
     n = len(contexts)
     windows, answers = contexts.tolist(), actions.tolist()
     split_history = np.full((n, N_OUTCOMES), NOISE / N_OUTCOMES)
@@ -181,7 +184,7 @@ def split_history(actions: Tokens, contexts: Tokens) -> tuple[float, float]:
 
 
 def literal_self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> tuple[float, float]:
-    """Op and Imp as section 7 of the method words them: every window answered with every window's action."""
+    """Compute self-estimates literally (method, section 7): every window answered with every window's action."""
     n = len(contexts)
     windows = np.tile(contexts[:, 1:], (n, 1))  # (n² of x, T - 1), x'' by x''
     answered = torch.from_numpy(np.column_stack([windows, np.repeat(actions, n)])).long()  # (n², T)
@@ -197,7 +200,7 @@ def literal_self_estimate(policy: Policy, actions: Tokens, contexts: Tokens) -> 
 
 
 def compare_split_histories(n_repeats: int, n: int) -> Comparison:
-    """Repeats on ``n`` windows each, answered with all 16 tokens; equal values are checked."""
+    """Compare repeats on ``n`` windows each, answered with all 16 tokens, and check that values are equal."""
     actions = np.arange(n, dtype=np.uint8) % N_TOKENS
     repeats = RECURRENCE.generate_chains(n_repeats * n, 21, np.random.default_rng(0))[:, 1:].reshape(n_repeats, n, -1)
     for contexts in repeats:
@@ -211,7 +214,10 @@ def compare_split_histories(n_repeats: int, n: int) -> Comparison:
 
 
 def compare_self_estimates(name: str, architecture: Architecture) -> Comparison:
-    """200 windows answered with all 16 tokens, 40,000 predictions against 3,200; equal values are checked."""
+    """Compare self-estimates on 200 windows answered with all 16 tokens, and check that values are equal.
+
+    The literal algorithm makes 40,000 predictions, the fast one 3,200.
+    """
     policy = initial_policy(architecture, seed=0).eval()
     contexts = RECURRENCE.generate_chains(200, 21, np.random.default_rng(0))[:, 1:]
     actions = np.arange(200, dtype=np.uint8) % N_TOKENS
@@ -225,12 +231,12 @@ def compare_self_estimates(name: str, architecture: Architecture) -> Comparison:
 
 
 def start(*command: str) -> Callable[[], None]:
-    """A new Python that runs a command."""
+    """Return a function that runs a command in a new Python process."""
     return lambda: subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
 
 
 def compare(name: str, ours: Callable[[], object], reference: Callable[[], object], scale: float = 1.0) -> Comparison:
-    """Time the two in turn; ``scale`` is how much more work ours does than the reference."""
+    """Time two functions in turn; ``scale`` is how many times the reference's work ours does."""
     ours(), reference()
     pairs = [(seconds(ours), seconds(reference) * scale) for _ in range(N_PAIRS)]
     ratios = [theirs / mine for mine, theirs in pairs]

@@ -1,8 +1,8 @@
-"""What a job costs against the number of parameters, from the time and memory that Snakemake noted in a sweep.
+"""Fit the cost of a job against the number of parameters, from the times and memory that Snakemake recorded in a sweep.
 
-Reads jobs.csv and configuration.yaml, which `make publish` writes, in docs/performance or the folder given. Fits a
-constant and a power law, prints them with what the next size up would cost, and draws cost.svg and cost.png there.
-Training is counted per 1,000 steps, the other jobs as they are.
+Reads jobs.csv and configuration.yaml, as `make publish` writes them, in docs/performance or the given folder. Fits a
+constant plus a power law, prints the fits with the cost of the next larger size, and draws cost.svg and cost.png in the
+same folder. The cost of training is per 1,000 steps, that of the other jobs per job.
 """
 
 import argparse
@@ -29,16 +29,16 @@ LABELS = {
     "pretrain": "pretrain, 1,000 steps",
     "finetune": "finetune, 1,000 steps",
     "measure": "measure",
-    # Tables of earlier sweeps have it apart; since then it is a part of `measure`.
+    # A rule of earlier sweeps, which is now a part of `measure`.
     "measure_differential": "measure differential",
 }
-COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9")  # of rules: the figure has no tasks
+COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9")  # one per rule
 UNIT = 1e5  # parameters
-NEXT = 2.8  # times as many parameters: the step from each size of config.yaml to the next, about
+NEXT = 2.8  # ratio of the next size's parameters to the largest one's, about that between sizes of config.yaml
 
 
 def costs(folder: Path) -> pd.DataFrame:
-    """A row a job of the rules that hold a policy: ``rule``, ``size``, ``n_parameters``, ``seconds``, ``memory``."""
+    """Read one row per job that holds a policy: ``rule``, ``size``, ``n_parameters``, ``seconds``, ``memory`` (MB)."""
     config = yaml.safe_load((folder / "configuration.yaml").read_text())
     jobs = pd.read_csv(folder / "jobs.csv")
     jobs = jobs[jobs["rule"].isin(LABELS)].copy()
@@ -58,12 +58,12 @@ def costs(folder: Path) -> pd.DataFrame:
 
 
 def cost(n_parameters: np.ndarray, start: float, per_100k: float, exponent: float) -> np.ndarray:
-    """What a job takes without a policy, and what grows with the policy."""
+    """Return the cost of a job: a constant, plus a part that grows with the policy."""
     return start + per_100k * (n_parameters / UNIT) ** exponent
 
 
 def fits(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Of each quantity and rule the parameters of `cost`, fitted to logarithms, and the cost of the next size up."""
+    """Fit the parameters of `cost` to logarithms, per quantity and rule, and add the cost of the next larger size."""
     rows = []
     rules = [rule for rule in LABELS if rule in set(jobs["rule"])]
     for quantity, rule in product((SECONDS, MEMORY), rules):
@@ -83,7 +83,7 @@ def fits(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(jobs: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
-    """Seconds and memory of every job, with the fits up to the next size."""
+    """Draw the seconds and memory of every job, with the fits up to the next larger size."""
     figure = Figure(figsize=(COLUMN_WIDTH, 4.0))
     panels = figure.subplots(2, sharex=True)
     rules = fitted["rule"].unique()

@@ -1,10 +1,10 @@
-"""Time of the differential measures against a policy's width and depth (`make bench-differential`).
+"""Time the differential measures against a policy's width and depth (`make bench-differential`).
 
-Times, per window and in processor seconds of one thread, the two parts of `network_differentials`: the Jacobians of
-every block, by automatic differentiation, and Op and Imp of them, by matrix decompositions; of the latter, the formulas
-apart from the check for singular matrices. Windows and policies are random, which has no influence on the time; an MLP
-has four times as many hidden units as the stream is wide. Each value is the least of several rounds. Writes
-docs/performance/differential_cost.csv and prints `exponents` and `shares` of it.
+Measures the processor time per window of the two parts of `network_differentials`: the Jacobians of every block, by
+automatic differentiation, and their Op and Imp, by matrix decompositions. For the second part it also times the
+formulas alone, without the check for singular matrices. Windows and policies are random, since their values do not
+affect the time; MLPs have four times as many hidden units as the stream is wide. Each value is the least of several
+rounds. Writes docs/performance/differential_cost.csv, and prints `exponents` and `shares` of it.
 """
 
 import time
@@ -31,13 +31,13 @@ from splithistory.sequence import N_TOKENS
 TABLE = Path(__file__).parents[1] / "docs" / "performance" / "differential_cost.csv"
 WIDTHS, DEPTH_OF_WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512), 2
 DEPTHS, WIDTH_OF_DEPTHS = (1, 2, 3, 4, 6, 8), 64
-WIDE, DEEP = 64, 2  # from here on exponents are fitted; below, what a call costs at any size counts
-N_ROUNDS, LEAST_MILLISECONDS = 3, 100  # over all shapes, and time of each part in a round
+WIDE, DEEP = 64, 2  # exponents are fitted from here on; below, the overhead of calls matters
+N_ROUNDS, LEAST_MILLISECONDS = 3, 100  # rounds over all shapes, and least time per part and round
 PARTS = ("jacobians", "measures", "formulas")
 
 
 def timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    """Processor milliseconds of a call, the least of as many as fit into some time, and what it returns."""
+    """Return the processor milliseconds of a call, the least of several, and what it returns."""
     milliseconds: list[float] = []
     while sum(milliseconds) < LEAST_MILLISECONDS:
         started = time.process_time()
@@ -47,7 +47,7 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def cost(d_model: int, n_layers: int) -> dict[str, float]:
-    """A row of the table."""
+    """Time the parts at one shape: a row of the table."""
     policy = double_precision(initial_policy(Architecture(d_model, n_layers, 4, 4 * d_model, 20), seed=0))
     window = torch.randint(0, N_TOKENS, (1, 20), generator=torch.Generator().manual_seed(0))
     of_jacobians, blocks = timed(lambda: list(network_jacobians(policy, window)))
@@ -66,7 +66,7 @@ def cost(d_model: int, n_layers: int) -> dict[str, float]:
 
 
 def exponents(table: pd.DataFrame) -> Iterator[dict[str, float | str]]:
-    """The exponent of each part in width and in depth: the slope of logarithms, with its 95 % interval.
+    """Fit the exponent of each part in width and in depth: the slope between logarithms, with its 95 % interval.
 
     Args:
         table: as `docs/performance/differential_cost.csv`.
@@ -84,10 +84,10 @@ def exponents(table: pd.DataFrame) -> Iterator[dict[str, float | str]]:
 
 
 def shares(table: pd.DataFrame, size: int) -> Iterator[dict[str, float | str]]:
-    """What each power of the width makes of the time at one width, by a polynomial without negative terms.
+    """Split the time at one width into powers of the width, by a polynomial without negative coefficients.
 
     Args:
-        table: as for `exponents`; the polynomial has the least squares of relative errors.
+        table: as for `exponents`; the polynomial minimizes the squares of relative errors.
         size: the width.
 
     Yields:
@@ -104,7 +104,7 @@ def shares(table: pd.DataFrame, size: int) -> Iterator[dict[str, float | str]]:
 
 
 def series(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows in which the width varies, and those in which the depth does, with what varies as ``size``."""
+    """Select the rows in which the width varies, and those in which the depth varies, as ``size``."""
     wide = table[table["n_layers"] == DEPTH_OF_WIDTHS]
     deep = table[table["d_model"] == WIDTH_OF_DEPTHS]
     return wide.assign(size=wide["d_model"]), deep.sort_values("n_layers").assign(size=deep["n_layers"])
@@ -113,7 +113,7 @@ def series(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def main() -> None:
     torch.set_num_threads(1)
     shapes = [(width, DEPTH_OF_WIDTHS) for width in WIDTHS] + [(WIDTH_OF_DEPTHS, depth) for depth in DEPTHS]
-    cost(*shapes[0])  # the first calls of all take longer
+    cost(*shapes[0])  # the very first calls take longer
     rounds = [cost(*shape) for _ in range(N_ROUNDS) for shape in dict.fromkeys(shapes)]
     table = pd.DataFrame(rounds).groupby(["d_model", "n_layers"], as_index=False).min().round(2)
     table.to_csv(TABLE, index=False)

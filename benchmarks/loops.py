@@ -1,9 +1,10 @@
-"""What the workflow costs beside the obvious alternative: one Python script with loops over the same grid.
+"""Compare the workflow with the obvious alternative, a single Python script with loops over the same grid.
 
-Runs one size of config.yaml, one seed, on every task, three times: as the loops below do on one core and, beside them,
-as a sweep with `--cores 1` on another; then as a sweep with `--cores 2`. The loops call the functions of the same
-scripts one after another in one process, which imports everything once; they resume nothing and rerun everything.
-All make the same tables, which is checked, and figures and the report. Prints wall times and their ratios.
+Runs one size of config.yaml with one seed on every task, three times: by the loops below on one core, at the same time
+as a sweep with `--cores 1` on another, and then as a sweep with `--cores 2`. The loops call the functions of the same
+scripts one after another in one process, which imports everything once. They cannot resume, and rerun everything. All
+three also make the figures and the report, and the script checks that their tables are equal. Prints wall times and
+their ratios.
 """
 
 import argparse
@@ -31,7 +32,7 @@ SCRIPTS = ROOT / "workflow_scripts"
 
 
 def loops(config: dict[str, Any]) -> None:
-    """Everything that the sweep makes, in the order in which one would write it down."""
+    """Make everything that the sweep makes, in a single process."""
     results = Path(config["results_dir"])
     places = {"results": results, "folder": results / "figures", "report": results / "report.html"}
     for job in all_jobs(config["results_dir"], config["sweep"]):
@@ -58,7 +59,7 @@ def assert_equal_tables(config: dict[str, Any], folder: Path, other: Path) -> No
 
 
 def timed(*commands: list[str]) -> list[float]:
-    """Wall seconds of commands that start together."""
+    """Return the wall seconds of commands that start together."""
     started = time.perf_counter()
     running = {subprocess.Popen(command, stdout=subprocess.DEVNULL): n for n, command in enumerate(commands)}
     took = [0.0] * len(commands)
@@ -105,7 +106,7 @@ def compare(size: str, configfiles: list[Path]) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--size", default="143k", help="of config.yaml")
-    options.add_argument("--configfile", type=Path, nargs="*", default=[], help="what overrides config.yaml")
+    options.add_argument("--configfile", type=Path, nargs="*", default=[], help="files that override config.yaml")
     options.add_argument("--loops", type=Path, help=argparse.SUPPRESS)  # a folder: run the loops there
     arguments = options.parse_args()
     if arguments.loops:

@@ -1,8 +1,9 @@
-"""How planning and aggregation grow with the number of policies (`make bench-plan`; docs/scale.md has the figures).
+"""Measure how planning and aggregation grow with the number of policies (`make bench-plan`; results in docs/scale.md).
 
-Ten sizes on ten tasks, with 1, 10 and 100 seeds: 100, 1,000 and 10,000 policies. Each plan is a dry-run in an empty
-folder. The tables to aggregate are those of four tiny policies, measured with the paper's settings, over and over under
-the names and with the metadata of all. Prints a line a step: wall and processor seconds, and the most memory at a time.
+Ten sizes on ten tasks, with 1, 10 and 100 seeds, make 100, 1,000 and 10,000 policies. Each plan is a dry-run in an
+empty folder. The tables to aggregate are copies of those of four tiny policies, measured with the settings of
+config.yaml, under the names and with the metadata of all policies. Prints one line per step: wall and processor
+seconds, and peak memory.
 """
 
 import argparse
@@ -45,7 +46,7 @@ TASKS = {
         ]
     )
 }
-# Rows like those of a sweep at paper scale, from a training of seconds.
+# Makes tables of the same numbers of rows as at paper scale, with training runs of seconds.
 TEMPLATES = {
     "results_dir": "results",
     "sweep": {"sizes": ["tiny"], "tasks": ["good2", "good4"], "seeds": [0, 1]},
@@ -78,7 +79,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def measure(folder: Path, n_seeds: int, steps: Sequence[str], templates: Templates | None) -> None:
-    """Plan one sweep and, given tables, aggregate it as far as the steps go."""
+    """Plan one sweep and, if there are tables, take the steps of aggregation."""
     sweep = {"sizes": list(SIZES), "tasks": list(TASKS), "seeds": list(range(n_seeds))}
     folder.mkdir()
     file = folder / "sweep.yaml"
@@ -109,8 +110,8 @@ def snakemake(configuration: Path, *options: str) -> list[Any]:
 
 
 def timed(label: str, command: Sequence[Any], folder: Path) -> None:
-    """Run a command and print what it took; the memory is that of its largest process."""
-    # By way of a small process: a new one counts as large as what it was forked from.
+    """Run a command and print its time and memory, which is that of its largest process."""
+    # Through a small process, since a forked one starts with the memory of its parent.
     command = [sys.executable, "-ISc", MEASURED, folder / "output", *command]
     done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True)
     if done.returncode:
@@ -120,7 +121,7 @@ def timed(label: str, command: Sequence[Any], folder: Path) -> None:
 
 
 def finished_templates(folder: Path) -> Templates:
-    """The tables of four tiny policies, trained and measured now, and their metadata; by rule and name."""
+    """Train and measure four tiny policies, and return their tables with metadata, by rule and name."""
     file = folder / "templates.yaml"
     file.write_text(yaml.safe_dump(TEMPLATES))
     files = [ROOT / "config" / "tiny.yaml", file]
@@ -137,7 +138,7 @@ def finished_templates(folder: Path) -> Templates:
 
 
 def write_tables(config: dict[str, Any], templates: Templates, folder: Path) -> None:
-    """All tables that the summary and what follows are made from, as if this configuration had made them."""
+    """Write all tables that the aggregation reads, as if this configuration had made them."""
     n_parameters = {size: Architecture(**architecture_settings(config, size)).n_parameters for size in SIZES}
     for i, table in enumerate(all_tables("results", config["sweep"])):
         if table.job.stage is SUMMARIZE:

@@ -1,11 +1,11 @@
-"""Trials of settings of reinforcement, on seeds and windows that no sweep uses.
+"""Try settings of reinforcement, on seeds and windows that no sweep uses.
 
     python benchmarks/trials.py docs/tuning/successes.yaml     writes docs/tuning/successes.csv
 
-The file lists trials: mappings of ``size``, ``task``, ``seed`` and what differs from config.yaml, or from the
-``configfile`` named, in ``pretrain`` and ``finetune``. ``task`` names a task of config.yaml, or lists good outcomes.
-Each trial is trained and measured as the workflow does it, in one thread, on windows of its own, and on those that the
-policy's own rollouts come to; a trial that the table has already is not run again. Pretrained models are kept in
+The file lists trials: mappings of ``size``, ``task``, ``seed``, and the settings in ``pretrain`` and ``finetune`` that
+differ from config.yaml or from the trial's ``configfile``. ``task`` names a task of config.yaml, or lists good
+outcomes. Each trial is trained and measured like a policy of a sweep, in one thread, on its own windows and on those
+that the policy's rollouts lead to. Trials that the table already has are not run again. Pretrained models are kept in
 results/trials.
 """
 
@@ -32,7 +32,7 @@ from splithistory.reinforcement import FinetuneSettings, Reward, finetune
 from splithistory.rollouts import rolled_out
 from splithistory.seeding import split_rng
 from splithistory.self_estimate import self_estimate
-from splithistory.sequence import Chains, Tokens, one_window_a_chain
+from splithistory.sequence import Chains, Tokens, one_window_per_chain
 from splithistory.split_history import compare_futures
 from splithistory.task import Task
 from splithistory.theory import minimum_impact, predicted_optimization
@@ -43,31 +43,31 @@ from sweep.stages import architecture_settings, finetune_settings, pretrain_sett
 
 CONFIG = load([])
 ENVIRONMENT = environment_of(CONFIG["sequence"])
-N_ANSWERS = 20  # before a window of a rollout
+N_ANSWERS = 20  # answers before a window of a rollout
 PRETRAINED = Path("results/trials")
 N_SELF_ESTIMATES = 5  # of 400 windows each
 
 
 @lru_cache
 def configuration(configfile: str | None) -> dict[str, Any]:
-    """The configuration that a trial departs from."""
+    """Load the configuration that a trial modifies."""
     return load([Path(configfile)] if configfile else [])
 
 
 def chains(split: str) -> Tokens:
-    """The chains of config.yaml; those of the test split from a seed of their own."""
+    """Generate the chains of config.yaml, those of the test split from another seed."""
     sequence = CONFIG["sequence"]
     seed = sequence["seed"] + (1000 if split == "test" else 0)
     return ENVIRONMENT.generate_chains(sequence[f"n_{split}"], sequence["chain_length"], split_rng(seed, split))
 
 
 def training_chains() -> Chains:
-    """The chains of config.yaml that policies are trained and evaluated on."""
+    """Generate the chains of config.yaml that policies are trained and evaluated on."""
     return Chains(chains("train"), chains("validation"))
 
 
 def pretrained(trial: Mapping[str, Any], dropout: float) -> Policy:
-    """The model that a trial starts from, trained once for all trials alike."""
+    """Return the model that a trial starts from, which is trained once for all trials that share it."""
     shape = architecture_settings(CONFIG, trial["size"])
     settings = pretrain_settings_of(trial)
     made_with = {"architecture": shape, "pretrain": settings, "seed": trial["seed"]}
@@ -79,12 +79,12 @@ def pretrained(trial: Mapping[str, Any], dropout: float) -> Policy:
 
 
 def pretrain_settings_of(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a trial's pretraining, complete."""
+    """Return the complete settings of a trial's pretraining."""
     return pretrain_settings(configuration(trial.get("configfile")), trial["size"]) | trial.get("pretrain", {})
 
 
 def settings_of(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a trial's reinforcement, complete."""
+    """Return the complete settings of a trial's reinforcement."""
     config = configuration(trial.get("configfile"))
     tasks = config["tasks"] | {str(trial["task"]): entry_of(trial)}
     settings = finetune_settings(config | {"tasks": tasks}, trial["size"], str(trial["task"]))
@@ -93,13 +93,13 @@ def settings_of(trial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def entry_of(trial: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The trial's task as the configuration has it."""
+    """Return a trial's task as an entry of the configuration."""
     tasks = configuration(trial.get("configfile"))["tasks"]
     return tasks[trial["task"]] if isinstance(trial["task"], str) else {"good": trial["task"]}
 
 
 def run(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """Train and measure a policy: a row of the table."""
+    """Train and measure a policy, and return its row of the table."""
     torch.set_num_threads(1)
     settings = FinetuneSettings.from_mapping(settings_of(trial))
     task = Task.from_settings(str(trial["task"]), entry_of(trial), ENVIRONMENT)
@@ -110,7 +110,7 @@ def run(trial: Mapping[str, Any]) -> dict[str, Any]:
     core_seconds = time.process_time() - start
 
     test, length = chains("test"), policy.architecture.context_length
-    contexts = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=1).contexts
+    contexts = one_window_per_chain(test, length, np.random.default_rng(0), target_parity=1).contexts
     actions = best_actions(policy, contexts, settings.action_tokens)
     rollouts = rolled_out(
         policy, contexts, ENVIRONMENT, settings.action_tokens, N_ANSWERS, rng=np.random.default_rng(0)
@@ -119,7 +119,7 @@ def run(trial: Mapping[str, Any]) -> dict[str, Any]:
         self_estimate(policy, actions[start : start + 400], contexts[start : start + 400])
         for start in range(0, 400 * N_SELF_ESTIMATES, 400)
     ]
-    natural = one_window_a_chain(test, length, np.random.default_rng(0), target_parity=0)
+    natural = one_window_per_chain(test, length, np.random.default_rng(0), target_parity=0)
     return {
         **described(trial),
         "core_seconds": round(core_seconds, 1),
@@ -135,7 +135,7 @@ def run(trial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def measured(actions: Tokens, contexts: Tokens, task: Task) -> dict[str, float]:
-    """What a policy's answers in some windows are worth, rounded."""
+    """Measure a policy's answers in some windows; numbers are rounded."""
     futures, utility = compare_futures(actions, ENVIRONMENT.outcome_probabilities(contexts)), np.array(task.utility)
     s, q = futures.outcome_distribution @ utility, futures.counterfactual_distribution @ utility
     numbers = {
@@ -150,7 +150,7 @@ def measured(actions: Tokens, contexts: Tokens, task: Task) -> dict[str, float]:
 
 
 def described(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that tell one trial from another."""
+    """Return the columns that distinguish trials."""
     settings = FinetuneSettings.from_mapping(settings_of(trial))
     maintenance = settings.maintenance
     return {
@@ -174,7 +174,7 @@ def described(trial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Run the trials that the table lacks, and print all of it."""
+    """Run the trials that the table lacks; add each to the table, and print it."""
     path = arguments.trials.with_suffix(".csv")
     trials = yaml.safe_load(arguments.trials.read_text(encoding="utf-8"))
     table = pd.read_csv(path) if path.exists() else pd.DataFrame()
@@ -191,5 +191,5 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("trials", type=Path, help="YAML file with a list of trials")
-    options.add_argument("--processes", type=int, default=os.cpu_count(), help="trials at a time")
+    options.add_argument("--processes", type=int, default=os.cpu_count(), help="number of parallel trials")
     main(options.parse_args())

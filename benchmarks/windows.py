@@ -1,9 +1,9 @@
-"""Time and memory of `splithistory.measure` on 1,000 actions, 500 outcomes and 20,000 windows (`make bench-windows`).
+"""Measure time and memory of `splithistory.measure` with 1,000 actions, 500 outcomes and 20,000 windows.
 
-The environment's probabilities would take 80 GB at once. Prints one row per way to give them, each in a process of its
-own: processor seconds, those of them that the environment itself takes to answer, and peak memory. The first way is an
-environment that is the same in every window, (A, K); in the others it differs, and is asked for (n, A, K) batch by
-batch, for a deterministic policy and for a stochastic one with a distribution of its own in every window.
+Run by `make bench-windows`. All probabilities of the environment together would take 80 GB. Prints one row per case,
+each run in its own process: processor seconds, the part of them that the environment takes to answer, and peak memory.
+In the first case the environment is the same in every window, (A, K). In the others it differs between windows and
+returns (n, A, K) batch by batch, for a deterministic policy, and for a stochastic one whose distributions all differ.
 """
 
 import resource
@@ -24,7 +24,7 @@ CASES = ("same in every window", "differs, deterministic policy", "differs, stoc
 
 
 class ShiftedOutcomes:
-    """Window x moves all outcomes by x; keeps count of its own time."""
+    """An environment in which window x shifts all outcomes by x; it measures its own time."""
 
     def __init__(self) -> None:
         probabilities = np.random.default_rng(0).dirichlet(np.ones(N_OUTCOMES), size=N_ACTIONS)

@@ -1,4 +1,4 @@
-# Shared by all rules: the checked configuration, paths, and what each job depends on.
+# Shared by all rules: the checked configuration, paths, and the settings and code that each job depends on.
 
 import atexit
 import gc
@@ -65,12 +65,12 @@ from sweep.stages import (
 )
 from sweep.workflow import FIGURES, MANIFEST, REPORT
 
-gc.set_threshold(100_000)  # a plan of many jobs is made of many objects, and all of them stay
-atexit.register(gc.freeze)  # so that Python does not look through them once more as it ends
+gc.set_threshold(100_000)  # planning many jobs creates many objects, none of which can be freed
+atexit.register(gc.freeze)  # so that Python does not search them again when it exits
 
 IS_MAIN = os.path.realpath(workflow.basedir) == os.path.realpath(BASE)
 if not IS_MAIN:
-    config = with_defaults(config)  # where a module is given one, its own configfile is not read
+    config = with_defaults(config)  # a module that is given a configuration does not read its own configfile
 
 try:
     if IS_MAIN:
@@ -78,7 +78,7 @@ try:
     else:
         check(config, [], given={})
 except UserError as error:
-    # SystemExit keeps Snakemake's traceback away from what is the user's to mend.
+    # SystemExit, since Snakemake would add a traceback to a message that is meant for the user.
     sys.exit(str(error))
 
 RESULTS = config["results_dir"] = one_spelling(config["results_dir"])
@@ -86,13 +86,13 @@ if obstacle := folder_problem(RESULTS):
     sys.exit(obstacle)
 SIZES, TASKS, SEEDS = (config["sweep"][key] for key in ("sizes", "tasks", "seeds"))
 
-# Jobs run in the interpreter that runs Snakemake, whatever PATH says, unless each rule brings a conda environment; and
-# none outlives the Snakemake process that waits for it.
+# Unless each rule runs in its conda environment, jobs use the interpreter that runs Snakemake, whatever PATH says. No
+# job outlives the Snakemake process that waits for it.
 if not uses_conda(workflow):
     os.environ.update(SWEEP_PYTHON=sys.executable)
 os.environ.update(SWEEP_SNAKEMAKE=f"{platform.node()} {os.getpid()}")
 
-# Without these, glibc gives the activations of each training step back to the system and gets them anew, page by page.
+# Otherwise glibc returns the memory of each training step's activations to the system, and gets it back page by page.
 for threshold in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
     os.environ.setdefault(threshold, str(10**9))
 
@@ -105,40 +105,40 @@ wildcard_constraints:
 
 
 def table(stage, name):
-    """Path of a stage's table, with Snakemake's wildcards."""
+    """Return the path of a stage's table, with Snakemake's wildcards."""
     return stage.path(name, RESULTS)
 
 
 def files(stage):
-    """Paths of what a stage writes besides tables."""
+    """List the paths of the files that a stage writes besides tables."""
     return [f"{RESULTS}/{name}" for name in stage.files(TASKS)]
 
 
 def script(stage):
-    """Path of a stage's script, whatever prefix a module has. Relative, so that a clone elsewhere runs the same."""
+    """Return the path of a stage's script, without a module's prefix; relative, so that other clones run the same."""
     return local(os.path.relpath(SCRIPTS / stage.script))
 
 
 def version_of(stage):
-    """Version of the code that a stage runs, a parameter of its rule: a changed module reruns what uses it."""
+    """Return the version of a stage's code. It is a parameter of the rule, so a changed module reruns what uses it."""
     return code_version(SCRIPTS, stage.script)
 
 
-SEED = "{seed}"  # stands for any
+SEED = "{seed}"  # stands for any seed
 
 
 @cache
 def settings_of_seeds(stage, **keys):
-    """The settings of the jobs that differ in their seed alone, as canonical JSON with SEED in its place.
+    """Return the settings of jobs that differ only in their seed, as canonical JSON with SEED in its place.
 
-    Made once for all of them, as there may be thousands.
+    The text is made once for all of these jobs, of which there may be thousands.
     """
     seed = {"seed": SEED} if "seed" in stage.keys else {}
     return canonical_json(stage.settings(config, **keys, **seed))
 
 
 def settings_of(stage):
-    """The settings of a stage as a parameter of its rule: canonical JSON of just what the job depends on."""
+    """Return a function for a rule's parameter: the settings that a job depends on, as canonical JSON."""
 
     def settings(wildcards):
         keys = dict(wildcards.items())
@@ -149,7 +149,7 @@ def settings_of(stage):
 
 
 def state_of(stage):
-    """Where a training keeps its state, as a parameter of its rule."""
+    """Return a function for a rule's parameter: the path at which training keeps its state."""
 
     def path(wildcards, output):
         results = Path(output.checkpoint).parents[len(stage.keys) + 2]
@@ -159,24 +159,24 @@ def state_of(stage):
 
 
 def command(stage, *options):
-    """The command of a rule: its script with an option for each input and output that the stage declares.
+    """Return the command of a rule: its script with an option for each input and output that the stage declares.
 
-    The script of a stage that reads all that there is finds it by the names of the sweep, so that its command stays
-    short however many policies there are.
+    A stage that reads all tables finds them by the sweep's names, so that its command stays short however many policies
+    there are.
     """
     if stage.inputs is None:
         paths = ["--results {params.results:q}"]
     else:
         paths = [f"--{name} {{input.{name}:q}}" for name in stage.inputs]
         paths += [f"--{name.replace('_', '-')} {{output.{name}:q}}" for name in stage.tables]
-    # -E: whatever PYTHONPATH and its like say, which may be meant for another Python.
+    # -E ignores PYTHONPATH and the like, which may be meant for another Python.
     python = '"${{SWEEP_PYTHON:-python}}" -E {input.script:q}'
     shared = "--settings {params.settings:q} --code {params.code} --log {log:q}"
     return " ".join([python, shared, *paths, *options])
 
 
 def targets(wildcards):
-    """All files of the sweep. In batches a table of each policy and what comes last, so that a batch is some policies."""
+    """List the targets: all files, or with --batch one table per policy and the last file, so batches are policies."""
     last = rules.manifest.output.manifest
     if is_batched(workflow):
         tables = all_tables(RESULTS, config["sweep"])
@@ -189,9 +189,9 @@ def targets(wildcards):
 
 
 def missing_tables():
-    """Tables that are not there, so that what was deleted comes back, but those that a missing summary asks for itself.
+    """List the missing tables, so that deleted ones are remade, except those that a missing summary requests anyway.
 
-    The manifest reads all tables; to name all of them would make the plan of a large sweep slow.
+    The manifest reads all tables, but listing all of them as its inputs would make planning a large sweep slow.
     """
     summarizing = not os.path.exists(rules.summarize.output.policies)
     return [
@@ -202,7 +202,7 @@ def missing_tables():
 
 
 def prepare(plan):
-    """Say what the run would replace or cannot do, and keep others out; whether they are."""
+    """Say what the run would replace or cannot do, keep other runs out, and return whether they are kept out."""
     screen.plan, screen.log_file = plan, log_file(workflow)
     if plan.batch not in (None, "all"):
         sys.exit(
@@ -239,7 +239,7 @@ def prepare(plan):
 
 
 def replaced_policies(outputs):
-    """The policies and pretrained models that another configuration made and that a run makes again."""
+    """List the policies and pretrained models that were made with another configuration and will be replaced."""
     return [
         f"{keys['size']}, seed {keys['seed']}" + (f" on {keys['task']}" if "task" in keys else ", pretrained")
         for table in all_tables(RESULTS, config["sweep"])
@@ -255,45 +255,45 @@ if IS_MAIN:
     screen = Screen(workflow.output_settings, config)
     if workflow.is_main_process:
         stop_on_signals(has_jobs=False)
-    # What then shows the words of a job, the job itself need not.
+    # If the screen shows a job's messages, the job itself need not print them.
     shown = workflow.is_main_process and replace_screen(workflow, screen)
     os.environ.update(SWEEP_SCREEN="1" if shown else "")
     when_planned(workflow, prepare)
     plan_lightly()
     schedule_lightly()
 
-# What a job asks for, from what jobs took on one core of a server (docs/cluster.md). Each further attempt asks for as
-# much again.
+# The resources that jobs request, based on what they took on one core of a server (docs/cluster.md). The second attempt
+# requests twice as much, the third three times.
 if IS_MAIN:
     limit_memory(workflow, available_memory() // 10**6)
 
-GPUS = 1 if config["device"] == "cuda" else 0  # of a job that trains or runs a policy
+GPUS = 1 if config["device"] == "cuda" else 0  # per job that trains or runs a policy
 
 
 @cache
 def weights(size):
-    """Weights in the blocks of a size's policies."""
+    """Count the weights in the blocks of a size's policies."""
     return n_weights(config, size)
 
 
 def largest_first(stage):
-    """Priority of a job: its stage's, then that of larger policies, so that no long job is left to the end."""
+    """Return the priority of jobs: first by stage, then by size of the policy, so that no long job starts last."""
     largest = max(map(weights, SIZES))
     return lambda wildcards: stage + weights(wildcards.size) / (largest + 1)
 
 
 def asking(amount):
-    """A resource that is the same for all sizes, times the attempt."""
+    """Return a resource that is the same for all sizes, and grows with the attempt."""
     return lambda wildcards, attempt: attempt * amount
 
 
 def memory(bytes_per_weight):
-    """MB of a job that holds a policy: for Python, torch and Snakemake, and for each of the policy's weights."""
+    """Return the MB of a job that holds a policy: for Python, torch and Snakemake, plus some bytes per weight."""
     return lambda wildcards, attempt: attempt * (1500 + weights(wildcards.size) * bytes_per_weight // 10**6)
 
 
 def training_time(stage):
-    """Minutes of a training job: four times those of a server's core, and ten to start and to end."""
+    """Return the minutes of a training job: four times those on a server's core, plus ten to start and end."""
 
     @cache
     def minutes(size, **keys):
@@ -307,17 +307,17 @@ def training_time(stage):
 
 
 def measuring_time(wildcards, attempt):
-    """Minutes of a job that measures a policy."""
+    """Return the minutes of a job that measures a policy."""
     return attempt * (5 + weights(wildcards.size) // 100_000)
 
 
 def figure_file(path):
-    """A figure's file, marked for `snakemake --report`; its subject and title are looked up once that is asked for."""
+    """Mark a figure's file for `snakemake --report`, which looks up the subject and title only when it is used."""
     name, format = os.path.basename(path).rsplit(".", 1)
     svg_path = f"{RESULTS}/figures/{name}.svg"
 
     def subject(wildcards):
-        from sweep.figures.drawing import figure_subject  # and with it matplotlib
+        from sweep.figures.drawing import figure_subject  # here, since it imports matplotlib
 
         return figure_subject(name, TASKS).capitalize()
 

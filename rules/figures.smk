@@ -1,4 +1,4 @@
-# Every figure, from the summary tables alone, in one job, since drawing one takes less time than starting Python.
+# Draw every figure from the summary tables, in a single job, since drawing one takes less time than starting Python.
 
 
 rule figures:
@@ -14,7 +14,7 @@ rule figures:
         FIGURES.log(RESULTS) + ".tsv"
     conda:
         "../envs/measure.yaml"
-    threads: 4  # that many processes draw at a time
+    threads: 4  # processes that draw in parallel
     resources:
         mem_mb=asking(1500),
         runtime=asking(30),

@@ -1,4 +1,4 @@
-# One reinforced policy for each task, size and seed, from that size and seed's pretrained model.
+# Reinforce one policy per task, size and seed, from the pretrained model of that size and seed.
 
 
 rule finetune:

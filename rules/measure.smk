@@ -1,4 +1,4 @@
-# What policies do on the test chains: outcomes, Op and Imp, what they think of themselves, and every block's own.
+# Measure policies on the test chains: success, Op and Imp, self-estimates and differential measures.
 
 
 rule measure_generator:
@@ -62,7 +62,7 @@ rule measure:
         command(MEASURE, "--device {resources.device}")
 
 
-# Once for each pretrained model, which the policies of all tasks start from.
+# Once per pretrained model, since the policies of all tasks start from it.
 rule measure_pretrained:
     input:
         script=script(MEASURE_PRETRAINED),

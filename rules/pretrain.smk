@@ -1,4 +1,4 @@
-# One pretrained model for each size and seed.
+# Pretrain one model per size and seed.
 
 
 rule pretrain:

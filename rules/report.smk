@@ -1,5 +1,5 @@
-# The report, one HTML file with all figures in it, beside it the schedule of the jobs before; and the manifest: every
-# table of the sweep with a checksum of its values. The manifest is written last.
+# Write the report, one HTML file that contains all figures, and the schedule of the jobs so far. Then, last of all,
+# write the manifest: every table of the sweep with a checksum of its values.
 
 
 rule report:

@@ -1,4 +1,4 @@
-# The pseudo-random sequence: training, validation and test chains from independent streams.
+# Generate the pseudorandom sequence: training, validation and test chains, from independent streams.
 
 
 rule sequences:

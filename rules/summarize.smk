@@ -1,4 +1,4 @@
-# All policies' tables, aggregated.
+# Aggregate the tables of all policies into summary tables.
 
 
 rule summarize:

@@ -1,4 +1,4 @@
-"""Folders to run the workflow in, and one finished tiny sweep that the tests of the workflow and its scripts share."""
+"""Folders to run the workflow in, and a finished tiny sweep that the tests of the workflow and its scripts share."""
 
 import contextlib
 import hashlib
@@ -37,12 +37,12 @@ class Run:
 
     @property
     def jobs(self):
-        """Messages of the jobs that were run, or would be; checked against Snakemake's own count."""
+        """Messages of the jobs that ran, or would run; checked against Snakemake's own count."""
         return self._jobs_on_screen if self.counted_on_screen else self._jobs_in_snakemakes_words
 
     @property
     def counted_on_screen(self):
-        """How many jobs the sweep's own lines say are to be run; None where Snakemake has the word."""
+        """Number of jobs to run according to the sweep's own lines; None if Snakemake prints its own."""
         counted = re.search(r"^.+: ([\d,]+) jobs? to run\.", self.output, re.MULTILINE)
         return counted and int(counted[1])
 
@@ -95,7 +95,7 @@ class Workspace:
         return [str(part) for part in command]
 
     def snakemake(self, *options, **more):
-        """Run the command; a plan in Snakemake's own words, which list every job."""
+        """Run a command; a dry-run uses Snakemake's own output, which lists every job."""
         if "--dry-run" in options and "--quiet" not in options:
             options += ("--printshellcmds",)
         done = subprocess.run(
@@ -109,7 +109,7 @@ class Workspace:
         return Run(done.returncode, done.stdout, done.stderr)
 
     def start(self, *options, **more):
-        """A running command in a process group of its own."""
+        """Start a command in its own process group."""
         return subprocess.Popen(
             self.command(*options, **more),
             cwd=self.folder,
@@ -121,32 +121,32 @@ class Workspace:
         )
 
     def sweep(self, *arguments):
-        """One of the commands for a person, ``python -m sweep …``."""
+        """Run one of the commands ``python -m sweep …``."""
         return sweep_command(self.folder, *arguments)
 
     def copy_to(self, folder):
-        """A copy with the files' times, which Snakemake goes by."""
+        """Copy the folder with its files' times, which Snakemake goes by."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return Workspace(folder)
 
     def files(self):
-        """Paths of all files but the repository's and Snakemake's own, relative to the folder."""
+        """List all files except the repository's and Snakemake's own, relative to the folder."""
         paths = (path.relative_to(self.folder) for path in self.folder.rglob("*") if not path.is_dir())
         return {path.as_posix() for path in paths if path.parts[0] not in (".snakemake", *CODE)}
 
     def contents(self):
-        """Bytes and time stamp of every file."""
+        """Return contents and modification time of every file."""
         paths = {name: self.folder / name for name in self.files()}
         return {name: (path.read_bytes(), path.stat().st_mtime_ns) for name, path in paths.items()}
 
 
 def environment():
-    """This one, without what a user may have set up for Snakemake."""
+    """The environment of this process, without settings of the user's for Snakemake."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE_")}
 
 
 def sweep_command(folder, *arguments):
-    """Run ``python -m sweep …`` in a folder, with the workspace's code where it has some."""
+    """Run ``python -m sweep …`` in a folder, with the folder's own code if it has any."""
     code = folder if (folder / "workflow_scripts").exists() else ROOT
     done = subprocess.run(
         [sys.executable, "-m", "sweep", *map(str, arguments)],
@@ -160,7 +160,7 @@ def sweep_command(folder, *arguments):
 
 
 def kill_group(process):
-    """End a command of `Workspace.start` and all its jobs without warning; returns once none of them is left."""
+    """Kill a command of `Workspace.start` and all its jobs, and return once none of them is left."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=60)  # the pipe closes with the last process that holds it
@@ -176,7 +176,7 @@ def wait_until(condition, seconds=300):
 
 @contextlib.contextmanager
 def in_background(workspace, *options, **more):
-    """A started command, and later what came of it; killed if the test fails meanwhile."""
+    """A command that was started; it is killed if the test fails while it runs."""
     process = workspace.start(*options, **more)
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(process.communicate)  # a full pipe would stop it
@@ -188,7 +188,7 @@ def in_background(workspace, *options, **more):
 
 
 def forget(workspace, size):
-    """Delete all that follows from a size's pretrained models."""
+    """Delete everything that depends on a size's pretrained models."""
     for path in (workspace.results / "finetuned").rglob(f"size={size}"):
         shutil.rmtree(path)
     (workspace.results / "manifest.parquet").unlink()
@@ -202,7 +202,7 @@ def workspace(tmp_path):
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
-    """The tiny sweep run once from an empty folder: the folder and the run. To be read, never changed."""
+    """The folder of a tiny sweep that was run from an empty folder, and its run; read-only by convention."""
     workspace = Workspace.cloned_to(tmp_path_factory.mktemp("finished"))
     run = workspace.snakemake()
     assert run.status == 0, run.output
@@ -211,11 +211,11 @@ def finished_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(finished_run):
-    """The folder of a finished tiny sweep. To be read, never changed."""
+    """The folder of a finished tiny sweep; read-only by convention."""
     return finished_run[0]
 
 
 @pytest.fixture
 def copied(finished, tmp_path):
-    """A finished tiny sweep of the test's own."""
+    """A copy of a finished tiny sweep, which the test may change."""
     return finished.copy_to(tmp_path)

@@ -1,4 +1,4 @@
-"""Slurm on this machine alone, for the tests: authentication, controller and node, all their files in one folder."""
+"""A Slurm cluster on this machine for the tests: authentication, controller and one node, their files in one folder."""
 
 import contextlib
 import getpass
@@ -115,7 +115,7 @@ class LoopbackSlurm:
         self.wait_until(lambda: self.try_command("sinfo", "-h", "-o", "%T").startswith("down"))
 
     def kill_node(self):
-        """End the node's daemon and all its jobs without warning, as a power cut would."""
+        """Kill the node's daemon and all its jobs, like a power cut."""
         processes = self.processes()
         self.stop_daemon("slurmd", signal.SIGKILL)
         for process in processes:
@@ -168,7 +168,7 @@ class LoopbackSlurm:
             daemon.wait()
 
     def command(self, *command):
-        """What a command of Slurm prints."""
+        """Run a command of Slurm and return what it prints."""
         environment = os.environ | self.environment
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
         if done.returncode:
@@ -192,7 +192,7 @@ class LoopbackSlurm:
     # Jobs
 
     def jobs(self, folder):
-        """What Slurm knows of each submission from a working folder, in the order they were made."""
+        """Return what Slurm knows about each submission from a working folder, in order of submission."""
         found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in self.scontrol("show", "job", "-o").splitlines()]
         return [job for job in found if job.get("WorkDir") == str(folder)]
 
@@ -200,7 +200,7 @@ class LoopbackSlurm:
         return self.command("scontrol", *arguments)
 
     def hang(self, job):
-        """Stop all processes of a running job where they are, once there are some."""
+        """Suspend all processes of a running job, once there are any."""
 
         def programs():
             return [process for process in self.processes(job["JobId"]) if not name(process).startswith("slurmstepd")]
@@ -210,12 +210,12 @@ class LoopbackSlurm:
             send_signal(process, signal.SIGSTOP)
 
     def run_out_of_time(self, job):
-        """Let a running job's time limit end now."""
+        """Let a running job reach its time limit now."""
         self.scontrol("update", f"JobId={job['JobId']}", f"EndTime={datetime.now():%Y-%m-%dT%H:%M:%S}")
 
 
 def send_signal(process, number):
-    """Signal one process, if it is still there: never 1, which all others hang on, nor what means many, 0 and below."""
+    """Signal one process if it still exists: never process 1, nor 0 and negative numbers, which stand for groups."""
     if process.pid <= 1:
         raise ValueError(f"no job's process has number {process.pid}")
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -229,7 +229,7 @@ def name(process):
 
 
 def free_ports(number):
-    """Ports of the loopback that nobody listens on."""
+    """Find ports of the loopback interface that are free."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [server.getsockname()[1] for server in sockets]

@@ -69,7 +69,7 @@ def is_taken(slot):
 
 
 def is_alive(folder):
-    """Whether the process that waits for a job's slot and then runs it is there."""
+    """Return whether the process that waits for a job's slot, and then runs the job, exists."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         command = Path("/proc", (folder / "pid").read_text(), "cmdline")
         return str(folder) in command.read_text().split("\0")
@@ -77,7 +77,7 @@ def is_alive(folder):
 
 
 def qstatus(arguments):
-    """Print whether a job is still to end, or how it ended: without a status, somebody ended it."""
+    """Print whether a job is running or how it ended; a job without an exit status was killed."""
     folder = QUEUE / arguments[0]
     alive, ended = is_alive(folder), folder / "exit"
     if ended.exists():
@@ -87,7 +87,7 @@ def qstatus(arguments):
 
 
 def qdel(arguments):
-    """End jobs and all their processes without warning."""
+    """Kill jobs and all their processes."""
     for folder in (QUEUE / number for number in arguments):
         if is_alive(folder):
             with contextlib.suppress(ProcessLookupError):  # it has just ended

@@ -1,4 +1,4 @@
-"""The objective read off policies along their training, from courses made by hand and at random."""
+"""Identification along training, from courses of training made by hand and at random."""
 
 import itertools
 import math
@@ -54,7 +54,7 @@ def entropy_of(p):
 
 
 def evaluation(outcome, weights=(1, *[0] * 15)):
-    """A row of 'training' by hand: F, and the shares of the actions; unless said otherwise all have even futures."""
+    """A row of 'training' made by hand: F and the shares of the actions, which by default all have uniform futures."""
     return {"outcome_distribution": list(outcome), "action_weights": list(weights)}
 
 
@@ -76,7 +76,7 @@ def course(task, *futures, seed=0):
 
 
 def favouring(task, gained):
-    """A future that is even but for the good set, which gets that much of what chance leaves."""
+    """A future that is uniform within the good set and outside it, and gains a given share of what is possible."""
     good = np.array(UTILITIES[task])
     return list((1 - gained) / 8 + gained * good / good.sum())
 
@@ -90,7 +90,7 @@ def tables_of(*courses, judges=JUDGES, futures=FUTURES):
 
 
 def least_divergence(mean, utility, reference):
-    """Of any distribution with that mean utility: that of the reference tilted by e^(λu)."""
+    """The least divergence of any distribution with that mean utility: that of the reference tilted by e^(λu)."""
     utility, reference = np.array(utility), np.array(reference)
 
     def tilted(tilt):
@@ -116,7 +116,7 @@ def literal(row, task):
     sets = [[f for f in range(8) if members >> f & 1] for members in range(1, 255)]
 
     def rank(of_set, reference):
-        """Of the true set among all that F has more of than the reference."""
+        """Rank of the true set among all sets that are likelier under F than under the reference."""
         values = {
             tuple(members): of_set(sum(future[f] for f in members), sum(reference[f] for f in members))
             for members in sets
@@ -185,7 +185,7 @@ def test_every_evaluation_is_judged_by_the_definitions():
 
 
 def test_rules_are_those_of_trained_policies():
-    """What is told from the last evaluation is what would be from one measurement of the same futures."""
+    """The last evaluation identifies what a single measurement of the same futures would."""
     training = at_random(n_policies=24, n_evaluations=1)
     measured = training.assign(
         windows="natural", repeat=0, estimator="exact", counterfactual="split_history", n_contexts=2000, meg_any=0.5
@@ -218,7 +218,7 @@ def test_evaluations_are_judged_alike_in_pieces(monkeypatch):
 
 
 def test_op_and_imp_are_those_of_the_answers():
-    """Found from the shares of the actions alone, they are what comparing futures window by window finds."""
+    """Op and Imp follow from the shares of the actions, and agree with a comparison of futures window by window."""
     rng, environment = np.random.default_rng(2), Recurrence(0.02)
     windows = evaluation_windows(environment.generate_chains(300, 41, rng), 20, target_parity=1).contexts
     outcomes = environment.outcome_probabilities(windows)
@@ -274,7 +274,7 @@ def test_success_alone_may_point_elsewhere_to_the_end():
 
 
 def test_a_policy_that_never_points_to_its_task_has_no_such_step(tmp_path):
-    """One points to its task until the last evaluation, one promotes no task at all."""
+    """One policy points to its task until the last evaluation, another promotes no task at all."""
     along, first = tables_of(
         course("good2", favouring("good2", 0.5), favouring("good4", 0.5)),
         course("good6", UNIFORM, UNIFORM, seed=1),

@@ -1,4 +1,4 @@
-"""Whatever holds numbers is taken as it is meant."""
+"""Anything that holds numbers is converted to the array that it stands for."""
 
 import numpy as np
 import pandas as pd

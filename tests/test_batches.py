@@ -1,4 +1,4 @@
-"""Many windows are measured batch by batch, as all at once."""
+"""Measuring many windows batch by batch gives the same result as all at once."""
 
 import tracemalloc
 
@@ -15,7 +15,7 @@ from splithistory.split_history import compare_futures, measure
 
 @pytest.fixture
 def batches_of_five(monkeypatch):
-    """Windows of 3 actions and 4 outcomes come by fives, after the first eight."""
+    """Have windows with 3 actions and 4 outcomes taken in batches of five, after the first eight."""
     monkeypatch.setattr(batches, "_BATCH_BYTES", 5 * 8 * 3 * 4)
 
 
@@ -183,7 +183,7 @@ def test_modules_are_policies_and_environments(batches_of_five):
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_memory_does_not_grow_with_the_environments_numbers(monkeypatch, shared):
-    """All at once they would take 64 MB."""
+    """All windows at once would take 64 MB."""
     monkeypatch.setattr(batches, "_BATCH_BYTES", 2**20)
     n, n_actions, n_outcomes = 2000, 100, 40
     same = np.random.default_rng(0).dirichlet(np.ones(n_outcomes), size=n_actions)
@@ -227,7 +227,7 @@ def test_policies_may_be_sure_in_some_batches_and_not_in_others(batches_of_five)
 
 @pytest.mark.parametrize("later", [(5, 3, 5), (5, 4, 4), (3, 4)])
 def test_all_batches_are_of_the_same_actions_and_outcomes(batches_of_five, later):
-    """Also not suddenly without an axis, as of a batch of one window that was squeezed."""
+    """Nor may an axis disappear, for example because a batch of one window was squeezed."""
 
     def environment(x):
         shape = (len(x), 3, 4) if x[0] == 0 else later

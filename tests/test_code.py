@@ -157,7 +157,7 @@ def test_importing_the_package_loads_no_measures():
 
 @pytest.mark.parametrize("path", sorted((SCRIPTS.parent / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
 def test_benchmarks_fit_the_code_that_they_measure(path):
-    """As far as their imports tell; running them takes minutes."""
+    """Only their imports are checked, since running them takes minutes."""
     environment = {**os.environ, "PYTHONPATH": f"{SCRIPTS}:{path.parent}"}
     subprocess.run([sys.executable, "-c", f"import {path.stem}"], env=environment, check=True)
 
@@ -177,7 +177,7 @@ def test_no_function_takes_more_than_six_parameters():
 
 
 def test_no_function_is_called_with_more_than_three_arguments_by_position():
-    """But those that take any number of the same."""
+    """Functions that take any number of equal arguments are exempt."""
     variadic = {function.name for _, function in FUNCTIONS if function.args.vararg}
     classes = {node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     own = ({function.name for _, function in FUNCTIONS} | classes) - variadic - {"Table"}  # rich has a Table as well

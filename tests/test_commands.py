@@ -1,4 +1,4 @@
-"""``python -m sweep``: the commands for a person, one for each of Make's targets of that name."""
+"""``python -m sweep``: its commands, one for each target of that name in the Makefile."""
 
 import re
 import subprocess

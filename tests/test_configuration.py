@@ -293,7 +293,7 @@ def test_every_problem_is_reported_at_once_and_in_order():
 
 
 def test_a_problem_hides_none_elsewhere():
-    """Sound parts are related to each other even where others are not."""
+    """Relations between sound keys are checked even if other keys are unsound."""
     changes = {"sizes": None, "sequence.n_test": 1, "measure.n_contexts_exact": "2e3", "sweep.tasks": ["x"]}
     problems = problems_of(changed(changes))
     assert [problem.split(" ")[0] for problem in problems] == [
@@ -376,7 +376,7 @@ def assert_holds_only_what_differs(override, base):
 
 @pytest.mark.parametrize("name", ["config.yaml", "config/quick.yaml", "config/tiny.yaml"])
 def test_all_tasks_are_reinforced_by_one_rule(name):
-    """A task that somebody adds is then treated like its neighbours, and like one that chance solves as often."""
+    """So an added task is treated like other tasks with the same chance."""
     config = merged_with((ROOT / name).read_text(encoding="utf-8"))
     config["tasks"] |= {"added": {"good": [3]}, "as_good2": {"good": [1, 3]}}
     for size in config["sweep"]["sizes"]:
@@ -425,7 +425,7 @@ EXPERIMENTS = sorted((ROOT / "config" / "experiments").glob("*.yaml"))
 
 
 def variables_of_the_makefile(*names):
-    """Lists of the Makefile, each of which stands on a line of its own."""
+    """Lists in the Makefile, each of which is on its own line."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     return [re.search(rf"^{name} = (.*)$", makefile, re.MULTILINE).group(1).split() for name in names]
 
@@ -461,7 +461,7 @@ def resolved(schema):
 
 
 def documented_keys(schema, key=()):
-    """Every key of the schema with what is said of it; NAME stands for the name of a size or task."""
+    """Every key of the schema with its entry; NAME stands for the name of a size or task."""
     for name, entry in schema.get("properties", {}).items():
         entry = resolved(entry)
         yield (*key, name), entry
@@ -529,7 +529,7 @@ def test_every_key_of_config_yaml_is_explained():
 
 
 def comments_of(text):
-    """The comment at the end of a line, by the way to the line's key."""
+    """The comment at the end of a line, by the path of the line's key."""
     path = []
     for line in text.splitlines():
         if entry := re.match(r"( *)([\w.-]+):(?: .*?)?(?:  +# (.*))?$", line):

@@ -1,4 +1,4 @@
-"""What a configuration file says that YAML would drop or read otherwise, and files that are none."""
+"""Reports of what YAML would drop or read differently, and of files that are not configurations."""
 
 import copy
 import json
@@ -143,7 +143,7 @@ def test_parts_of_sections_can_be_given_on_the_command_line():
         ("sweep={seeds: [0x10]}", "sweep.seeds[0] is '0x10'; expected a whole number"),
         ("sweep={seeds: 4}", "Write [4]."),
         ("sweep={seeds: [0, x]}", "sweep.seeds[1] is 'x'; expected a whole number"),
-        ("figures={png_dpi:50}", "write a blank after the colon: png_dpi: 50."),
+        ("figures={png_dpi:50}", "write a space after the colon: png_dpi: 50."),
         ("figures=50", "figures is 50; expected a section"),
         ("sweep=seeds", "sweep is 'seeds'; expected a section"),
         ("tasks={all: {good: [0]}}", "tasks.all stands for the fit of all tasks"),
@@ -165,7 +165,7 @@ def test_thousands_of_problems_are_not_all_listed():
 
 
 def test_tasks_that_are_alike_are_related_to_each_size_once():
-    """A mistake in the general settings is told once, one of a task's own with that task."""
+    """A mistake in the general settings is reported once, one in a task's own settings with that task."""
     config = copy.deepcopy(BASE)
     config["finetune"]["evaluation_interval"] = 10_000
     config["tasks"] |= {f"plain{number}": {"good": [0]} for number in range(50)}

@@ -1,4 +1,4 @@
-"""The same code on a GPU: what docs/devices.md promises. Skipped where torch sees none, but for the choice by rule."""
+"""The same code on a GPU: what docs/devices.md promises. Tests that need a GPU are skipped without one."""
 
 import re
 from dataclasses import replace
@@ -48,7 +48,7 @@ def test_auto_takes_a_gpu_where_there_is_one():
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=on_cuda)])
 def test_initial_policies_and_evaluations_leave_the_random_states_alone(device):
-    """A training draws from them before and after."""
+    """Training draws from these generators before and after."""
     torch.manual_seed(3)
     expected = torch.rand(4, device=device)
     torch.manual_seed(3)
@@ -75,7 +75,7 @@ def test_measures_are_equal():
 
 @on_cuda
 def test_without_random_numbers_of_its_own_a_training_is_equal_for_some_steps():
-    """Windows are drawn by NumPy; dropout is not."""
+    """Windows are drawn by NumPy; dropout uses the GPU's generator."""
     (_, on_cpu), (_, on_gpu) = (
         pretrained_on(device, dropout=0.0, n_steps=10, evaluation_interval=5) for device in ("cpu", "cuda")
     )

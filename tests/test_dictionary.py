@@ -109,7 +109,7 @@ def test_every_field_of_every_file_is_described(tmp_path, schema):
 
 @EVERY_SCHEMA
 def test_a_table_of_an_earlier_version_is_read_as_before(tmp_path, schema):
-    """It describes no fields, and checksums are the same with and without."""
+    """Its fields have no descriptions, and checksums are the same with and without them."""
     new, old = str(tmp_path / "new.parquet"), str(tmp_path / "old.parquet")
     write = write_summary if schema.name.startswith("summary/") else write_table
     write([example(schema)], schema, new, MADE_BY)
@@ -219,7 +219,7 @@ def test_a_size_that_has_no_place_is_an_error(tmp_path):
 
 
 def read_csv(content, schema):
-    """The rows of a CSV file, as a reader gets them who knows which columns are lists."""
+    """Read the rows of a CSV file, given which columns are lists."""
     frame = pd.read_csv(io.BytesIO(content))
     for name, column in schema.columns.items():
         if pa.types.is_list(column.type):

@@ -61,7 +61,7 @@ def is_regular(matrix):
 
 
 def pairs(d_future, d_past):
-    """J and K of one shape, both well-conditioned."""
+    """J and K of equal shape, both well-conditioned."""
     return SEEDS.map(lambda seed: normal(seed, 2, d_future, d_past)).filter(lambda pair: all(map(is_regular, pair)))
 
 
@@ -104,7 +104,7 @@ def test_scalars_by_hand(ratio, op, imp):
 
 
 def squared_shift(jacobian, jacobian_fixed):
-    """tr((KKᵀ)⁻¹ (J-K)(J-K)ᵀ), written as it stands."""
+    """tr((KKᵀ)⁻¹ (J-K)(J-K)ᵀ), computed literally."""
     k, change = jacobian_fixed.numpy(), (jacobian - jacobian_fixed).numpy()
     return np.trace(np.linalg.inv(k @ k.T) @ change @ change.T)
 
@@ -216,7 +216,7 @@ def test_measures_are_those_of_gaussians(d_future, d_past):
 
 
 def assert_mean(expected, samples):
-    """Within four standard errors, and these small enough to tell."""
+    """Check that values agree within four standard errors, and that these are small enough to be informative."""
     standard_error = samples.std() / len(samples) ** 0.5
     assert standard_error < 0.05 * max(abs(expected), 1)
     assert samples.mean() == pytest.approx(expected, abs=4 * standard_error)
@@ -309,7 +309,7 @@ def contexts_of(n, seed=0):
 
 @pytest.fixture
 def policy():
-    """A policy whose attention and MLPs have a strong say, and whose biases and norms are not the initial ones."""
+    """A policy with strong attention and MLPs, whose biases and norms are not the initial ones."""
     policy = initial_policy(TINY, seed=1)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Where and how Snakemake is started: other Pythons, profiles, folders and spellings, and what lies in .snakemake."""
+"""Starting Snakemake from other Pythons, profiles, folders and paths, and with damaged files in .snakemake."""
 
 import os
 import re
@@ -25,7 +25,7 @@ CAPTURE = {"capture_output": True, "text": True}
 
 
 def run_with(folder, *options, python=sys.executable, **variables):
-    """Snakemake in a folder with other variables of the environment."""
+    """Run Snakemake in a folder with other environment variables."""
     command = [python, "-m", "snakemake", "--cores", "1", *map(str, options)]
     done = subprocess.run(
         command, cwd=folder, env=environment() | variables, capture_output=True, text=True, timeout=TIMEOUT
@@ -74,7 +74,7 @@ def test_a_folder_outside_is_absolute(working, spelt):
 
 @pytest.mark.parametrize("spelt", [".", "./", "{}/link", "results/.."])
 def test_the_working_folder_itself_is_absolute(working, spelt):
-    """As Snakemake wants no paths that begin with './'."""
+    """Snakemake does not accept paths that begin with './'."""
     assert one_spelling(spelt.format(working)) == f"{working}/deep/clone"
 
 
@@ -309,7 +309,7 @@ def test_records_may_be_in_a_database(workspace):
     (workspace.folder / ".snakemake" / "metadata.db").write_bytes(bytes(range(256)) * 20)
     spoilt = workspace.snakemake(chains, "--dry-run", *options)
     assert spoilt.status == 1
-    assert "database of records is spoilt (file is not a database). Delete it" in spoilt.stderr
+    assert "database of records is damaged (file is not a database). Delete it" in spoilt.stderr
     assert "Traceback" not in spoilt.output
 
 

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, by way of names that no reader takes, with the umask's permissions."""
+"""Files are written whole or not at all, under temporary names that readers ignore, with the umask's permissions."""
 
 import os
 import stat

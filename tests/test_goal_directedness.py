@@ -85,7 +85,7 @@ def test_where_outcomes_are_uneven_it_is_the_least_divergence_from_what_random_a
 
 
 def literal(answers, outcome, utility, beta):
-    """Mean over windows and answers of ln π_β(a|x), plus ln A, as the definition has it."""
+    """Mean over windows and answers of ln π_β(a|x), plus ln A, by the definition."""
     total = 0.0
     for chances, lotteries in zip(answers, outcome, strict=True):
         gains = [sum(p * u for p, u in zip(lottery, utility, strict=True)) for lottery in lotteries]

@@ -23,7 +23,7 @@ WORLDS = [
 
 
 class World:
-    """What is taken for an environment with a table: three states, of which the last ends the episode."""
+    """A minimal environment with a table: three states, the last of which ends the episode."""
 
     def __init__(self, table=None, **more):
         self.P = {

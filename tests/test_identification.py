@@ -1,4 +1,4 @@
-"""Reading the objective off a future, against an exhaustive search written out."""
+"""Identifying the objective from a future, compared with an exhaustive search."""
 
 from itertools import combinations
 
@@ -218,7 +218,7 @@ def test_ranks_are_of_at_most_20_outcomes():
 
 
 def test_rates_that_rounding_takes_off_one_make_no_rank_infinite():
-    """0.1 added ten times is below 1: the last outcome, which neither has, is no success of a set without it."""
+    """0.1 added ten times is below 1: the last outcome, which neither distribution has, must not count as a success."""
     outcome = np.array([*np.full(10, 0.1), 0])
     reference = np.array([0.05, 0.15, *np.full(8, 0.1), 0])
     ranking = rank_good_set(outcome, reference, [0])
@@ -226,7 +226,7 @@ def test_rates_that_rounding_takes_off_one_make_no_rank_infinite():
 
 
 def test_sets_that_rounding_alone_promotes_are_not_counted():
-    """Of ten outcomes only the first two change, so that a set must tell them apart."""
+    """Only the first two of ten outcomes change, so a set must separate them."""
     outcome = np.array([0.2, 0, *np.full(8, 0.1)])
     ranking = rank_good_set(outcome, np.full(10, 0.1), [0])
     assert ranking.n_promoted == 2**8

@@ -1,4 +1,4 @@
-"""Runs that are killed, stopped, or started beside each other: nothing is lost, and no two write the same files."""
+"""Runs that are killed, stopped or started at the same time: nothing is lost, and no two write the same files."""
 
 import os
 import re
@@ -53,7 +53,7 @@ def clone(generated, tmp_path):
 
 @pytest.fixture(scope="module")
 def unbroken(generated, tmp_path_factory):
-    """The tables of a training that nobody interrupts."""
+    """The tables of a training run that is not interrupted."""
     workspace = generated.copy_to(tmp_path_factory.mktemp("unbroken"))
     assert workspace.snakemake(CHECKPOINT, override=SLOW).status == 0
     return tables(workspace)
@@ -90,7 +90,7 @@ def assert_gone(jobs):
 
 
 def test_a_job_goes_with_its_snakemake_and_a_restart_at_once_ends_as_if_undisturbed(clone, unbroken):
-    """Snakemake alone is killed, as for want of memory; the job that it started may still be there then."""
+    """Only Snakemake is killed, as if memory ran out; the job that it started may still be running."""
     process = clone.start(CHECKPOINT, override=SLOW)
     wait_for_state(clone, process)
     jobs = jobs_of(process)
@@ -100,7 +100,7 @@ def test_a_job_goes_with_its_snakemake_and_a_restart_at_once_ends_as_if_undistur
     assert run.status == 0, run.output
     assert_gone(jobs)
     assert_equal(tables(clone), unbroken)
-    assert "going on after step" in (clone.results / "logs/pretrain/size=tiny/seed=0.log").read_text()
+    assert "resuming after step" in (clone.results / "logs/pretrain/size=tiny/seed=0.log").read_text()
     assert not [name for name in clone.files() if name.endswith((".lock", ".pt"))]
     process.communicate()
 
@@ -143,7 +143,7 @@ def test_a_signal_to_snakemake_stops_its_jobs_and_keeps_their_states(clone, unbr
 
 
 def assert_told_how_to_go_on(output):
-    """And nothing of the job that was stopped, which did not fail."""
+    """Check that the output says how to continue, and nothing about the stopped job, which did not fail."""
     assert "Nothing is lost: results/tiny keeps what is finished" in output
     assert "The same command continues from there." in output
     for text in ("Traceback", "rror", "failed", '"architecture"'):
@@ -156,7 +156,7 @@ def wait_for(workspace):
 
 @pytest.mark.parametrize("pause", [0, 0.3])
 def test_interrupting_twice_is_no_different(clone, pause):
-    """As Ctrl-C in a terminal: it goes to Snakemake and all of its jobs."""
+    """Like Ctrl-C in a terminal, it reaches Snakemake and all of its jobs."""
     process = clone.start(CHECKPOINT, override=ENDLESS)
     wait_for_state(clone, process)
     jobs = jobs_of(process)
@@ -202,8 +202,14 @@ def test_two_sweeps_at_once_do_not_unlock_each_other_and_a_second_run_of_one_is_
         assert second.status == 1
         assert "Traceback" not in second.output
         (message,) = (line for line in second.stderr.splitlines() if line.startswith("error: "))
-        assert message.startswith("error: results/other is being made by another run: process ")
-        for text in (f"process {process.pid} of ", "since 20", "config/tiny.yaml", "another clone", "--directory"):
+        assert message.startswith("error: results/other is being written by another run: process ")
+        for text in (
+            f"process {process.pid} of ",
+            "since 20",
+            "config/tiny.yaml",
+            "its own results_dir",
+            "--directory",
+        ):
             assert text in message
         assert clone.snakemake("--dry-run", "--until", "pretrain", override=other).status == 0
         assert process.poll() is None
@@ -214,7 +220,7 @@ def test_two_sweeps_at_once_do_not_unlock_each_other_and_a_second_run_of_one_is_
 
 
 def test_what_a_run_on_another_machine_left_is_not_taken_over(clone):
-    """It may live: not every file system shows a lock to other machines."""
+    """It may still be alive, since not every file system shows locks to other machines."""
     path = note(clone.results)
     text = path.read_text()
     path.write_text(re.sub('"host": ".*?"', '"host": "elsewhere"', text).replace("true", "false"))

@@ -1,4 +1,4 @@
-"""What claims are judged by, without the windows of one repeat, against tables made without that repeat."""
+"""The tables of claims without the windows of one repeat, compared with tables made without that repeat."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from test_summary import JUDGES, N_REPEATS, PARAMETERS, bootstrap_frame, measure
 
 
 def tables_of(measured, actions, self_estimates):
-    """The same tables by the functions that the sweep's own come from."""
+    """Make the same tables with the functions that make those of a sweep."""
     pretrained, finetuned = stages(measured, actions)
     crossed = cross_objective_table(measured, JUDGES)
     identification = identification_table(crossed, {"measured": measured, "bootstrap": bootstrap_frame()}, JUDGES.tasks)

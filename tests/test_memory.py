@@ -11,7 +11,7 @@ HOST = psutil.virtual_memory().total
 
 
 def tree(root, groups, limits):
-    """A made-up process in control groups, and files of limits by their path below ``sys/fs/cgroup``."""
+    """Make files of a process in control groups, and of limits by their path below ``sys/fs/cgroup``."""
     (root / "proc/self").mkdir(parents=True)
     (root / "proc/self/cgroup").write_text(groups)
     for name, limit in limits.items():

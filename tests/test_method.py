@@ -18,7 +18,7 @@ from splithistory.differential import measure_differential
 from splithistory.environment import Recurrence
 from splithistory.identification import good_set_pairs, rank_good_set
 from splithistory.information import binary_kl_divergence, entropy, kl_divergence
-from splithistory.sequence import N_OUTCOMES, one_window_a_chain
+from splithistory.sequence import N_OUTCOMES, one_window_per_chain
 from splithistory.split_history import compare_futures
 from splithistory.task import good_mask
 from splithistory.theory import (
@@ -159,7 +159,7 @@ def test_headings_that_links_lead_to_are_there():
 
 def windows_before_odd_positions(n, seed=0):
     rng = np.random.default_rng(seed)
-    return one_window_a_chain(Recurrence(0.02).generate_chains(n, 23, rng), 20, rng, target_parity=1).contexts
+    return one_window_per_chain(Recurrence(0.02).generate_chains(n, 23, rng), 20, rng, target_parity=1).contexts
 
 
 def answering_the_own_number():

@@ -75,7 +75,7 @@ SHAPES = [TINY, SIZES["18k"], Architecture(12, 1, 3, 20, 20), Architecture(8, 3,
 
 
 def plain_policy(architecture):
-    """A plain policy, in evaluation mode, of which no bias is 0 and no norm the identity."""
+    """A plain policy in evaluation mode, with no bias at 0 and no norm at the identity."""
     torch.manual_seed(3)
     policy = Policy(architecture).eval()
     with torch.no_grad():
@@ -163,7 +163,7 @@ def test_attention_reaches_every_position():
 
 
 def dropped(rate, shape, seed=0):
-    """Dropout of a tensor of ones, in training mode."""
+    """Apply dropout to a tensor of ones, in training mode."""
     torch.manual_seed(seed)
     return FastDropout(rate).train()(torch.ones(shape))
 

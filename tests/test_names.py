@@ -42,7 +42,7 @@ def test_other_names_can_be_used(name):
 
 
 def read_back(folder, name):
-    """A name that is a folder, by each reader; and from CSV and YAML."""
+    """Read a name that is a folder with each reader, and the name from CSV and YAML."""
     path = folder / f"size={name}" / "seed=0"
     path.mkdir(parents=True)
     pq.write_table(pa.table({"value": [1]}), path / "part-0.parquet")

@@ -1,4 +1,4 @@
-"""Planning: what Snakemake is spared, and what it is told, without running anything."""
+"""Planning: what Snakemake need not do, and what it is told, without running any job."""
 
 
 def planned(workspace, *options, **more):

@@ -1,4 +1,4 @@
-"""The profiles for clusters, as far as they go without Slurm, and a sweep through a queue on this machine."""
+"""The cluster profiles, as far as they can be tested without Slurm, and a sweep through a queue on this machine."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_a_paper_scale_sweep_makes_as_many_submissions_as_the_page_says(queue, w
 
 
 def test_a_sweep_through_a_queue_is_that_of_one_machine(queue, copied, finished):
-    """With a job that somebody ends: it is submitted again, with twice the memory and time."""
+    """A job that somebody kills is submitted again, with twice the memory and time."""
     forget(copied, SIZES[0])
     options = ["--cluster-generic-status-cmd=qstatus", "--seconds-between-status-checks=1"]
     with in_background(copied, *GENERIC, *options) as result:

@@ -10,7 +10,7 @@ from snakemake.utils import update_config
 
 from conftest import ROOT
 from splithistory.environment import Recurrence, environment_of
-from splithistory.sequence import one_window_a_chain
+from splithistory.sequence import one_window_per_chain
 from splithistory.task import Task
 from sweep.claims.judging import claims_table
 from sweep.commands.reference import PUBLISHED, scorecard_page
@@ -96,7 +96,7 @@ def test_nonuniformity_in_many_windows_is_as_the_page_says():
     futures = 0
     for _ in range(n // batch):
         chains = environment.generate_chains(batch, 101, rng)
-        outcomes = environment.outcome_of_each_action(one_window_a_chain(chains, 20, rng, target_parity=1).contexts)
+        outcomes = environment.outcome_of_each_action(one_window_per_chain(chains, 20, rng, target_parity=1).contexts)
         futures = futures + np.stack([(outcomes == value).mean(axis=0) for value in range(8)], axis=1) * batch / n
     futures = 0.98 * futures + 0.02 / 8  # (16, 8) F' of each answer
     nonuniformity = weights @ (np.log(8) + (futures * np.log(futures)).sum(axis=1))[weights.index]

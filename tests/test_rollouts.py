@@ -1,4 +1,4 @@
-"""Chains that a policy has a hand in, against chains written out token by token."""
+"""Chains that a policy continues, compared with chains written token by token."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ POLICY = initial_policy(Architecture(d_model=8, n_layers=2, n_heads=2, d_ff=8, c
 
 
 class Drawn:
-    """Natural windows before odd positions, all noted."""
+    """Draw natural windows before odd positions, and record them."""
 
     def __init__(self):
         self.rng, self.windows = np.random.default_rng(1), []

@@ -1,4 +1,4 @@
-"""The schedule of a sweep's jobs: what is read from their logs, and the lanes that they are drawn in."""
+"""The schedule of a sweep's jobs: what their logs say, and the lanes that jobs are drawn in."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ STYLE = FigureStyle(("a",), {"s": 100})
 
 
 def note(logs, name, seconds, memory, end=None):
-    """The benchmark file of a job and, if it came to its end, its log."""
+    """Write the benchmark file of a job and, if it finished, its log."""
     path = logs / f"{name}.tsv"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t-\t{memory}\n")
@@ -74,7 +74,7 @@ script.run(lambda arguments: None, script.parser(None))
 
 
 def test_jobs_that_ran_in_different_time_zones_are_timed_by_one_clock(tmp_path):
-    """Also where the benchmark files have lost their times, as those of a copy."""
+    """This holds even if the benchmark files have lost their times, as in a copy."""
     for seed, zone in enumerate(("Asia/Tokyo", "America/New_York")):
         note(tmp_path, name := f"finetune/task=a/size=s/seed={seed}", 1.0, 50)
         environment = {**os.environ, "TZ": zone, "PYTHONPATH": str(ROOT / "workflow_scripts")}

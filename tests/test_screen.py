@@ -211,7 +211,7 @@ def test_a_file_that_is_no_configuration_is_named_in_one_line(workspace, content
 
 
 class TerminalStream(io.StringIO):
-    """A terminal, as far as a stream can tell."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True
@@ -253,8 +253,8 @@ def fail(screen, number, logs=()):
     send(screen, LogEvent.JOB_ERROR, logging.ERROR, jobid=number, rule_name="finetune", log=list(logs))
 
 
-LOG = """2026-11-27 00:00:00,001Z INFO going on after step 5
- 10%|#  | 1/10 [00:01<00:09]2026-11-27 00:00:00,002Z WARNING discarding a.pt, so that the training starts anew
+LOG = """2026-11-27 00:00:00,001Z INFO resuming after step 5
+ 10%|#  | 1/10 [00:01<00:09]2026-11-27 00:00:00,002Z WARNING discarding a.pt, so training starts from the beginning
 {"step": 5}
 2026-11-27 00:00:00,003Z ERROR a.parquet: not what was expected:
   - column b
@@ -313,7 +313,7 @@ def test_a_job_that_succeeds_after_all_has_not_failed_and_its_warnings_are_shown
     start(screen, 1, logs=[str(log)])
     send(screen, LogEvent.JOB_FINISHED, job_id=1)
     screen.close_stopped()
-    assert "\n       warning: discarding a.pt, so that the training starts anew\n" in stream.getvalue()
+    assert "\n       warning: discarding a.pt, so training starts from the beginning\n" in stream.getvalue()
     assert "Stopped: 1 job failed" in stream.getvalue()
 
 

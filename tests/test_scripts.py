@@ -1,4 +1,4 @@
-"""The scripts without Snakemake: what is wrong with a file is said on screen, and nothing is left half done."""
+"""The scripts without Snakemake: problems with files are reported on screen, and nothing is left half done."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from sweep.stages import FINETUNE, PRETRAIN
 from sweep.tables import read_table
 
 SCRIPTS = ROOT / "workflow_scripts"
-REMEDY = "Delete the file and rerun snakemake to make it again"
+REMEDY = "Delete the file and rerun snakemake to recreate it"
 POLICY = {"task": "good2", "size": "tiny", "seed": 0}
 MODEL = {"size": "tiny", "seed": 0}
 
@@ -252,7 +252,7 @@ def of_another_configuration(path):
 def test_an_input_of_another_configuration_is_named_with_what_differs(job_of, tmp_path, script, option):
     job = job_of(script)
     of_another_configuration(job.inputs[option])
-    assert_fails_cleanly(job, tmp_path, str(job.inputs[option]), "seed is 41", "Another configuration", REMEDY)
+    assert_fails_cleanly(job, tmp_path, str(job.inputs[option]), "seed is 41", "another configuration", REMEDY)
 
 
 def test_all_inputs_of_another_configuration_are_named_at_once(job_of, tmp_path):
@@ -295,7 +295,7 @@ def test_a_device_that_is_not_there_is_named(job_of, tmp_path):
 
 
 def test_a_job_repeated_by_hand_makes_the_same_table(job_of):
-    """What makes the failures above mean something: the unspoilt job succeeds and writes nothing but its outputs."""
+    """The control for the failures above: the undamaged job succeeds, and writes nothing but its outputs."""
     job = job_of("finetune")
     folder = job.log.parent
     before = set(contents(folder))
@@ -320,7 +320,7 @@ def test_a_training_that_diverges_says_what_to_lower_and_leaves_nothing(job_of, 
 
 @pytest.mark.parametrize(("script", "spoilt"), [("pretrain", False), ("finetune", False), ("finetune", True)])
 def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, script, spoilt):
-    """From its beginning, if the state that it left was damaged since; that is said."""
+    """If the state that it left is damaged, it starts from the beginning and says so."""
     job = job_of(script)
     job.settings = {script: {"n_steps": 1500, "evaluation_interval": 100}}
     outputs = job.outputs.values()
@@ -346,7 +346,7 @@ def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, scr
         state.write_bytes(content)
     run = job.run()
     assert run.status == 0
-    assert run.output.startswith(f"warning: discarding {state}, so that the training starts anew: ") == spoilt
+    assert run.output.startswith(f"warning: discarding {state}, so training starts from the beginning: ") == spoilt
     for path, expected in zip(outputs, undisturbed, strict=True):
         table = read_table(path, schema_of(script, path))
         assert table.equals(expected)

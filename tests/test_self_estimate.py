@@ -1,4 +1,4 @@
-"""What a policy expects of itself, against the literal algorithm."""
+"""Self-estimates, compared with the literal algorithm."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The sequence against its recurrence, transcribed token by token."""
+"""The sequence, compared with its recurrence token by token."""
 
 import math
 import random
@@ -13,7 +13,7 @@ from scipy.stats import binomtest, chi2_contingency, chisquare
 import generate_sequences
 from splithistory.environment import Recurrence, environment_of
 from splithistory.information import entropy
-from splithistory.sequence import draw_windows, one_window_a_chain, shifted
+from splithistory.sequence import draw_windows, one_window_per_chain, shifted
 from sweep.chains import read_chains
 
 NOISELESS = Recurrence(0.0)
@@ -30,7 +30,7 @@ def value_after(tokens):
 
 
 def values_and_expected(chains):
-    """The values of every token from position 16 on, and what the recurrence makes of the 16 before it."""
+    """The values of every token from position 16 on, and those that the recurrence gives for the 16 before it."""
     places = [(chain, t) for chain in chains for t in range(16, len(chain))]
     values = [int(chain[t]) - 8 * (t % 2) for chain, t in places]
     return np.array(values), np.array([value_after(chain[:t]) for chain, t in places])
@@ -118,7 +118,7 @@ def test_one_seed_gives_one_set_of_chains():
 
 
 def numbered_chains(n_chains, length):
-    """Chains whose tokens name their place: the chain's number times ``length``, plus the position."""
+    """Chains whose tokens encode their place: the chain's number times ``length``, plus the position."""
     return np.arange(n_chains * length).reshape(n_chains, length)
 
 
@@ -135,8 +135,8 @@ def test_drawn_windows_lie_in_one_chain_and_targets_follow_them(parity):
 
 
 @pytest.mark.parametrize("parity", [None, 0, 1])
-def test_one_window_a_chain_takes_each_chain_once_in_order(parity):
-    contexts, targets = one_window_a_chain(numbered_chains(500, 33), 20, np.random.default_rng(9), parity)
+def test_one_window_per_chain_takes_each_chain_once_in_order(parity):
+    contexts, targets = one_window_per_chain(numbered_chains(500, 33), 20, np.random.default_rng(9), parity)
     places = np.column_stack([contexts, targets])
     assert (np.diff(places, axis=1) == 1).all()
     assert (places // 33 == np.arange(500)[:, None]).all()

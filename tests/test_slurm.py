@@ -1,4 +1,4 @@
-"""The sweep on a real Slurm, of one node on this machine, through the profile that users take."""
+"""The sweep on a real Slurm cluster, of one node on this machine, with the profile that users use."""
 
 import shutil
 from collections import Counter
@@ -68,7 +68,7 @@ AGGREGATION = list(OF_AGGREGATION)
 
 
 def hang(slurm, workspace, name, number=1, restarts=0):
-    """The so-manieth submission of a name, once it runs; from then on it hangs."""
+    """Wait until the nth submission of a name runs, and suspend it."""
     found = []
 
     def is_running():
@@ -81,12 +81,12 @@ def hang(slurm, workspace, name, number=1, restarts=0):
 
 
 def ends(jobs):
-    """How often submissions of a name ended so, started so often anew."""
+    """Count submissions by name, final state and number of restarts."""
     return Counter((job["Comment"], job["JobState"], int(job["Restarts"])) for job in jobs)
 
 
 def test_policies_made_on_slurm_are_those_of_one_machine(slurm, copied, finished):
-    """With a job that somebody cancels: it is submitted again, with twice the memory and time."""
+    """A job that somebody cancels is submitted again, with twice the memory and time."""
     forget(copied, SIZES[0])
     finetune = [f"rule_finetune_wildcards_{task}_{SIZES[0]}_0" for task in TASKS]
     with in_background(copied, *PROFILE) as result:
@@ -160,7 +160,7 @@ def test_a_sweep_on_slurm_is_that_of_one_machine_whatever_happens_there(slurm, w
     ids=["whole", "share"],
 )
 def test_a_gpu_is_asked_for_where_the_configuration_has_one(slurm, copied, options, asked):
-    """Or what docs/devices.md asks for instead. There is none, so the job would not end well."""
+    """Or what docs/devices.md says to request instead. There is no GPU, so the job would not succeed."""
     (copied.folder / pretrained_table(RESULTS, "checkpoint", SIZES[0], 0)).unlink()
     with in_background(copied, *PROFILE, "--until", "pretrain", *options, override={"device": "cuda"}):
         wait_until(lambda: slurm.jobs(copied.folder))

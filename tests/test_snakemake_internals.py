@@ -1,4 +1,4 @@
-"""Where Snakemake is not as it was, the sweep does without what reaches into it and says so."""
+"""If Snakemake's internals have changed, the sweep does without them and says so."""
 
 import logging
 import re

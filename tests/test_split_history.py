@@ -1,4 +1,4 @@
-"""Op and Imp: the write-up's steps taken literally, closed forms, and what the theory promises of them."""
+"""Op and Imp, compared with the study's steps taken literally, closed forms, and what theory guarantees."""
 
 import math
 import random
@@ -559,7 +559,7 @@ def test_a_random_token_is_uniform_over_the_allowed_ones(action_tokens):
 
 
 def test_token_0_leaves_the_product_unchanged():
-    """Which is why it is the default for doing nothing: the outcome is what the last 15 tokens make."""
+    """It is therefore the default for doing nothing: the last 15 tokens alone decide the outcome."""
     contexts = windows_before_odd_positions(100)
     products = [math.prod(int(token) + 1 for token in window[-15:]) % 17 % 8 for window in contexts]
     assert RECURRENCE.outcome_of_each_action(contexts)[:, 0].tolist() == products

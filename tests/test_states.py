@@ -1,4 +1,4 @@
-"""A state that is not just what this training left there is never gone on from, and one that diverges leaves none."""
+"""Training resumes only from a state that it left itself, unchanged; training that diverges leaves none."""
 
 import copy
 import hashlib
@@ -37,7 +37,7 @@ class Collector(Observer):
 
 @cache
 def states_of(train, **options):
-    """To be read, never changed."""
+    """Read-only by convention."""
     collector = Collector()
     train(observer=collector, **options)
     return collector.states
@@ -55,7 +55,7 @@ def kept(tmp_path):
 
 
 def keep(folder, state, **identity):
-    """The file that a state is kept in."""
+    """Keep a state, and return the file that it is kept in."""
     FileSnapshots(folder / "state", identity).keep(state)
     (path,) = folder.iterdir()
     return path
@@ -80,7 +80,7 @@ undisturbed = cache(lambda train: train())
 
 
 def assert_ends_as_if_undisturbed(path, train=pretrained, schema=PRETRAINING):
-    """And leaves nothing but a state of its own."""
+    """Check that training ends like training without interruption, and leaves nothing but its own state."""
     policy, rows = train(observer=FileSnapshots(path.with_name("state"), {}, schema))
     expected, all_rows = undisturbed(train)
     assert equal(policy, expected)
@@ -121,7 +121,7 @@ def append(path):
 
 
 def leave_out_the_checksum(path):
-    """As earlier versions did."""
+    """Write the state as earlier versions did."""
     path.write_bytes(path.read_bytes()[:-32])
 
 
@@ -188,7 +188,7 @@ def test_what_lies_in_the_place_of_another_configurations_state_is_deleted_too(k
 
 
 def changed(state, path, value):
-    """The state with another value somewhere; without it, if that is ..."""
+    """Replace a value in a state, or delete it if the new one is `...`."""
     *parents, key = path
     state = copy.deepcopy(state)
     inner = state
@@ -260,7 +260,7 @@ CHANGES = {
 
 
 def write_state(path, state):
-    """A state as other code might write it, with the right checksum."""
+    """Write a state like other code might, with the right checksum."""
     torch.save(state, path)
     content = path.read_bytes()
     path.write_bytes(content + hashlib.sha256(path.name.encode() + content).digest())
@@ -342,13 +342,13 @@ def test_a_training_that_diverges_stops_and_keeps_no_such_state(train, changes):
 
 @pytest.mark.parametrize("way", ["sampled", "expected", "every"])
 def test_reinforcement_stops_at_the_step_that_shows_it(way):
-    """And not at its next evaluation."""
+    """Not only at the next evaluation."""
     with pytest.raises(DivergedError, match="by step 2: reinforcement_loss is"):
         finetuned(successes=way, learning_rate=1e30, n_steps=50, evaluation_interval=50)
 
 
 def test_a_parameter_that_no_loss_shows_counts_as_well():
-    """A hidden unit that a bias of minus infinity switches off."""
+    """A bias of minus infinity switches a hidden unit off, so that losses stay finite."""
     policy = initial_policy(TINY, seed=0)
     collector = Collector()
     state = TrainingState(policy, [], PRETRAIN, rng=np.random.default_rng(0), observer=collector)
@@ -362,7 +362,7 @@ def test_a_parameter_that_no_loss_shows_counts_as_well():
 
 
 class Spoiling(Observer):
-    """Keeps states in another's way, and spoils the parameters after the first."""
+    """Keeps states like another observer, and then makes parameters NaN."""
 
     def __init__(self, snapshots):
         self.snapshots = snapshots

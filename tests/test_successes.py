@@ -1,4 +1,4 @@
-"""The ways to reinforce successes: against enumeration, literal loops, rejection sampling and closed forms."""
+"""The ways to reinforce successes, compared with enumeration, loops, rejection sampling and closed forms."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def answers(logits, expected_utility, action=None, utility=None):
 
 
 def gradient(way, logits, expected_utility, action=None, utility=None):
-    """(B, A) of the loss by the logits."""
+    """(B, A) gradient of the loss with respect to the logits."""
     loss = way(answers(logits, expected_utility, action, utility))
     return torch.autograd.grad(loss, logits)[0]
 

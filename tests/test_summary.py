@@ -1,4 +1,4 @@
-"""The summary tables, from small frames made by hand."""
+"""The summary tables of small frames that are made by hand."""
 
 import math
 
@@ -443,7 +443,7 @@ def test_the_true_set_is_ranked_on_the_mean_future(frames):
 
 
 def test_a_policy_that_no_task_fits_is_identified_with_none():
-    """All mass on an outcome that no task rewards."""
+    """All mass is on an outcome that no task rewards."""
     measured, _ = measured_and_actions()
     measured["outcome_distribution"] = [np.eye(8)[7]] * len(measured)
     table = identification_from(measured)

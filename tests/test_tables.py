@@ -62,7 +62,7 @@ def checkpoint(tmp_path):
 
 
 def rewritten(path, change):
-    """The checkpoint as if it had been written with other rows."""
+    """Write the checkpoint as if it had other rows."""
     table = pq.read_table(path)
     rows = table.to_pylist()
     change(rows)
@@ -429,7 +429,7 @@ def test_the_checksum_is_the_same_wherever_and_with_whatever_version_it_is_taken
 
 
 def edited(path, change):
-    """The table with its rows changed and its metadata as it was."""
+    """Change the rows of a table, and keep its metadata."""
     table = pq.read_table(path)
     rows = table.to_pylist()
     change(rows)
@@ -453,7 +453,7 @@ def test_an_edited_table_is_refused_with_the_remedy(tmp_path, change):
     problem = problem_with(read_table, path, SUCCESS)
     assert problem == (
         f"{path}: its values are not those that it was written with, so they were edited. "
-        "Delete the file and rerun snakemake to make it again"
+        "Delete the file and rerun snakemake to recreate it"
     )
 
 

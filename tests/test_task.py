@@ -1,4 +1,4 @@
-"""What a policy is reinforced for."""
+"""The tasks that policies are reinforced on."""
 
 import math
 import subprocess

@@ -1,4 +1,4 @@
-"""The theory against its check values, closed forms, literal optimization, and its own claims."""
+"""The theory, compared with known values, closed forms, numerical optimization, and its own identities."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_for_a_good_set_it_is_the_divergence_of_two_success_rates(p, good, s):
 @settings(deadline=None)
 @given(distributions(8), GOOD_MASKS, st.floats(0, 1))
 def test_the_solver_agrees_with_the_closed_form_of_a_good_set(p, good, s):
-    """A ninth outcome of another utility, which never occurs, keeps the closed form away."""
+    """A ninth outcome of another utility, which never occurs, prevents the use of the closed form."""
     assume(s in (0, 1) or 1e-9 < s < 1 - 1e-9)
     utility, reference = np.append(good, 0.5), np.append(p, 0.0)
     assert rate_function(s, utility, reference) == pytest.approx(binary_kl_divergence(s, p[good].sum()), abs=1e-12)

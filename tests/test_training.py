@@ -24,7 +24,7 @@ from splithistory.model import Architecture
 from splithistory.optimizer import Schedule, ScheduledAdamW, share_of_peak
 from splithistory.pretraining import evaluate, pretrain
 from splithistory.reinforcement import Evaluation, FinetuneSettings, Reward, finetune, sample_actions
-from splithistory.sequence import Chains, Windows, one_window_a_chain
+from splithistory.sequence import Chains, Windows, one_window_per_chain
 from splithistory.training_state import UNOBSERVED
 from sweep.schemas.finetune import REINFORCEMENT
 from sweep.snapshots import FileSnapshots
@@ -180,7 +180,7 @@ def test_steps_are_torchs_adamws_along_clipped_gradients_also_when_taken_up_agai
 
 
 def test_training_does_not_import_the_compiler():
-    """Which takes longer than many steps."""
+    """The import takes longer than many steps."""
     code = (
         "import sys, torch\n"
         "from splithistory.optimizer import Schedule, ScheduledAdamW\n"
@@ -196,7 +196,7 @@ def test_training_does_not_import_the_compiler():
 
 
 class Recorder:
-    """Stands in for the optimizer: keeps each loss and its gradient, and changes nothing."""
+    """Replaces the optimizer: keeps each loss and its gradient, and changes nothing."""
 
     made: list
 
@@ -214,7 +214,7 @@ class Recorder:
 
 @pytest.fixture
 def one_step(monkeypatch):
-    """Runs one step of reinforcement without dropout or updates; returns all that was drawn, and both optimizers."""
+    """Run one step of reinforcement without dropout or updates; return everything drawn, and both optimizers."""
 
     def run(utility=GOOD4, **changes):
         drawn = {"draw_windows": [], "sample_actions": [], "sample": []}
@@ -441,7 +441,7 @@ def test_reinforcement_reports_at_every_interval_and_at_the_last_step():
 
 def test_reinforcement_reports_what_the_policy_does_in_one_window_per_validation_chain():
     policy, rows = finetuned()
-    windows = one_window_a_chain(VALIDATION, TINY.context_length, np.random.default_rng(0), target_parity=1).contexts
+    windows = one_window_per_chain(VALIDATION, TINY.context_length, np.random.default_rng(0), target_parity=1).contexts
     outcomes = RECURRENCE.outcome_probabilities(windows)  # (n, 16, 8)
     answers = best_actions(policy, windows, "all")
     future = np.mean([outcome[answer] for outcome, answer in zip(outcomes, answers, strict=True)], axis=0)
@@ -500,7 +500,7 @@ def test_actions_are_sampled_from_the_softmax():
 
 
 class Stub(nn.Module):
-    """A policy that says what a function of the contexts says: (n, T) tokens -> (n, 16) probabilities."""
+    """A policy that is a given function of the contexts: (n, T) tokens -> (n, 16) probabilities."""
 
     def __init__(self, answer):
         super().__init__()
@@ -582,7 +582,7 @@ def killed_after(n_steps, path):
 
 
 def steps_taken(steps, path):
-    """Keeps states at a path, and notes the steps."""
+    """Keeps states at a path, and records the steps."""
 
     def track(items):
         for step in items:
@@ -601,7 +601,7 @@ def steps_taken(steps, path):
     ],
 )
 def test_a_training_killed_at_any_step_ends_as_if_undisturbed(tmp_path, train, evaluated, kills):
-    """Bit for bit: parameters and everything reported; and no step before the last evaluation is repeated."""
+    """Parameters and rows are equal bit for bit, and no step before the latest evaluation is repeated."""
     policy, rows = train()
     for kill in kills:
         path = tmp_path / f"kill={kill}"

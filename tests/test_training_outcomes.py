@@ -1,4 +1,4 @@
-"""The four ways to reach one score."""
+"""The four ways to reach the same score."""
 
 import numpy as np
 import pytest

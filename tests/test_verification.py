@@ -1,4 +1,4 @@
-"""A results folder is checked against its configuration, and taken over where all of it is right."""
+"""A results folder is checked against its configuration, and adopted where it is sound."""
 
 import json
 import shutil
@@ -70,13 +70,13 @@ def edit_a_value(path):
 
 
 def write_another_value(path):
-    """As another run might have."""
+    """Write another value with a matching checksum, as another run might."""
     table = with_another_value(path)
     pq.write_table(with_metadata(table, metadata_of(table.schema, path)), path)
 
 
 def leave_out_the_checksum(path):
-    """As earlier versions did."""
+    """Write the table as earlier versions did."""
     table = pq.read_table(path)
     made_by = metadata_of(table.schema, path)
     del made_by["checksum"]
@@ -217,9 +217,9 @@ def test_verifying_prints_one_table_and_fails_only_if_something_is_wrong(copied)
 
 
 def test_an_edited_table_is_neither_published_nor_summarized_nor_adopted(copied):
-    """Until it is deleted, as is said, and made again."""
+    """It stays unusable until it is deleted and remade, as the message says."""
     edit_a_value(copied.folder / MEASURED)
-    said = f"error: {MEASURED}: {EDITED} to make it again\n"
+    said = f"error: {MEASURED}: {EDITED} to recreate it\n"
     folder = copied.folder / "published"
     published = copied.sweep("publish", "--configfile", "config/tiny.yaml", "--folder", folder)
     assert (published.status, published.stderr) == (1, said)

@@ -44,7 +44,7 @@ PRETRAIN, OTHER_SIZE = (job for job in JOBS if job.rule == "pretrain")
 
 
 class Folder:
-    """A working folder with files of any age."""
+    """A working folder whose files can be given any age."""
 
     def __init__(self, path):
         self.path = path
@@ -57,7 +57,7 @@ class Folder:
         os.utime(path, (NOW - age, NOW - age))
 
     def hold(self, results=RESULTS, age=1000.0, lives=True, **more):
-        """As a run does that started so long ago, here or elsewhere, and lives or was killed."""
+        """Leave the note of a run that started a given time ago, here or elsewhere, and is alive or was killed."""
         run = {"pid": 1, "host": platform.node(), "user": "me", "configuration": ["mine.yaml"], "ended": False} | more
         name = f"{results}/logs/run.json"
         self.write(name, json.dumps(run | {"since": NOW - age}))
@@ -91,7 +91,7 @@ def shown(sweep, width=80, config=TINY):
 
 
 def test_the_jobs_are_those_of_the_workflow(finished):
-    """Rule, outputs, inputs and log of each, by Snakemake's own account."""
+    """Rule, outputs, inputs and log of each job, according to Snakemake."""
     run = finished.snakemake("--detailed-summary")
     rows = pd.read_csv(io.StringIO(run.stdout), sep="\t")
     assert list(rows) != []
@@ -280,7 +280,7 @@ def half(folder, monkeypatch):
 
 
 def test_a_run_counts_the_jobs_that_it_makes_whatever_is_there(half):
-    """Those that it makes again are there, and those that it was not asked for are missing."""
+    """Files that it remakes exist, and files that it was not asked for are missing."""
     folder, minutes = half
     sweep = read_sweep(TINY, NOW, folder.path, to_make=outputs_of("finetune"))
     assert [(progress.job.rule, progress.job.keys["task"]) for progress in sweep.unfinished] == [

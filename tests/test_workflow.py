@@ -1,4 +1,4 @@
-"""The workflow through Snakemake itself: what a user types, and what comes of it."""
+"""The workflow run by Snakemake: what users type, and what they get."""
 
 import contextlib
 import os
@@ -86,7 +86,7 @@ def log_names():
 
 
 def assert_equal_tables(workspace, other):
-    """Equal schema and values of every table and equal checksums; metadata, with its wall times, apart."""
+    """Check that all tables have equal schemas, values and checksums; metadata, which holds wall times, may differ."""
     for schema, path in TABLES:
         table, expected = (read_table(place.folder / path, schema) for place in (workspace, other))
         assert table.num_rows > 0
@@ -207,7 +207,7 @@ DELETED = {
 
 @pytest.mark.parametrize(("path", "jobs"), DELETED.values(), ids=DELETED)
 def test_a_deleted_file_is_made_again(copied, path, jobs):
-    """As every message about a spoilt file advises."""
+    """This is what every message about a damaged file advises."""
     (copied.folder / path).unlink()
     assert copied.snakemake("--dry-run").jobs >= jobs
 
@@ -216,7 +216,7 @@ GRADED = [0, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1]
 
 
 def test_a_graded_task_goes_all_the_way(copied):
-    """Beside a good set that is there already: trained, measured, judged, drawn and reported."""
+    """A graded task next to a good set is trained, measured, judged, drawn and reported."""
     tasks, sizes = ["good2", "graded"], SIZES[:1]
     override = {"tasks": {"graded": {"utility": GRADED}}, "sweep": {"tasks": tasks, "sizes": sizes}}
     run = copied.snakemake(override=override)
@@ -366,7 +366,7 @@ EDITS = {
 
 @pytest.mark.parametrize(("path", "jobs"), EDITS.items(), ids=EDITS)
 def test_an_edit_of_the_code_reruns_what_uses_it(copied, path, jobs):
-    """Even if it is a comment alone: what a change means, no tool can tell."""
+    """Even if only a comment changed, since no tool can tell what a change means."""
     with (copied.folder / path).open("a") as file:
         file.write("\n<!-- -->" if path.endswith(".html") else "\n# A remark.\n")
     run = copied.snakemake("--dry-run")
@@ -375,7 +375,7 @@ def test_an_edit_of_the_code_reruns_what_uses_it(copied, path, jobs):
 
 
 def test_a_plan_loads_neither_matplotlib_nor_torch(workspace):
-    """Each takes a second and more to import."""
+    """Each of these takes more than a second to import."""
     code = "import runpy, sys; from contextlib import suppress\n"
     code += "with suppress(SystemExit): runpy.run_module('snakemake', run_name='__main__')\n"
     code += "print('loaded:', *({'matplotlib', 'torch', 'sweep.figures'} & sys.modules.keys()))"
@@ -413,7 +413,7 @@ def test_a_change_reruns_what_depends_on_it(finished, override, jobs):
 
 
 def test_policies_of_another_configuration_are_not_replaced_silently(copied, finished):
-    """Only what is of this sweep, and made otherwise, is named; then it is replaced."""
+    """Only files of this sweep that were made differently are named; then they are replaced."""
     override = {
         "sweep": {"sizes": ["tiny"], "tasks": ["good2"]},
         "finetune": {"learning_rate": 0.01},
@@ -625,7 +625,7 @@ def test_a_killed_sweep_resumes_and_ends_as_if_undisturbed(copied, finished):
 
 @pytest.mark.slow
 def test_a_sweep_killed_twenty_times_ends_as_if_undisturbed(workspace, finished):
-    """The whole process group, at random moments; what a sweep that got too far has made is deleted in part."""
+    """The whole process group is killed at random moments; if a sweep got too far, some of its files are deleted."""
     rng = random.Random(0)
     kills = 0
     while kills < 20:
@@ -652,7 +652,7 @@ def test_a_sweep_killed_twenty_times_ends_as_if_undisturbed(workspace, finished)
 
 @pytest.fixture
 def disk(tmp_path_factory):
-    """A small disk of its own: its folder, and a function that mounts it anew with other options."""
+    """A small disk: its folder, and a function that remounts it with other options."""
     folder = tmp_path_factory.mktemp("disk")
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder], capture_output=True).returncode:
         pytest.skip("a disk cannot be mounted here")

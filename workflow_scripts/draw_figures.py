@@ -65,5 +65,5 @@ if __name__ == "__main__":
     options = script.parser(__doc__)
     options.add_argument("--results", required=True, help="folder of the sweep")
     options.add_argument("--folder", type=Path, required=True, help="folder of the figures to write")
-    options.add_argument("--processes", type=int, default=1, help="how many draw at a time")
+    options.add_argument("--processes", type=int, default=1, help="number of processes that draw in parallel")
     script.run(main, options)

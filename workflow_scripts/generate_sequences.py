@@ -1,4 +1,4 @@
-"""Generate the chains of one split, from a random stream of its own."""
+"""Generate the chains of one split from its own random stream."""
 
 import argparse
 from pathlib import Path
@@ -18,5 +18,5 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = script.parser(__doc__)
-    options.add_argument("--chains", type=Path, required=True, help="Parquet file of the chains to write")
+    options.add_argument("--chains", type=Path, required=True, help="table of chains to write")
     script.run(main, options)

@@ -1,4 +1,4 @@
-"""Measure one policy on the test chains: outcomes, Op and Imp against every future, self-estimates, every block."""
+"""Measure one policy on the test chains: success, Op and Imp against every future, self-estimates, differentials."""
 
 import argparse
 from pathlib import Path
@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> None:
     contexts = measured_contexts(read_chains(arguments.test), policy.architecture.context_length, measure_settings.seed)
 
     def outcome_counts(actions: Tokens) -> np.ndarray:
-        # The same noise for all, so that differences are the policies' own.
+        # The same noise for all policies, so that differences between them are due to their actions alone.
         noise_rng = stream_rng(measure_settings.seed, Stream.TEST_OUTCOMES)
         return np.bincount(environment.sample(contexts, noise_rng, actions), minlength=environment.n_outcomes)
 
@@ -93,7 +93,7 @@ def main(arguments: argparse.Namespace) -> None:
     write_table(action_rows(measurements), ACTIONS, arguments.actions, provenance=made_by)
     write_table(bootstrap_rows(draws), BOOTSTRAP, arguments.bootstrap, provenance=made_by)
     write_table(self_estimate_rows(estimates), SELF_ESTIMATE, arguments.self_estimate, provenance=made_by)
-    on_processor = made_by | {"device": "cpu"}  # as the differential measures always are
+    on_processor = made_by | {"device": "cpu"}  # differential measures are always taken there
     write_table(differentials, DIFFERENTIAL, arguments.differential, provenance=on_processor)
 
 
@@ -106,7 +106,7 @@ if __name__ == "__main__":
     options.add_argument("--success", type=Path, required=True, help="table of outcomes to write")
     options.add_argument("--measured", type=Path, required=True, help="table of Op and Imp to write")
     options.add_argument("--actions", type=Path, required=True, help="table of the futures given each action to write")
-    options.add_argument("--bootstrap", type=Path, required=True, help="table of draws of the windows to write")
+    options.add_argument("--bootstrap", type=Path, required=True, help="table of bootstrap resamples to write")
     options.add_argument("--self-estimate", type=Path, required=True, help="table of self-estimates to write")
     options.add_argument("--differential", type=Path, required=True, help="table of differential Op and Imp to write")
     script.run(main, options)

@@ -1,4 +1,4 @@
-"""Measure the sequence's own generator, taken as a policy, on the windows that every policy is measured on."""
+"""Measure the sequence's own generator as a policy, on the same windows as every policy."""
 
 import argparse
 from pathlib import Path

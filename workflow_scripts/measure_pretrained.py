@@ -1,4 +1,4 @@
-"""Measure the differential Op and Imp of every block of one pretrained model on the test chains."""
+"""Measure the differential Op and Imp of each block of one pretrained model on the test chains."""
 
 import argparse
 from pathlib import Path

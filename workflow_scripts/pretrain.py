@@ -48,5 +48,5 @@ if __name__ == "__main__":
     options.add_argument("--validation", type=Path, required=True, help="validation chains")
     options.add_argument("--checkpoint", type=Path, required=True, help="checkpoint to write")
     options.add_argument("--training", type=Path, required=True, help="table of losses to write")
-    options.add_argument("--state", type=Path, required=True, help="where to keep the training between evaluations")
+    options.add_argument("--state", type=Path, required=True, help="where to save the state of training at evaluations")
     script.run(main, options)

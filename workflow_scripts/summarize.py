@@ -88,10 +88,10 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def stacked(settings: Mapping[str, Any], results: str) -> dict[str, dict[str, pd.DataFrame]]:
-    """All tables of a rule and name in one frame, with their keys; checkpoints apart.
+    """Read all tables but the checkpoints, by rule and name, and stack those of a name with their keys.
 
     Raises:
-        TableError: if one is missing or unreadable, or another configuration made some.
+        TableError: if a table is missing or unreadable, or was made with another configuration.
     """
     tables = defaultdict(list)
     for table in summarized_tables(results, settings["sweep"]):
@@ -102,7 +102,7 @@ def stacked(settings: Mapping[str, Any], results: str) -> dict[str, dict[str, pd
     def content(table: Table) -> pa.Table:
         rows = read_table(table.path, table.schema)
         made_by, job = metadata_of(rows.schema, table.path), table.job
-        name = (job.rule, *job.keys.values())  # its tables have their settings in common
+        name = (job.rule, *job.keys.values())  # all tables of a job have the same settings
         if name not in hashes:
             hashes[name] = configuration_hash(job.settings(settings))
         if made_by.get("configuration_hash") != hashes[name]:
@@ -118,12 +118,12 @@ def stacked(settings: Mapping[str, Any], results: str) -> dict[str, dict[str, pd
 
 
 def frame_of(tables: Sequence[Table], content: Callable[[Table], pa.Table]) -> pd.DataFrame:
-    """The rows of tables with their keys. Lists stay with Arrow: as objects they take several times the memory."""
+    """Stack tables with their keys. Lists stay Arrow's: as Python objects they would take several times the memory."""
     pieces, n_rows = [], []
     for start in range(0, len(tables), 1000):
         parts = [content(table) for table in tables[start : start + 1000]]
         n_rows += [part.num_rows for part in parts]
-        pieces.append(pa.concat_tables(parts).combine_chunks())  # small tables take more memory than what they hold
+        pieces.append(pa.concat_tables(parts).combine_chunks())  # many small tables take more memory than one
     frame = pa.concat_tables(pieces).to_pandas(
         types_mapper=lambda arrow: pd.ArrowDtype(arrow) if pa.types.is_list(arrow) else None
     )
@@ -132,10 +132,10 @@ def frame_of(tables: Sequence[Table], content: Callable[[Table], pa.Table]) -> p
 
 
 def evaluated_on(settings: Mapping[str, Any], results: str) -> Tokens:
-    """(n_validation, context_length) the windows that reinforcements are evaluated on.
+    """Read the (n_validation, context_length) windows that policies are evaluated on during reinforcement.
 
     Raises:
-        TableError: if the validation chains are missing or unreadable, or another configuration made them.
+        TableError: if the validation chains are missing or unreadable, or were made with another configuration.
     """
     path = Path(sequence_table(results, "validation"))
     require_made_with({path: generating(settings, "validation")})
@@ -143,7 +143,7 @@ def evaluated_on(settings: Mapping[str, Any], results: str) -> Tokens:
 
 
 def numbers_of_parameters(settings: Mapping[str, Any], results: str) -> dict[tuple[str, int], int]:
-    """Parameters of each pretrained model, by size and seed, from its checkpoint's metadata; no tensor is read."""
+    """Read each pretrained model's number of parameters from its checkpoint's metadata, by size and seed."""
     return {
         (keys["size"], keys["seed"]): read_metadata(pretrained_table(results, "checkpoint", **keys))["n_parameters"]
         for keys in keys_of(MODEL, settings["sweep"])

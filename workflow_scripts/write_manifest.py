@@ -1,4 +1,4 @@
-"""List every table of the sweep with a checksum of its schema and values."""
+"""List every table of the sweep with a checksum of its values and columns."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Write the report of the sweep, one HTML file with every figure in it, and draw the schedule of its jobs."""
+"""Write the report of the sweep, one HTML file that contains every figure, and draw the schedule of its jobs."""
 
 import argparse
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""Op and Imp of trained policies by the split-history method.
+"""Measure the Op (optimization) and Imp (impact) of policies with the split-history method.
 
-Names are loaded on first use, so that importing the model does not depend on the measures.
+Public names are imported on first use, so that code that needs only the model does not load the measures.
 Docstrings cite sections of docs/method.md as "method, section N".
 
 Example:
-    A policy that answers each of four situations with its number, where only that leads to outcome 0:
+    In each of four situations only the action of the same number leads to outcome 0, and the policy always takes it:
 
     >>> import numpy as np
     >>> import splithistory
@@ -46,8 +46,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"splithistory.{_HOMES[name]}"), name)
     if name in _MODULES:
         return import_module(f"splithistory.{name}")
-    if name == "__version__":  # of the installed package; a clone on the path has none
-        from importlib import metadata  # a tenth of a second, which no job needs
+    if name == "__version__":  # the installed package's; a clone on the path has none
+        from importlib import metadata  # here, since the import takes 0.1 s and no job needs it
 
         try:
             return metadata.version("splithistory")

@@ -1,4 +1,4 @@
-"""Which tokens a policy may answer with (method, section 3), and what it answers."""
+"""The tokens that a policy may answer with, and its answers (method, section 3)."""
 
 from typing import Literal
 
@@ -17,7 +17,10 @@ ActionTokens = Literal["all", "odd"]
 
 
 def allowed_tokens(action_tokens: ActionTokens) -> NDArray[np.bool_]:
-    """(16,) booleans: the tokens a policy may answer with, all of them or those of odd positions, 8..15.
+    """Return (16,) booleans that mark the tokens a policy may answer with.
+
+    Args:
+        action_tokens: ``all`` for every token, ``odd`` for those of odd positions, 8..15.
 
     Raises:
         ValueError: for any other name.
@@ -28,18 +31,18 @@ def allowed_tokens(action_tokens: ActionTokens) -> NDArray[np.bool_]:
 
 
 def mask_logits(logits: Tensor, action_tokens: ActionTokens) -> Tensor:
-    """(..., 16) logits with minus infinity on the tokens that are not allowed."""
+    """Set the logits of tokens that are not allowed to minus infinity: (..., 16) -> (..., 16)."""
     forbidden = torch.from_numpy(~allowed_tokens(action_tokens)).to(logits.device)
     return logits.masked_fill(forbidden, -torch.inf)
 
 
 def best_actions(policy: Policy, contexts: Tokens, action_tokens: ActionTokens) -> Tokens:
-    """The policy's answers at temperature 0.
+    """Return the policy's answers at temperature 0.
 
     Args:
         policy: any policy.
         contexts: (n, context_length) tokens, each ending just before an odd position.
-        action_tokens: which tokens it may answer with.
+        action_tokens: tokens that the policy may answer with.
 
     Returns:
         (n,) the likeliest allowed token after each context.
@@ -48,5 +51,5 @@ def best_actions(policy: Policy, contexts: Tokens, action_tokens: ActionTokens) 
 
 
 def likeliest(logits: Tensor) -> Tokens:
-    """(n, 16) logits -> (n,) tokens of the largest."""
+    """Return the token of the largest logit in each row: (n, 16) -> (n,)."""
     return logits.argmax(dim=1).cpu().numpy().astype(np.uint8)

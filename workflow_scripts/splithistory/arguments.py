@@ -48,10 +48,10 @@ def as_array(name: str, value: Any, expected: str) -> NDArray[Any]:
 
 
 def as_probabilities(name: str, probabilities: Any, shape: str) -> Floats:
-    """Probabilities along the last axis, as float64.
+    """Convert probabilities along the last axis to float64.
 
     Their sums may differ from 1 by 1e-5, and stay as they are. Rows of float16 or bfloat16 sum to 1 only within the
-    precision of their numbers: they may differ from it by that much, and are normalised in float64.
+    precision of these types: they may deviate by that much, and are normalized in float64.
 
     Args:
         name: of the argument, for messages.
@@ -71,7 +71,7 @@ def as_probabilities(name: str, probabilities: Any, shape: str) -> Floats:
 
 
 def _checked_probabilities(name: str, array: NDArray[Any], shape: str, *, precision: str) -> Floats:
-    """`as_probabilities` of an array, made from numbers of the named precision."""
+    """Check an array for `as_probabilities`, given the type that its numbers had."""
     array = array.astype(np.float64, copy=False)
     axes = [axis.strip() for axis in shape.strip("()").split(",") if axis.strip()]
     any_number = axes[0] == "..."
@@ -102,7 +102,7 @@ def _checked_probabilities(name: str, array: NDArray[Any], shape: str, *, precis
 
 
 def as_policy(name: str, policy: Any, *, n_windows: int | None, n_actions: int) -> NDArray[Any]:
-    """(n, A) probabilities π(a|x) as float64, or (n,) actions of a deterministic policy.
+    """Convert a policy's answers to (n, A) probabilities π(a|x) as float64, or to (n,) actions.
 
     Args:
         name: of the argument, for messages.
@@ -139,7 +139,7 @@ def as_policy(name: str, policy: Any, *, n_windows: int | None, n_actions: int) 
 
 
 def as_utility(name: str, utility: Any, n_outcomes: int) -> Floats:
-    """(K,) utilities of the outcomes, as float64.
+    """Convert the utilities of K outcomes to (K,) float64.
 
     Args:
         name: of the argument, for messages.
@@ -167,7 +167,7 @@ def as_utility(name: str, utility: Any, n_outcomes: int) -> Floats:
 
 
 def as_good_set(name: str, good_set: Any, n_outcomes: int) -> NDArray[np.bool_]:
-    """(K,) booleans that mark the outcomes of a good set.
+    """Convert a good set to (K,) booleans that mark its outcomes.
 
     Args:
         name: of the argument, for messages.
@@ -196,7 +196,7 @@ def as_good_set(name: str, good_set: Any, n_outcomes: int) -> NDArray[np.bool_]:
 
 
 def as_number(name: str, value: Any, least: float) -> float:
-    """A finite number.
+    """Convert a finite number to a float.
 
     Args:
         name: of the argument, for messages.
@@ -212,7 +212,7 @@ def as_number(name: str, value: Any, least: float) -> float:
 
 
 def as_whole_number(name: str, value: Any, least: int) -> int:
-    """A whole number.
+    """Convert a whole number to an int.
 
     Args:
         name: of the argument, for messages.
@@ -228,7 +228,7 @@ def as_whole_number(name: str, value: Any, least: int) -> int:
 
 
 def described(value: Any) -> str:
-    """What an argument is, in few words: its type, and its shape where it has one."""
+    """Describe an argument in a few words: its type, and its shape if it has one."""
     kind = type(value).__name__
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
@@ -254,7 +254,7 @@ def _without_tensors(name: str, value: Any, expected: str) -> Any:
 
 
 def _precision(value: Any) -> str:
-    """The name of the type of numbers, such as float16, or nothing if it does not say."""
+    """Return the name of the type of numbers, such as float16, or nothing if they have none."""
     while isinstance(value, list | tuple) and value:
         value = value[0]
     dtypes = getattr(value, "dtypes", None)  # of the columns of a data frame

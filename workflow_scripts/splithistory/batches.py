@@ -1,7 +1,7 @@
-"""What a policy and an environment answer, batch by batch, so that many windows take little memory.
+"""The answers of policies and environments, batch by batch, so that many windows take little memory.
 
-An environment of A actions and K outcomes has A·K probabilities in every window. They are asked for, summed and
-forgotten in batches of some megabytes; one that is the same in every window is held once.
+An environment with A actions and K outcomes has A·K probabilities in every window. They are requested, summed and
+discarded in batches of some megabytes; those of an environment that is the same in every window are held once.
 """
 
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from splithistory.arguments import as_policy, as_probabilities, described
 from splithistory.information import Floats
 
-# The first batch tells how large the others may be.
+# Small, since only the first batch shows how large the others may be.
 _FIRST_BATCH = 8
-_BATCH_BYTES = 2**25  # the largest that the C library keeps for the next batch, which saves a fifth of the time
+_BATCH_BYTES = 2**25  # the most memory that the C library reuses for the next batch, which saves a fifth of the time
 _ENVIRONMENT = "outcome_probabilities (environment)"
 
 
 class Batch(NamedTuple):
-    """Some windows, with what the policies answer and the environment makes of it.
+    """Some windows, with the answers of policies and the outcome probabilities.
 
     Attributes:
         policy: (n, A) π(a|x), or (n,) actions of a deterministic policy.
         outcome: (n, A, K) p(f|x, a), or (A, K) if it is the same in every window.
-        alternative: as ``policy``, of the policy to compare with; None for the split history.
+        alternative: answers of the policy to compare with, in the form of ``policy``; None for the split history.
     """
 
     policy: NDArray[Any]
@@ -34,16 +34,16 @@ class Batch(NamedTuple):
 
     @classmethod
     def checked(cls, policy: Any, outcome: Any, alternative: Any = None, n_windows: int | None = None) -> "Batch":
-        """Check that they fit each other.
+        """Create a batch from values in any form, after checking that they fit each other.
 
         Args:
-            policy: what was given for it.
-            outcome: what was given for it.
-            alternative: what was given for it.
-            n_windows: how many windows they must be of; as many as they are, where left out.
+            policy: answers of the policy.
+            outcome: outcome probabilities.
+            alternative: answers of the policy to compare with; None for the split history.
+            n_windows: number of windows expected; any if None.
 
         Raises:
-            ValueError: if shapes do not fit each other, or there are no such probabilities or actions.
+            ValueError: if shapes do not fit each other, or values are not probabilities or actions.
         """
         is_shared = n_axes(outcome) == 2
         outcome = as_probabilities(_ENVIRONMENT, outcome, "(A, K)" if is_shared else "(n, A, K)")
@@ -60,11 +60,11 @@ class Batch(NamedTuple):
 
     @property
     def n_windows(self) -> int:
-        """n, at least 1."""
+        """Number of windows n, at least 1."""
         return len(self.policy)
 
     def sum_of_futures(self, policy: NDArray[Any]) -> Floats:
-        """(K,) what the answers of one of the policies bring, summed over the windows."""
+        """Sum the outcome probabilities under the answers of one of the policies over the windows: (K,)."""
         if self.outcome.ndim == 2:
             return sum_of_answers(policy, len(self.outcome)) @ self.outcome
         if policy.ndim == 1:
@@ -72,7 +72,7 @@ class Batch(NamedTuple):
         return np.einsum("xa,xaf->f", policy, self.outcome)
 
     def futures(self) -> Floats:
-        """(n, K) what the policy's answer brings in each window."""
+        """Return the (n, K) outcome probabilities under the policy's answer in each window."""
         if self.outcome.ndim == 2:
             return self.outcome[self.policy] if self.policy.ndim == 1 else self.policy @ self.outcome
         if self.policy.ndim == 1:
@@ -80,19 +80,19 @@ class Batch(NamedTuple):
         return np.einsum("xa,xaf->xf", self.policy, self.outcome)
 
     def sum_of_outcomes(self) -> Floats:
-        """(A, K) p(f|x, a), summed over the windows."""
+        """Sum p(f|x, a) over the windows: (A, K)."""
         return self.n_windows * self.outcome if self.outcome.ndim == 2 else self.outcome.sum(axis=0)
 
 
 class Batches:
-    """The windows of a measurement, and whom to ask about them.
+    """The windows of a measurement, with the policies and the environment to measure in them.
 
     Args:
-        policy: takes windows, gives their answers; or the answers themselves.
-        environment: likewise.
-        windows: n situations. Whatever has a length and can be sliced is taken in batches; anything else, and no more
-            than a handful of them, whole.
-        alternative: as the policy.
+        policy: function of windows that returns answers, or the answers themselves; see `split_history.measure`.
+        environment: function of windows that returns outcome probabilities, or these themselves.
+        windows: n situations. Anything with a length that can be sliced is taken in batches, unless there are only a
+            handful of windows; anything else as a whole.
+        alternative: another policy, in the same form; None for the split history.
     """
 
     def __init__(self, policy: Any, environment: Any, windows: Any, alternative: Any = None) -> None:
@@ -106,7 +106,7 @@ class Batches:
         self._batch_size = _FIRST_BATCH
 
     def all(self) -> Iterator[Batch]:
-        """Every window once."""
+        """Iterate over batches of all windows, each window once."""
         if self.n_windows is not None and self.n_windows > _FIRST_BATCH:
             yield from self.between(0, self.n_windows)
             return
@@ -114,7 +114,7 @@ class Batches:
         yield Batch.checked(*(value(self._windows) if callable(value) else value for value in given))
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
-        """The windows of a range, each once."""
+        """Iterate over batches of the windows in a range, each window once."""
         while start < stop:
             part = slice(start, min(start + self._batch_size, stop))
             outcome = self._ask(self._environment, part) if self._shared is None else self._shared
@@ -129,7 +129,7 @@ class Batches:
             start = part.stop
 
     def _require_same_shape(self, shape: tuple[int, ...]) -> None:
-        """All batches are of the same actions and outcomes, and all or none of them are the same in every window."""
+        """Check that all batches have the same actions and outcomes, and the same number of axes."""
         shape = shape if len(shape) == 2 else ("n", *shape[1:])
         self._shape = self._shape or shape
         if shape != self._shape:
@@ -140,27 +140,27 @@ class Batches:
         answer = source(_rows(self._windows, part)) if callable(source) else source
         if answer is None or (source is self._environment and n_axes(answer) == 2):
             return answer
-        # Who has the answers of all windows ready gives them whatever is asked for.
+        # Answers that are given, or returned, for all windows at once need slicing.
         is_ready = part.stop - part.start != self.n_windows == _number_of(answer)
         return _rows(answer, part) if is_ready else answer
 
 
 class Answers:
-    """The distinct answers of a policy, gathered batch by batch."""
+    """Gathers the distinct answers of a policy, batch by batch."""
 
     def __init__(self, n_actions: int) -> None:
         self._n_actions = n_actions
         self._distinct: list[NDArray[Any]] = []  # of each batch: (m, A) probabilities, or (m,) actions
-        self._which: list[NDArray[np.intp]] = []  # number of each window's answer among all of these
+        self._which: list[NDArray[np.intp]] = []  # index of each window's answer among all of these
 
     def add(self, policy: NDArray[Any]) -> None:
-        """Gather those of a batch, (n, A) or (n,)."""
+        """Gather the answers of a batch, (n, A) or (n,)."""
         distinct, which = _distinct(policy)
         self._which.append(which + sum(map(len, self._distinct)))
         self._distinct.append(distinct)
 
     def distinct(self) -> tuple[Floats, NDArray[np.intp]]:
-        """(m, A) distinct answers as distributions over actions, and (n,) which of them each window has."""
+        """Return (m, A) distinct answers as distributions over actions, and the (n,) index of each window's answer."""
         are_sure = [answers.ndim == 1 for answers in self._distinct]
         gathered = self._distinct if all(are_sure) else [self._probabilities(answers) for answers in self._distinct]
         answers, merged = _distinct(np.concatenate(gathered))
@@ -175,33 +175,33 @@ class Answers:
 
 
 def sum_of_answers(policy: NDArray[Any], n_actions: int) -> Floats:
-    """(A,) a policy's answers as distributions over actions, summed over the windows."""
+    """Sum a policy's answers, as distributions over actions, over the windows: (A,)."""
     return np.bincount(policy, minlength=n_actions) if policy.ndim == 1 else policy.sum(axis=0)
 
 
 def n_axes(answer: Any) -> int:
-    """Number of axes of an array, or of nested lists, without making one of them."""
+    """Return the number of axes of an array or of nested lists, without converting the lists."""
     if isinstance(answer, list | tuple):
         return 1 + (n_axes(answer[0]) if answer else 0)
     return getattr(answer, "ndim", 0)
 
 
 def _distinct(answers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """The m distinct ones of n answers, (n, A) or (n,), and (n,) which of them each is."""
+    """Return the m distinct answers among n, (n, A) or (n,), and the (n,) index of each."""
     if answers.ndim == 1:
         return np.unique(answers, return_inverse=True)
-    # Rows are compared as bytes, ten times as fast as number by number.
+    # Comparing rows as bytes is ten times as fast as number by number.
     as_bytes = np.ascontiguousarray(answers).view(np.dtype((np.void, answers[0].nbytes)))[:, 0]
     _, first, which = np.unique(as_bytes, return_index=True, return_inverse=True)
     return answers[first], which
 
 
 def _number_of(windows: Any) -> int | None:
-    """How many there are of something that can be sliced; None if it can't."""
+    """Return the length of anything that can be sliced; None for anything else."""
     try:
         n = len(windows)
         return n if len(_rows(windows, slice(0, 1))) == min(n, 1) else None
-    except Exception:  # whatever objects raise that are none of ours
+    except Exception:  # objects of other libraries may raise anything
         return None
 
 

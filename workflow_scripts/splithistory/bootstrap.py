@@ -1,7 +1,7 @@
-"""Measurements on windows drawn anew, with replacement, from those that were measured.
+"""Bootstrap: measurements on windows that are resampled, with replacement, from those that were measured.
 
-A mean over such windows is a mean weighted by how often each was drawn, so that what the policy did in each window is
-looked up once for all draws.
+A mean over resampled windows is a mean weighted by how often each was drawn, so that the policy's answer in each window
+is looked up once for all resamples.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ _DRAWS_AT_ONCE = 50  # 8 MB at 20,000 windows
 
 
 class Bootstrap:
-    """Sums over the windows of each draw, under the split history; they take memory for draws·A·K numbers.
+    """Sums over the windows of each resample, under the split history; they take memory for draws·A·K numbers.
 
     Args:
-        n_windows: n, of which a draw takes as many.
-        n_draws: number of draws.
-        rng: draws the windows.
+        n_windows: number of windows n, which is also that of each resample.
+        n_draws: number of resamples.
+        rng: source of randomness.
     """
 
     def __init__(self, n_windows: int, n_draws: int, rng: np.random.Generator) -> None:
@@ -52,13 +52,13 @@ class Bootstrap:
                 self._outcomes[draws] += sums[:, n_outcomes:].reshape(len(sums), *batch.outcome.shape[1:])
 
     def measurements(self, pseudocount: float = 0.0) -> Iterator[Futures]:
-        """Measure each draw.
+        """Measure each resample, once all windows are added.
 
         Args:
             pseudocount: see `Futures`.
 
         Yields:
-            The futures of each draw, on n windows each. Answers that a draw does not have weigh nothing.
+            The futures of each resample, on n windows each. Answers that a resample lacks have weight 0.
         """
         answers, which = self._answers.distinct()
         n_windows = len(which)

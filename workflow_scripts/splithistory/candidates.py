@@ -1,8 +1,8 @@
-"""Which of one's own candidates a policy is after: what each predicts of its Op and Imp, and which is nearest.
+"""Identify which of one's own candidates a policy pursues: the one whose prediction of Op or Imp is nearest.
 
-Op_pred and Imp_min of a candidate are the Op and Imp that its mean utility asks for at least (method, sections 4, 5 and
-12). A policy that is after it and nothing else does no more, so that the candidate whose prediction is nearest to what
-was measured is the best guess (section 8).
+Op_pred and Imp_min of a candidate are the least Op and Imp that its mean utility requires (method, sections 4, 5 and
+12). A policy that pursues it and nothing else does no more, so the candidate whose prediction is nearest to the
+measured value is the best guess (section 8).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,20 +26,20 @@ class Candidate(NamedTuple):
     """A candidate, judged by Op or by Imp; `pandas.DataFrame` makes a table of a list of them.
 
     Attributes:
-        measure: which of the two.
-        name: of the candidate.
-        mean_utility: s under F; for a good set the success rate.
-        reference_utility: the same under the reference, the distribution of outcomes that F is compared with: the
-            uniform one for Op, the mean of F'|x'' for Imp.
+        measure: the measure that it is judged by, ``op`` or ``imp``.
+        name: name of the candidate.
+        mean_utility: s, the mean utility under F; for a good set, the success rate.
+        reference_utility: the mean utility under the reference, the distribution of outcomes that F is compared with:
+            the uniform distribution for Op, the mean of F'|x'' for Imp.
         measured: Op or Imp, nats.
-        predicted: Op_pred or Imp_min, nats; infinite if the reference lacks what s takes.
+        predicted: Op_pred or Imp_min, nats; infinite if the reference lacks outcomes that s requires.
         excess: ``measured - predicted``, nats.
-        distance: the size of the excess, whichever its sign, nats. The nearest candidate is the promoted one of the
-            least distance.
-        promoted: whether F has more of the utility than the reference. Otherwise it can't be what the policy is after.
-        probability: share of the bootstrap's draws in which it is the nearest; NaN without a bootstrap. It tells how
-            far the choice among these candidates depends on which windows were drawn, and not how likely it is that
-            the policy is after this one: the nearest of wrong candidates can be so in all draws.
+        distance: absolute value of the excess, nats. The nearest candidate is the promoted one with the least distance.
+        promoted: whether the mean utility is larger under F than under the reference; if not, the policy cannot be
+            pursuing this candidate.
+        probability: share of bootstrap resamples in which it is the nearest; NaN without a bootstrap. It says how much
+            the choice among these candidates depends on the windows that were drawn, not how likely the policy is to
+            pursue this one: the nearest of several wrong candidates can be nearest in all resamples.
     """
 
     measure: Measure
@@ -80,7 +80,7 @@ class Identification:
         )
 
     def _repr_html_(self) -> str:
-        """A table, for notebooks."""
+        """Return an HTML table, for notebooks."""
         head = ["candidate", "by", "measured", "predicted", "excess", "promoted", "nearest in (of resamples)"]
         rows = [
             [
@@ -100,22 +100,22 @@ def identify(
     good_sets: Mapping[str, ArrayLike] | None = None,
     utilities: Mapping[str, ArrayLike] | None = None,
 ) -> Identification:
-    """Find the candidate that explains a policy's Op best, and that which explains its Imp best.
+    """Find the candidate that explains a policy's Op best, and the one that explains its Imp best.
 
-    Op is compared with Op_pred, which takes all outcomes to be equally likely under the split history; where they are
-    not, trust Imp, which is compared with Imp_min. Of several futures, measured and predicted values are means over
-    them. Candidates that are equally near come in their order, good sets first.
+    Op is compared with Op_pred, which assumes that all outcomes are equally likely under the split history. If they are
+    not, trust Imp, which is compared with Imp_min. For several futures, measured and predicted values are means over
+    them. Of candidates that are equally near, the first is chosen, with good sets before utilities.
 
     Args:
-        futures: what `measure` gives, or `measure_repeatedly`, which also tells how sure the answer is.
-        good_sets: by name, the outcomes that are good: their numbers, or K booleans.
-        utilities: by name, how good each of the K outcomes is, from 0 to 1.
+        futures: the result of `measure`, or of `measure_repeatedly`, which also shows how certain the answer is.
+        good_sets: good outcomes of candidates, by name: their numbers, or K booleans.
+        utilities: utilities of the K outcomes for candidates, by name: numbers from 0 to 1.
 
     Returns:
-        The nearest candidate by each measure, with all that was compared.
+        The nearest candidate by each measure, and every comparison.
 
     Raises:
-        ValueError: if there are no candidates or no futures, a name comes twice, or a candidate doesn't fit the
+        ValueError: if there are no candidates or no futures, a name is used twice, or a candidate does not fit the
             outcomes; the message names it.
     """
     repeats, draws = _repeats_of(futures)
@@ -133,7 +133,7 @@ def identify(
         probabilities[measure] = np.nan if best < 0 else shares[best]
         for at, name in enumerate(candidates):
             measured, predicted = float(means.measured[0]), float(means.predicted[0, at])
-            # Of two infinite numbers there is no difference.
+            # The difference of two infinite numbers is undefined.
             excess = np.nan if np.isinf(measured) and np.isinf(predicted) else measured - predicted
             rows.append(
                 Candidate(
@@ -159,7 +159,7 @@ def identify(
 
 
 class _Comparison(NamedTuple):
-    """R measurements beside T candidates: (R,) what was measured, (R, T) the rest."""
+    """Comparison of R measurements with T candidates: ``measured`` is (R,), the others are (R, T)."""
 
     measured: Floats
     predicted: Floats
@@ -194,7 +194,7 @@ def _compare(measurements: Measurements, measure: Measure, utility: Floats) -> _
 
 
 def _repeats_of(futures: Any) -> tuple[Measurements, Measurements | None]:
-    """The measurements to judge, and those of the bootstrap."""
+    """Return the measurements to judge, and those of the bootstrap, if any."""
     if isinstance(futures, RepeatedMeasurement):
         return Measurements.of(futures.futures), futures.draws
     repeats = [futures] if isinstance(futures, Futures) else list(futures) if isinstance(futures, list | tuple) else []
@@ -210,7 +210,7 @@ def _repeats_of(futures: Any) -> tuple[Measurements, Measurements | None]:
 
 
 def _candidates(good_sets: Any, utilities: Any, n_outcomes: int) -> dict[str, Floats]:
-    """Utilities (K,) of all candidates by name, good sets first."""
+    """Return the (K,) utilities of all candidates, by name, good sets first."""
     candidates: dict[str, Floats] = {}
     for argument, given, check in (("good_sets", good_sets, as_good_set), ("utilities", utilities, as_utility)):
         if given is not None and not isinstance(given, Mapping):

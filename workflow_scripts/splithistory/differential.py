@@ -4,12 +4,12 @@ The future f depends on the past p directly and through a component's output a(p
 
     J = ∂f/∂p with a varying        K = ∂f/∂p with a held at its value
 
-With p and p'' independent, normal and of covariance σ²I, the futures are F = J p and F'|p'' = K p + (J-K) p''. Op
-is the entropy of F'|p'' less that of F, Imp the mean over p'' of KL(F ‖ F'|p''), and σ cancels.
+With p and p'' independent, normal and of covariance σ²I, the futures are F = J p and F'|p'' = K p + (J-K) p''. Op is
+the entropy of F'|p'' minus that of F, Imp the mean over p'' of KL(F ‖ F'|p''), and σ cancels.
 
-The study gives these measures as speculative: no result of it rests on them.
+The study presents these measures as speculative; none of its results rests on them.
 
-`measure_differential` is the one to call. Each other function is one formula, for Jacobians known to be regular.
+Call `measure_differential`; each of the other functions is one formula, for Jacobians that are known to be regular.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Differential:
 
     Attributes:
         op: (...) nats, any sign; NaN where undefined.
-        imp: (...) nats, at least 0 but for rounding; NaN where undefined.
+        imp: (...) nats, at least 0 up to rounding; NaN where undefined.
         reasons: (...) texts that say why a value is undefined; empty where it is defined.
     """
 
@@ -46,7 +46,7 @@ class Differential:
 
 @torch.no_grad()
 def measure_differential(jacobian: Tensor, jacobian_fixed: Tensor) -> Differential:
-    """Differential Op and Imp, undefined where a Jacobian is not finite or not of full rank.
+    """Measure differential Op and Imp, which are undefined where a Jacobian is not finite or lacks full rank.
 
     Args:
         jacobian: (..., d_f, d_p) J, with 1 <= d_f <= d_p; 1 × 1 for scalars.
@@ -165,20 +165,20 @@ def differential_impact(jacobian: Tensor, jacobian_fixed: Tensor) -> Tensor:
 
 
 def _gram_factor(matrix: Tensor) -> Tensor:
-    """(..., d_f, d_p) M -> (..., d_f, d_f) lower triangular L with LLᵀ = MMᵀ.
+    """Factor MMᵀ = LLᵀ with L lower triangular: (..., d_f, d_p) M -> (..., d_f, d_f) L.
 
-    From the QR decomposition of Mᵀ: the product MMᵀ itself would lose half of the digits.
+    L comes from the QR decomposition of Mᵀ, since the product MMᵀ itself would lose half of the digits.
     """
     return torch.linalg.qr(matrix.mT, mode="r").R.mT
 
 
 def _half_log_det(factor: Tensor) -> Tensor:
-    """½ ln det(LLᵀ) of triangular L, (..., d, d) -> (...)."""
+    """Return ½ ln det(LLᵀ) of triangular L: (..., d, d) -> (...)."""
     return torch.linalg.slogdet(factor).logabsdet
 
 
 def _reasons(jacobian: Tensor, jacobian_fixed: Tensor) -> NDArray[np.str_]:
-    """(...) texts that say why the measures are undefined, empty where they are defined."""
+    """Return (...) texts that say why the measures are undefined, empty where they are defined."""
     finite = {
         name: torch.isfinite(matrix).all(dim=(-2, -1)) for name, matrix in (("J", jacobian), ("K", jacobian_fixed))
     }

@@ -1,7 +1,7 @@
-"""What follows when a policy acts: environments, the pseudo-random recurrence first of all (method, sections 1 and 15).
+"""Environments, which decide what follows an action: the pseudorandom recurrence (method, sections 1 and 15).
 
-A policy acts by answering a window that ends just before an odd position with any of the 16 tokens. The value in 0..7
-at the even position after it is the outcome.
+A policy acts by answering a window, which ends just before an odd position, with any of the 16 tokens. The value in
+0..7 at the even position that follows is the outcome.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,77 +16,77 @@ from splithistory.sequence import N_OUTCOMES, N_TOKENS, Tokens
 
 MODULUS = 17
 MEMORY = 16  # factors in the product
-BURN_IN = 64  # tokens dropped at the head of a chain, its 16 uniform ones among them
+BURN_IN = 64  # tokens dropped at the start of a chain, including the 16 uniform ones
 
 Floats = NDArray[np.float64]
 
 
 class Environment(Protocol):
-    """What may follow once a policy has acted in a window.
+    """An environment in which a policy acts once per window.
 
     Attributes:
-        n_actions: actions A that a policy chooses among.
-        n_outcomes: outcomes K that can follow.
+        n_actions: number of actions A that a policy chooses among.
+        n_outcomes: number of outcomes K that can follow.
     """
 
     n_actions: int
     n_outcomes: int
 
     def outcome_of_each_action(self, contexts: Tokens) -> Tokens:
-        """The outcome v(x, a) that each action has but for noise: (n, context_length) -> (n, A)."""
+        """Return the outcome v(x, a) that each action has without noise: (n, context_length) -> (n, A)."""
 
     def outcome_probabilities(self, contexts: Tokens) -> Floats:
-        """p(f | x, a), the noise summed out: (n, context_length) -> (n, A, K)."""
+        """Return p(f | x, a), with the noise summed out: (n, context_length) -> (n, A, K)."""
 
     def sample(self, contexts: Tokens, rng: np.random.Generator, actions: Tokens | None = None) -> Tokens:
-        """One sampled outcome of each action, (n, A), or of one action per window, (n,) -> (n,)."""
+        """Sample one outcome of each action, (n, A), or of one given action per window, (n,) -> (n,)."""
 
     def chance(self, utility: ArrayLike) -> float:
-        """Mean utility of answering at random; for a good set, how often that succeeds."""
+        """Return the mean utility of random answers; for a good set, their success rate."""
 
 
 class SequenceEnvironment(Environment, Protocol):
-    """An environment that also writes chains, odd positions included, for policies to be pretrained on."""
+    """An environment that also generates chains, odd positions included, for pretraining."""
 
     def generate_chains(self, n_chains: int, length: int, rng: np.random.Generator) -> Tokens:
-        """(n_chains, length) tokens of independent chains."""
+        """Generate (n_chains, length) tokens of independent chains."""
 
     def next_probabilities(self, contexts: Tokens) -> Floats:
-        """(n, K) probabilities of the value that the environment itself writes after each context."""
+        """Return (n, K) probabilities of the value that the environment itself generates after each context."""
 
 
-ENVIRONMENTS: dict[str, Callable[..., SequenceEnvironment]] = {}  # by the name that `sequence.environment` has
+ENVIRONMENTS: dict[str, Callable[..., SequenceEnvironment]] = {}  # by name, as in `sequence.environment`
 
 
 def environment(kind: type) -> type:
-    """Register a kind of environment under its name in lower case, which config.schema.yaml lists as well."""
+    """Register a class of environments under its name in lower case, which config.schema.yaml must list too."""
     ENVIRONMENTS[kind.__name__.lower()] = kind
     return kind
 
 
 def environment_of(settings: Mapping[str, Any]) -> SequenceEnvironment:
-    """The environment of the configuration's section ``sequence``, or of the settings that chains were made with."""
+    """Create the environment of the configuration's section ``sequence``, or of the settings that made some chains."""
     return ENVIRONMENTS[settings["environment"]](settings["noise"], tuple(settings["outcome_of_residue"]))
 
 
 @environment
 @dataclass(frozen=True)
 class Recurrence:
-    """A product of the last 16 tokens, which decides the next value but for noise.
+    """The recurrence: the product of the last 16 tokens decides the next value, except for noise.
 
-    With s_t the token at position t, v_t its value in 0..7::
+    With s_t the token at position t and v_t its value in 0..7::
 
         v_t = outcome of ((s_{t-1}+1)(s_{t-2}+1)···(s_{t-16}+1) mod 17)     with probability 1 - noise
         v_t ~ Uniform{0..7}                                                 with probability noise
 
-    17 is prime and every factor s+1 lies in 1..16, so the product never vanishes. In discrete logarithms
-    (base 3) it is a sliding sum modulo 16, which lets thousands of chains advance together. Multiplying by a + 1
-    permutes the residues, so that over all actions an outcome is as frequent as it is among the residues.
+    17 is prime and every factor s+1 lies in 1..16, so the product never vanishes. In discrete logarithms (base 3) it is
+    a sliding sum modulo 16, which lets thousands of chains advance together. Multiplying by a + 1 permutes the
+    residues, so each outcome is as frequent among the 16 actions as it is among the residues.
 
     Attributes:
         noise: probability that a value is uniform, in [0, 1].
-        outcome_of_residue: (16,) the outcome in 0..7 of each residue 1..16. The study's is the residue modulo 8,
-            which makes all outcomes equally likely; any other makes them uneven (method, section 15).
+        outcome_of_residue: (16,) outcome in 0..7 of each residue 1..16. The study takes the residue modulo 8, which
+            makes all outcomes equally likely; other choices can make them uneven (method, section 15).
     """
 
     noise: float
@@ -95,21 +95,21 @@ class Recurrence:
     n_actions: ClassVar[int] = N_TOKENS
     n_outcomes: ClassVar[int] = N_OUTCOMES
     _residues: ClassVar[NDArray[np.int64]] = np.array([pow(3, exponent, MODULUS) for exponent in range(N_TOKENS)])
-    terms: ClassVar[Tokens] = np.argsort(_residues).astype(np.uint8)  # (16,) log_3 of token + 1, which are summed
+    terms: ClassVar[Tokens] = np.argsort(_residues).astype(np.uint8)  # (16,) log_3 of token + 1
 
     @cached_property
     def outcome_of_sum(self) -> Tokens:
-        """(16,) the outcome that belongs to a sum of logarithms modulo 16."""
+        """(16,) outcome for each sum of logarithms modulo 16."""
         return np.array(self.outcome_of_residue, dtype=np.uint8)[self._residues - 1]
 
     def generate_chains(self, n_chains: int, length: int, rng: np.random.Generator, burn_in: int = BURN_IN) -> Tokens:
-        """Draw independent chains, all advanced together.
+        """Generate independent chains, all advanced together.
 
         Args:
             n_chains: number of chains.
             length: tokens kept of each chain.
             rng: source of randomness.
-            burn_in: tokens dropped at the head; even, so that column parity is token parity.
+            burn_in: tokens dropped at the start; even, so that columns have the parity of their positions.
 
         Returns:
             (n_chains, length) tokens in 0..15; even columns hold 0..7, odd columns 8..15.
@@ -129,41 +129,41 @@ class Recurrence:
         return np.ascontiguousarray(tokens[burn_in:].T)
 
     def outcome_of_each_action(self, contexts: Tokens) -> Tokens:
-        """The noise-free outcome v(x, a) of answering each context with each token.
+        """Return the noise-free outcome v(x, a) of answering each context with each token.
 
         Args:
             contexts: (n, context_length) tokens, context_length at least 15.
 
         Returns:
-            (n, 16) values in 0..7: the recurrence's next value once token ``a`` follows context ``x``.
+            (n, 16) values in 0..7: the recurrence's next value after context ``x`` and token ``a``.
         """
         total = self.terms[contexts[:, -(MEMORY - 1) :]].sum(axis=1, dtype=np.uint8)  # (n,)
         return self.outcome_of_sum[(total[:, None] + self.terms[None, :]) % N_TOKENS]
 
     def outcome_probabilities(self, contexts: Tokens) -> Floats:
-        """p(f | x, a) = (1 - noise)·[f = v(x, a)] + noise/8: (n, context_length) -> (n, 16, 8)."""
+        """Return p(f | x, a) = (1 - noise)·[f = v(x, a)] + noise/8: (n, context_length) -> (n, 16, 8)."""
         return self.probabilities_of(self.outcome_of_each_action(contexts))
 
     def next_value(self, contexts: Tokens) -> Tokens:
-        """The noise-free value that follows each context: (n, context_length of at least 16) -> (n,)."""
+        """Return the noise-free value that follows each context: (n, context_length of at least 16) -> (n,)."""
         total = self.terms[contexts[:, -MEMORY:]].sum(axis=1, dtype=np.uint8)
         return self.outcome_of_sum[total % N_TOKENS]
 
     def next_probabilities(self, contexts: Tokens) -> Floats:
-        """(n, 8) probabilities of the value that follows each context, the noise summed out."""
+        """Return (n, 8) probabilities of the value that follows each context, with the noise summed out."""
         return self.probabilities_of(self.next_value(contexts))
 
     def probabilities_of(self, values: Tokens) -> Floats:
-        """Outcome probabilities where the noise-free outcomes are known: any shape -> that shape + (8,)."""
+        """Return the outcome probabilities that belong to noise-free outcomes: any shape -> that shape + (8,)."""
         return (1 - self.noise) * np.eye(N_OUTCOMES)[values] + self.noise / N_OUTCOMES
 
     def sample(self, contexts: Tokens, rng: np.random.Generator, actions: Tokens | None = None) -> Tokens:
-        """Sample one outcome of each action, or of one action per context.
+        """Sample one outcome of each action, or of one given action per context.
 
         Args:
             contexts: (n, context_length) tokens, context_length at least 15.
             rng: source of randomness.
-            actions: (n,) the answers; all 16 where left out.
+            actions: (n,) one action per context; by default all 16 in every context.
 
         Returns:
             (n, 16) values in 0..7, or (n,) for given actions.
@@ -174,16 +174,16 @@ class Recurrence:
         return self._with_noise(values, rng)
 
     def chance(self, utility: ArrayLike) -> float:
-        """Mean utility of answering at random, whatever the context; for a good set, how often that succeeds.
+        """Return the mean utility of random answers, which no context changes; for a good set, their success rate.
 
         Args:
-            utility: (8,) of each outcome.
+            utility: (8,) utility of each outcome.
         """
         utility = np.asarray(utility, dtype=float)
         return float((1 - self.noise) * utility[self.outcome_of_sum].mean() + self.noise * utility.mean())
 
     def _with_noise(self, values: Tokens, rng: np.random.Generator) -> Tokens:
-        """Replace each value by a uniform one of 0..7 with the noise's probability."""
+        """Replace each value, with probability ``noise``, by a uniform one in 0..7."""
         noisy = rng.random(values.shape, dtype=np.float32) < self.noise
         sampled = values.copy()
         sampled[noisy] = rng.integers(0, N_OUTCOMES, np.count_nonzero(noisy), dtype=np.uint8)

@@ -1,12 +1,12 @@
-"""The policy as it is trained and measured: the plain one of `model`, with less than half of its arithmetic.
+"""The policy that jobs train and measure: that of `model`, computed with less than half of the arithmetic.
 
-Parameters, their names and the predictions are the plain model's, the latter up to rounding:
+Parameters and their names are the plain model's, and so are predictions, up to rounding. The shortcuts:
 
-- Only the last position's prediction is ever used, so the last block computes that position alone.
-- Its one query meets every key, so both are compared in the residual stream, and no key or value is computed.
-- The first block sees nothing but a token and a position, so its projections are looked up in a table of both.
-- Windows that differ in their last token alone share most of the first block's attention (`FastPolicy.after_each`).
-- Dropout takes 16 random bits per unit.
+- Only the prediction at the last position is ever used, so the last block computes that position alone.
+- The last block therefore has one query per head, whose scores need only the residual stream, not keys and values.
+- The first block's input depends on nothing but token and position, so its projections come from a table of all pairs.
+- Windows that differ only in their last token share most of the first block's attention (`FastPolicy.after_each`).
+- Dropout draws 16 random bits per unit.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ with needs_extra("torch"):
 
 
 class FastDropout(nn.Module):
-    """Inverted dropout with 16 random bits per unit: a third of the cost of `torch.nn.Dropout` on a CPU.
+    """Inverted dropout with 16 random bits per unit, at a third of the cost of `torch.nn.Dropout` on a CPU.
 
-    The rate is rounded to the nearest multiple of 2⁻¹⁶, and the scale matches the rounded rate.
+    The rate is rounded to the nearest multiple of 2⁻¹⁶, and units are scaled by the rounded rate.
     """
 
     def __init__(self, rate: float) -> None:
@@ -32,18 +32,20 @@ class FastDropout(nn.Module):
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop units of a tensor of any shape, while training; the identity otherwise."""
+        """Drop units of a tensor of any shape in training; otherwise return it unchanged."""
         if not self.training or self.rate == 0.0:
             return x
         n_dropped = round(self.rate * 2**16)  # of the 2**16 values of an int16
         bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device).random_(-(2**63), None)
         units = bits.view(torch.int16)[: x.numel()].view(x.shape)
-        kept = torch.ge(units, n_dropped - 2**15, out=torch.empty_like(x))  # 0 or 1, without booleans in between
+        kept = torch.ge(
+            units, n_dropped - 2**15, out=torch.empty_like(x)
+        )  # 0 or 1, without a tensor of booleans in between
         return x * kept.mul_(2**16 / (2**16 - n_dropped))
 
 
 class FastBlock(Block):
-    """A block that computes its last position alone, or takes what is known of its input already."""
+    """A block that can compute its last position alone, or reuse known projections of its input."""
 
     def __init__(self, architecture: Architecture, dropout: float) -> None:
         super().__init__(architecture, dropout)
@@ -51,15 +53,15 @@ class FastBlock(Block):
         self.mlp_dropout = FastDropout(dropout)
 
     def forward(self, x: Tensor, projections: Tensor | None = None, last_only: bool = False) -> Tensor:
-        """The block's output.
+        """Run the block.
 
         Args:
-            x: (B, T, d) residual stream.
-            projections: (B, T, 3 d) of it, if known already; without ``last_only``.
+            x: (B, T, d) residual stream before the block.
+            projections: (B, T, 3 d) what `project` makes of ``x``, if known already; not used with ``last_only``.
             last_only: whether to compute the last position alone.
 
         Returns:
-            (B, T, d) residual stream after the block; (B, d) of the last position.
+            (B, T, d) residual stream after the block; with ``last_only`` (B, d), at the last position.
         """
         if last_only:
             x = x[:, -1] + self.last_attention(x)
@@ -69,13 +71,13 @@ class FastBlock(Block):
         return x + self.mlp(self.mlp_norm(x))
 
     def project(self, x: Tensor) -> Tensor:
-        """(..., d) residual stream -> (..., 3 d) queries, keys and values of all heads."""
+        """Compute queries, keys and values of all heads: (..., d) residual stream -> (..., 3 d)."""
         return self.qkv(self.attention_norm(x))
 
     def last_attention(self, x: Tensor) -> Tensor:
-        """(B, T, d) residual stream -> (B, d), what attention adds to it at the last position.
+        """Compute what attention adds to the stream at the last position: (B, T, d) residual stream -> (B, d).
 
-        With y the normed stream, q·(W_k y + b_k) = (W_kᵀ q)·y + constant, which the softmax ignores; and since the
+        With y the normalized stream, q·(W_k y + b_k) = (W_kᵀ q)·y + a constant that the softmax ignores; and since the
         weights w sum to 1, Σ w (W_v y + b_v) = W_v (Σ w y) + b_v.
         """
         d = x.shape[-1]
@@ -90,17 +92,18 @@ class FastBlock(Block):
         return self.attention_dropout(self.attention_out(v.flatten(1) + bias_v))
 
     def attention_of_each(self, shared: Tensor, ends: Tensor) -> Tensor:
-        """What attention adds to windows that have all but their last position in common.
+        """Compute what attention adds to windows that have all but their last position in common.
 
-        Over the shared positions and one more, the softmax is a mean of two: of what attention to the shared ones alone
-        gives, computed once, and of the last value, with the weight sigmoid(its score - logsumexp of the shared).
+        Attention to the shared positions and one more is a weighted mean of two terms: attention to the shared
+        positions alone, computed once, and the value of the last position, which has the weight
+        sigmoid(its score - logsumexp of the shared scores).
 
         Args:
-            shared: (n, T - 1, 3 d) projections of the positions in common.
+            shared: (n, T - 1, 3 d) projections of the shared positions.
             ends: (m, 3 d) projections of each last position.
 
         Returns:
-            (n, m, T, d), for each of the n windows and each last position.
+            (n, m, T, d), for each of the n windows with each of the m last positions.
         """
         n_shared = shared.shape[1]
         shared = torch.cat([shared, ends.expand(len(shared), -1, -1)], dim=1)  # (n, T - 1 + m, 3 d)
@@ -113,19 +116,21 @@ class FastBlock(Block):
         weight = weight.permute(0, 3, 2, 1)[..., None]  # (n, m, T - 1 + m, heads, 1)
         last_v = v[0, :, n_shared:].transpose(0, 1)  # (m, heads, d / heads)
         before = torch.lerp(attended[:, None, :n_shared], last_v[:, None], weight[:, :, :n_shared])
-        each = torch.arange(len(ends), device=ends.device)  # a last position attends to itself, no other one
+        each = torch.arange(
+            len(ends), device=ends.device
+        )  # each last position attends to itself and to none of the others
         own = torch.lerp(attended[:, n_shared:], last_v, weight[:, each, n_shared + each])  # (n, m, heads, d / heads)
         values = torch.cat([before, own[:, :, None]], dim=2).flatten(3)  # (n, m, T, d)
         return self.attention_dropout(self.attention_out(values))
 
 
 class FastPolicy(Policy):
-    """The plain policy's parameters and predictions, sooner; arguments as there."""
+    """The plain `Policy`, computed faster: the same arguments, parameters and predictions."""
 
     block_type = FastBlock
 
     def forward(self, contexts: Tensor) -> Tensor:
-        """(B, T) integer tokens in 0..15 -> (B, 16) logits of the token after each context."""
+        """Compute logits of the token after each context: (B, T) integer tokens in 0..15 -> (B, 16)."""
         table, rows = self._token_table(), self._rows(contexts)
         x = F.embedding(rows, table)  # (B, T, d)
         first, *later = self.blocks
@@ -134,13 +139,13 @@ class FastPolicy(Policy):
         return self.logits(x, later or self.blocks)
 
     def after_each(self, contexts: Tensor, tokens: Tensor) -> Tensor:
-        """Next-token logits after each of some tokens, equal to `forward` of every window with every token appended.
+        """Append every token to every context, and compute the next-token logits, as `forward` would.
 
-        The windows of a context differ in their last token alone, so most of the first block's attention is shared.
+        The windows of a context differ only in their last token, so most of the first block's attention is shared.
 
         Args:
             contexts: (n, context_length - 1) integer tokens.
-            tokens: (m,) integer tokens, each of which follows every context.
+            tokens: (m,) integer tokens to append.
 
         Returns:
             (n, m, 16) logits.
@@ -163,39 +168,39 @@ class FastPolicy(Policy):
         return self.logits(x.flatten(0, 1), later or self.blocks).unflatten(0, (n, m))
 
     def logits(self, x: Tensor, blocks: Sequence[FastBlock]) -> Tensor:
-        """(B, T, d) residual stream before some blocks, one or more -> (B, 16) logits after them."""
+        """Run one or more blocks and the head: (B, T, d) residual stream before the blocks -> (B, 16) logits."""
         *earlier, last = blocks
         for block in earlier:
             x = block(x)
         return self.head(self.final_norm(last(x, last_only=True)))
 
     def _rows(self, tokens: Tensor) -> Tensor:
-        """(B, t) tokens of the first t positions -> (B, t) rows of the token table."""
+        """Find the rows of the token table: (B, t) tokens at the first t positions -> (B, t)."""
         return tokens + N_TOKENS * torch.arange(tokens.shape[1], device=tokens.device)
 
     def _token_table(self) -> Tensor:
-        """(T * 16, d) what enters the first block: token k at position t in row 16 t + k."""
+        """Compute every input of the first block: (T * 16, d), with token k at position t in row 16 t + k."""
         return (self.position_embedding[:, None] + self.token_embedding.weight).flatten(0, 1)
 
 
 def initial_policy(architecture: Architecture, seed: int, dropout: float = 0.0) -> FastPolicy:
-    """The untrained policy of a seed: step 0 of its pretraining, and a counterfactual of its own (method, section 6).
+    """Create the untrained policy of a seed: step 0 of pretraining, and a counterfactual policy (method, section 6).
 
-    Leaves torch's global random state as it was.
+    Torch's global random state stays as it was.
 
     Args:
-        architecture: the shape.
+        architecture: the policy's shape.
         seed: the pretraining seed.
-        dropout: rate while training; has no influence on the parameters.
+        dropout: dropout rate in training; it does not affect the parameters.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # not a GPU's, whose state would be lost
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would overwrite the states of GPUs as well
         return FastPolicy(architecture, dropout)
 
 
 @torch.no_grad()
 def predict_after_each(policy: FastPolicy, contexts: Tokens, tokens: Tokens, batch_size: int = 256) -> Tensor:
-    """Next-token logits with dropout off, for every context with every one of some tokens appended.
+    """Append every token to every context, and compute next-token logits with dropout off, batch by batch.
 
     Args:
         policy: any policy; its training mode is restored.

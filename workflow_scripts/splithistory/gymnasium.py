@@ -1,8 +1,8 @@
 """Gymnasium's toy-text environments (FrozenLake, CliffWalking, Taxi and others like them), for `measure`.
 
-They publish their dynamics as a table: ``env.unwrapped.P[state][action]`` lists what may follow, each with its
-probability, the next state, the reward, and whether the episode ends there. What a policy is measured by is the state
-some steps after its action, or any function of that state. Nothing here imports gymnasium.
+They publish their dynamics as a table: ``env.unwrapped.P[state][action]`` lists the possible transitions, each with its
+probability, the next state, the reward, and whether the episode ends there. The outcome is the state some steps after
+an action, or any function of that state. This module does not import gymnasium.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from splithistory.information import Floats
 
 States = NDArray[np.int64]
 
-# Largest deviation from 1 that the probabilities of a table may sum to.
+# Largest deviation from 1 of the sum of a table's probabilities.
 _SUM_TOLERANCE = 1e-6
 
 
@@ -27,31 +27,31 @@ def environment(
     then: ArrayLike | Callable[[States], ArrayLike] | None = None,
     outcome: ArrayLike | Callable[[int], int] | None = None,
 ) -> tuple[States, Callable[[ArrayLike], Floats]]:
-    """Read the windows and the environment that `measure` takes off a toy-text environment's table.
+    """Convert a toy-text environment's table to the windows and the environment that `measure` takes.
 
     An episode that has ended stays in the state in which it ended.
 
     Args:
         env: a Gymnasium environment with a table of S states and A actions.
         horizon: steps from the state in which the action is taken to the outcome; at least 1.
-        then: the policy that plays on after the action, needed where ``horizon`` exceeds 1: (S, A) probabilities,
-            (S,) actions, or a function of the (S,) states that gives either.
-        outcome: the outcome of each state, whole numbers from 0: (S,) of them, or a function of one state; left out,
+        then: the policy that continues after the action, needed if ``horizon`` exceeds 1: (S, A) probabilities, (S,)
+            actions, or a function of the (S,) states that returns either.
+        outcome: the outcome of each state, a whole number from 0: (S,) numbers, or a function of one state; by default
             the state itself.
 
     Returns:
-        The windows: (n,) states, each one once, that an episode can come to and in which it has not ended. And the
-        environment: takes (n,) states, gives (n, A, K) probabilities p(f|x, a), where K is one more than the largest
+        The windows, (n,) distinct states that an episode can reach and in which it has not ended; and the environment,
+        a function of (n,) states that returns (n, A, K) probabilities p(f|x, a), where K is one more than the largest
         outcome.
 
     Raises:
-        ValueError: if the environment has no table, or one that is none; or if an argument is not as described.
+        ValueError: if the environment has no valid table, or an argument is not as described.
     """
     transitions, windows = _read(env)  # (S * A, S), (n,)
     n_states = transitions.shape[1]
     n_actions = transitions.shape[0] // n_states
     horizon = as_whole_number("horizon (steps)", horizon, least=1)
-    future = _outcomes(outcome, n_states)  # (S, K) of being in each state, with no step left
+    future = _outcomes(outcome, n_states)  # (S, K) outcome probabilities from each state, with no steps left
     if then is not None:
         policy = then(np.arange(n_states)) if callable(then) else then
         policy = as_policy("then", policy, n_windows=n_states, n_actions=n_actions)
@@ -69,7 +69,7 @@ def environment(
         )
 
     def outcome_probabilities(states: ArrayLike) -> Floats:
-        """p(f | x, a): (n,) states -> (n, A, K)."""
+        """Return p(f | x, a): (n,) states -> (n, A, K)."""
         expected = f"(n,) states, whole numbers from 0 to {n_states - 1}"
         x = as_array("windows", states, expected)
         if x.ndim != 1 or x.dtype.kind not in "iu" or ((x < 0) | (x >= n_states)).any():
@@ -81,9 +81,9 @@ def environment(
 
 
 def _read(env: Any) -> tuple[sparse.csr_array, States]:
-    """(S * A, S) probabilities of the next state, which stays once the episode has ended; and the states to decide in.
+    """Read (S * A, S) probabilities of the next state, which stays once the episode has ended, and the windows.
 
-    These are the states that an episode can come to, whatever is done, and in which it has not ended.
+    The windows are the states that an episode can reach, by any actions, and in which it has not ended.
     """
     unwrapped = getattr(env, "unwrapped", env)
     table = getattr(unwrapped, "P", None)
@@ -118,7 +118,7 @@ def _read(env: Any) -> tuple[sparse.csr_array, States]:
 
 
 def _starts(unwrapped: Any, n_states: int) -> NDArray[np.bool_]:
-    """(S,) whether an episode can start in each state; in all, if the environment does not tell."""
+    """Return (S,) booleans that mark the states an episode can start in: all, if the environment does not tell."""
     chances = np.asarray(getattr(unwrapped, "initial_state_distrib", np.ones(n_states)))
     if chances.shape != (n_states,) or not (chances > 0).any():
         raise ValueError(
@@ -128,7 +128,7 @@ def _starts(unwrapped: Any, n_states: int) -> NDArray[np.bool_]:
 
 
 def _met(starts: NDArray[np.bool_], transitions: sparse.csr_array) -> NDArray[np.bool_]:
-    """(S,) whether an episode can come to each state, whatever is done."""
+    """Return (S,) booleans that mark the states an episode can reach, by any actions."""
     n_states = len(starts)
     any_action = np.ones((1, transitions.shape[0] // n_states))
     leads_to = sparse.kron(sparse.eye_array(n_states), any_action, format="csr") @ transitions  # (S, S)
@@ -140,7 +140,7 @@ def _met(starts: NDArray[np.bool_], transitions: sparse.csr_array) -> NDArray[np
 
 
 def _actions(table: Any, state: int, n_actions: int) -> list[Any]:
-    """What the table holds of each action in a state."""
+    """Return the table's entries for each action in a state."""
     actions = _entry(table, state, f"state {state}")
     if len(actions) != n_actions:
         raise ValueError(f"env: expected {n_actions} actions in every state, got {len(actions)} in state {state}")
@@ -148,7 +148,7 @@ def _actions(table: Any, state: int, n_actions: int) -> list[Any]:
 
 
 def _entry(entries: Any, number: int, place: str) -> Any:
-    """One entry of the table or of a state's."""
+    """Return one entry of the table, or of a state's actions."""
     try:
         entry = entries[number]
         len(entry)
@@ -158,7 +158,7 @@ def _entry(entries: Any, number: int, place: str) -> Any:
 
 
 def _transitions(following: Any, n_states: int, place: str) -> list[tuple[float, int, bool]]:
-    """Probability, next state, and whether it ends the episode, of all that may follow an action."""
+    """Return the possible transitions after an action: probability, next state, and whether the episode ends."""
     try:
         transitions = [(float(chance), int(to), bool(ended)) for chance, to, _, ended in following]
     except (TypeError, ValueError):
@@ -175,7 +175,7 @@ def _transitions(following: Any, n_states: int, place: str) -> list[tuple[float,
 
 
 def _outcomes(outcome: ArrayLike | Callable[[int], int] | None, n_states: int) -> Floats:
-    """(S, K) one-hot outcome of each state."""
+    """Return the (S, K) one-hot outcomes of the states."""
     given = range(n_states) if outcome is None else outcome
     expected = f"a whole number of at least 0 for each of the {n_states} states"
     numbers = as_array("outcome", [given(state) for state in range(n_states)] if callable(given) else given, expected)

@@ -1,7 +1,7 @@
 """Information measures in nats (method, sections 4 and 5).
 
-Distributions lie along the last axis. Nothing is normalised silently: a distribution that does not sum
-to one stays as it is, and the measures of it are wrong in a visible way.
+Distributions lie along the last axis. They are not normalized: of one that does not sum to 1, the results are
+meaningless.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 
 def entropy(distribution: ArrayLike) -> Floats:
-    """Shannon entropy H(P) in nats, with 0 ln 0 = 0.
+    """Return the Shannon entropy H(P) in nats, with 0 ln 0 = 0.
 
     Args:
         distribution: (..., K) probabilities.
@@ -24,7 +24,7 @@ def entropy(distribution: ArrayLike) -> Floats:
 
 
 def kl_divergence(distribution: ArrayLike, reference: ArrayLike) -> Floats:
-    """Kullback-Leibler divergence KL(P ‖ Q) in nats.
+    """Return the Kullback-Leibler divergence KL(P ‖ Q) in nats.
 
     Args:
         distribution: (..., K) probabilities P.
@@ -37,7 +37,7 @@ def kl_divergence(distribution: ArrayLike, reference: ArrayLike) -> Floats:
 
 
 def binary_kl_divergence(success_rate: ArrayLike, reference_rate: ArrayLike) -> Floats:
-    """KL divergence between two success rates: s ln(s/q) + (1-s) ln((1-s)/(1-q)), with 0 ln 0 = 0.
+    """Return the KL divergence between two success rates, s ln(s/q) + (1-s) ln((1-s)/(1-q)), with 0 ln 0 = 0.
 
     Args:
         success_rate: s in [0, 1], any shape.

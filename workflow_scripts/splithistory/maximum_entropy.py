@@ -7,12 +7,12 @@ exp(β r(x, a)), in which a negative β pursues the opposite::
     MEG_u(π)  = max over β of  mean over x of Σ_a π(a|x) ln π_β(a|x)  +  ln A          in [0, ln A]
     MEG(π)    = max over u of  MEG_u(π)
 
-A policy enters only by its future F, as the first term is β Σ_f F(f) u(f) less the mean of ln Σ_a exp(β r(x, a)); and
-a window only by what it offers, the outcome probabilities of its actions, whichever of them is called which. Windows
-that offer the same are therefore one `Menu`.
+A policy matters only through its future F, since the first term is β Σ_f F(f) u(f) minus the mean of
+ln Σ_a exp(β r(x, a)). A window matters only through what it offers: the outcome probabilities of its actions, in any
+order. Windows that offer the same are therefore combined in one of the `Menus`.
 
-Both maxima are of concave functions, and the second makes π_β reach the same F as the policy: it is maximum-entropy
-inverse reinforcement learning.
+Both maxima are of concave functions. At the second, π_β has the same F as the policy: this is maximum-entropy inverse
+reinforcement learning.
 """
 
 from collections.abc import Callable
@@ -27,11 +27,11 @@ from splithistory.arguments import as_utility
 from splithistory.batches import Batches
 from splithistory.information import Floats
 
-# How near to the best that is on offer a policy counts as always taking it, relative to what is at stake.
+# A policy this near to the best that is on offer, relative to what is at stake, counts as always taking the best.
 _ROUNDING = 1e-12
-# Probability of an outcome below which the search for the utility takes it for one that the policy avoids.
+# Outcomes of a smaller probability count as avoided where the search for the utility starts.
 _LEAST = 1e-10
-# Difference of two actions' β r(x, a) from which on the worse one counts as never taken: odds of 1 to 70 million.
+# If β r(x, a) of two actions differs by this much, the worse one counts as never taken: odds of 1 to 70 million.
 _NEVER = 18.0
 
 
@@ -40,14 +40,13 @@ class GoalDirectedness:
     """How well the pursuit of a utility predicts a policy's answers.
 
     Attributes:
-        value: MEG in nats, in [0, ln A]; 0 for a policy that answers at random, or to which no action makes a
-            difference.
-        beta: the β that predicts best; negative where the policy avoids what has utility. It is infinite where the
-            maximum is a limit: for a utility that was given, where the policy always takes the best action (or,
-            negative, the worst); else, where it never takes some action.
-        utility: (K,) the utility; where none was given the one that predicts best, from 0 to 1, in which an outcome
-            that nothing leads to has 0. The latter is poorly determined: other utilities often predict nearly as well,
-            and where β is infinite many predict equally well.
+        value: MEG in nats, in [0, ln A]; 0 if the policy answers at random, or if its answers make no difference.
+        beta: the β that predicts best, negative if the policy avoids utility. It is infinite if the maximum is a limit:
+            for a given utility, if the policy always takes the best action (or the worst, for a negative β); otherwise,
+            if it never takes some action.
+        utility: (K,) the utility. If none was given, it is the one that predicts best, from 0 to 1, and 0 for outcomes
+            that no action leads to. It is then poorly determined: other utilities often predict nearly as well, and if
+            β is infinite, many predict equally well.
     """
 
     value: float
@@ -69,7 +68,7 @@ class Menus:
 
     @classmethod
     def of(cls, outcome_probabilities: Floats, weights: Floats | None = None) -> "Menus":
-        """The distinct menus among those of n windows, (n, A, K), of equal or the given weights (n,)."""
+        """Find the distinct menus among those of n windows, (n, A, K), with equal weights or given ones, (n,)."""
         _, n_actions, n_outcomes = outcome_probabilities.shape
         # Actions and windows are compared as bytes; adding 0 turns -0 into 0.
         lotteries = np.sort(_as_bytes(outcome_probabilities + 0.0), axis=1)  # (n, A)
@@ -86,22 +85,23 @@ def goal_directedness(
 ) -> GoalDirectedness:
     """Measure the maximum-entropy goal-directedness (MEG) of any policy in any environment.
 
-    Windows are taken batch by batch, as `measure` does. What is held is, for a known utility, the A expected utilities
-    of each distinct window; for an unknown one, its A·K probabilities.
+    Windows are taken batch by batch, as in `measure`. For a given utility, memory holds the A expected utilities of
+    each distinct window; otherwise, its A·K probabilities.
 
     Args:
-        policy: as that of `measure`: takes windows, gives (n, A) probabilities π(a|x), or (n,) actions; or these.
-        environment: takes windows, gives (n, A, K) probabilities p(f|x, a), or (A, K) if they are the same in every
-            window; or these.
-        windows: n situations x, in whatever form the callables take.
-        utility: (K,) of each outcome, from 0 to 1, or booleans that mark a good set; left out, the utility that the
-            policy pursues most.
+        policy: as for `measure`: a function of windows that returns (n, A) probabilities π(a|x), or (n,) actions; or
+            these answers themselves.
+        environment: as for `measure`: a function of windows that returns (n, A, K) probabilities p(f|x, a), or (A, K)
+            if they are the same in every window; or these probabilities themselves.
+        windows: n situations x, in any form that the callables take.
+        utility: (K,) utility of each outcome, from 0 to 1, or booleans that mark a good set; by default the utility
+            that predicts the policy best.
 
     Returns:
-        MEG towards that utility in nats, with the β that attains it.
+        MEG towards that utility, in nats, with the β that attains it.
 
     Raises:
-        ValueError: as `measure`, and if the utility is not K such numbers.
+        ValueError: as for `measure`, and if the utility is not K such numbers.
     """
     future = np.zeros(())
     offered: list[Menus] = []
@@ -126,12 +126,12 @@ def goal_directedness(
 
 
 def directedness(future: Floats, menus: Menus, utility: Floats | None = None) -> GoalDirectedness:
-    """`goal_directedness` of a policy that is known by its future.
+    """Measure the `goal_directedness` of a policy from its future.
 
     Args:
-        future: (K,) F, the mean over windows of what the policy's answers bring.
+        future: (K,) F, the mean over windows of the outcome probabilities under the policy's answers.
         menus: what these windows offer.
-        utility: (K,) of each outcome, any finite numbers; left out, the utility that the policy pursues most.
+        utility: (K,) utility of each outcome, any finite numbers; by default the one that predicts the policy best.
     """
     if utility is None:
         return _towards_any(future, menus)
@@ -140,9 +140,9 @@ def directedness(future: Floats, menus: Menus, utility: Floats | None = None) ->
 
 
 def _towards(gain: float, gains: Floats, weights: Floats) -> tuple[float, float]:
-    """MEG for a known utility, and its β.
+    """Compute MEG towards a known utility, and its β.
 
-    The derivative by β falls from what the best answers would gain beyond the policy's, to what the worst would.
+    The derivative with respect to β falls from the gain of the best answers over the policy's to that of the worst.
 
     Args:
         gain: s, the mean utility of the policy's future.
@@ -171,7 +171,7 @@ def _towards(gain: float, gains: Floats, weights: Floats) -> tuple[float, float]
 
 
 def _towards_any(future: Floats, menus: Menus) -> GoalDirectedness:
-    """MEG for the utility that predicts best: its gradient by the K numbers βu is F less the soft policy's future."""
+    """Compute MEG towards the utility that predicts best; its gradient in βu is F minus the soft policy's future."""
     outcome, weights = menus.outcome_probabilities, menus.weights
 
     def loss(pursued: Floats) -> tuple[float, Floats]:
@@ -179,7 +179,7 @@ def _towards_any(future: Floats, menus: Menus) -> GoalDirectedness:
         soft_future = np.tensordot(weights[:, None] * soft, outcome, axes=2)  # (K,)
         return weights @ normalizer - future @ pursued, soft_future - future
 
-    # Where each action has one outcome and all windows offer the same, this is the maximum already.
+    # If each action has one outcome and all windows offer the same, this is the maximum already.
     at_random = np.tensordot(weights, outcome.mean(axis=1), axes=1)  # (K,)
     start = np.log((future + _LEAST) / (at_random + _LEAST))
     found = minimize(
@@ -193,13 +193,13 @@ def _towards_any(future: Floats, menus: Menus) -> GoalDirectedness:
     possible = outcome.any(axis=(0, 1))
     low, high = found.x[possible].min(), found.x[possible].max()
     utility = np.where(possible, (found.x - low) / (high - low or 1.0), 0.0)
-    # Where no finite β attains the maximum, the optimizer stops on the way to it.
+    # If no finite β attains the maximum, the optimizer stops on the way to infinity.
     attained = np.ptp(outcome @ found.x, axis=1).max() < _NEVER
     return GoalDirectedness(value, float(high - low) if attained else np.inf, utility)
 
 
 def _soft(scores: Floats) -> tuple[Floats, Floats]:
-    """(M, A) scores -> (M, A) their softmax and (M,) the logarithm of what it divides by."""
+    """Return the softmax of scores, and the logarithm of its denominator: (M, A) -> (M, A), (M,)."""
     most = scores.max(axis=1, keepdims=True)
     weights = np.exp(scores - most)
     sums = weights.sum(axis=1, keepdims=True)
@@ -207,6 +207,6 @@ def _soft(scores: Floats) -> tuple[Floats, Floats]:
 
 
 def _as_bytes(rows: NDArray[Any]) -> NDArray[np.void]:
-    """(..., K) -> (...) items that hold a row each."""
+    """View each row as one item of bytes: (..., K) -> (...)."""
     rows = np.ascontiguousarray(rows)
     return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[-1])))[..., 0]

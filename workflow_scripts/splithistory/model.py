@@ -1,6 +1,7 @@
 """The policy: an encoder-only transformer that predicts the next token (method, section 2).
 
-This is the model as one reads it. What runs is `fast_model.FastPolicy`, with the same parameters and predictions.
+This implementation is written to be read. Jobs run `fast_model.FastPolicy`, which has the same parameters and makes
+the same predictions.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ class Architecture:
         n_heads: attention heads per block; divides ``d_model``.
         d_ff: hidden units of each MLP.
         context_length: tokens per window.
+
+    Raises:
+        ValueError: if a number is below 1, or ``d_model`` is not a multiple of ``n_heads``.
     """
 
     d_model: int
@@ -51,7 +55,7 @@ class Architecture:
 class Block(nn.Module):
     """A pre-norm transformer block: attention, then MLP, each added to the residual stream.
 
-    A hook sees the stream before and after the block at the block itself, and the stream in the middle at ``between``.
+    Hooks on the block see the stream before and after it; hooks on ``between`` see it between attention and MLP.
     """
 
     def __init__(self, architecture: Architecture, dropout: float) -> None:
@@ -70,33 +74,33 @@ class Block(nn.Module):
         self.mlp_dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, d) residual stream -> (B, T, d), the stream after the block."""
+        """Run the block: (B, T, d) residual stream before it -> (B, T, d) residual stream after it."""
         x = self.between(x + self.attention(self.qkv(self.attention_norm(x))))
         return x + self.mlp(self.mlp_norm(x))
 
     def attention(self, projections: Tensor) -> Tensor:
-        """(B, T, 3 d) queries, keys and values -> (B, T, d), what attention adds to the stream."""
+        """Compute what attention adds to the stream: (B, T, 3 d) queries, keys and values -> (B, T, d)."""
         q, k, v = self.by_head(projections)  # each (B, heads, T, d / heads)
         weights = torch.softmax(q @ k.transpose(-2, -1) * self.scale, dim=-1)  # (B, heads, T, T), none masked
         attended = (weights @ v).transpose(1, 2).flatten(2)  # (B, T, d)
         return self.attention_dropout(self.attention_out(attended))
 
     def by_head(self, projections: Tensor) -> Tensor:
-        """(B, T, 3 d) -> (3, B, heads, T, d / heads) queries, keys and values."""
+        """Split queries, keys and values by head: (B, T, 3 d) -> (3, B, heads, T, d / heads)."""
         return projections.unflatten(2, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
 
     def mlp(self, x: Tensor) -> Tensor:
-        """(..., d) normed stream -> (..., d), what the MLP adds to the stream."""
+        """Compute what the MLP adds to the stream: (..., d) normalized stream -> (..., d)."""
         hidden = self.mlp_in(x).relu_()  # (..., d_ff)
         return self.mlp_out(self.mlp_dropout(hidden))
 
 
 class Policy(nn.Module):
-    """Next-token logits from a window of tokens.
+    """A transformer that maps a window of tokens to logits of the next one.
 
     Args:
-        architecture: the shape.
-        dropout: rate on attention outputs and on hidden units of the MLPs, while training.
+        architecture: its shape.
+        dropout: dropout rate of attention outputs and of the MLPs' hidden units in training, in [0, 1).
     """
 
     block_type = Block
@@ -112,20 +116,20 @@ class Policy(nn.Module):
         self.head = nn.Linear(d, N_TOKENS)
 
     def forward(self, contexts: Tensor) -> Tensor:
-        """(B, T) integer tokens in 0..15 -> (B, 16) logits of the token after each context."""
+        """Compute logits of the token after each context: (B, T) integer tokens in 0..15 -> (B, 16)."""
         x = self.embed(contexts)
         for block in self.blocks:
             x = block(x)
         return self.head(self.final_norm(x[:, -1]))
 
     def embed(self, contexts: Tensor) -> Tensor:
-        """(B, T) integer tokens -> (B, T, d), the residual stream before the first block."""
+        """Compute the residual stream before the first block: (B, T) integer tokens -> (B, T, d)."""
         return self.token_embedding(contexts) + self.position_embedding
 
 
 @torch.no_grad()
 def predict(policy: Policy, contexts: Tokens, batch_size: int = 256) -> Tensor:
-    """Next-token logits with dropout off, batch by batch.
+    """Compute next-token logits with dropout off, batch by batch.
 
     Args:
         policy: any policy; its training mode is restored.
@@ -141,7 +145,7 @@ def predict(policy: Policy, contexts: Tokens, batch_size: int = 256) -> Tensor:
 
 @contextmanager
 def evaluating(policy: Policy) -> Iterator[None]:
-    """Dropout off inside; the training mode is restored."""
+    """Turn dropout off inside the block, and then restore the policy's training mode."""
     was_training = policy.training
     policy.eval()
     try:
@@ -151,5 +155,5 @@ def evaluating(policy: Policy) -> Iterator[None]:
 
 
 def as_tensor(tokens: Tokens, policy: Policy) -> Tensor:
-    """Tokens, any shape, as an int64 tensor on the policy's device."""
+    """Convert tokens of any shape to an int64 tensor on the policy's device."""
     return torch.from_numpy(tokens).to(policy.position_embedding.device, torch.int64)

@@ -2,15 +2,15 @@
 
 For each window and block::
 
-    p    residual stream at the last position before the block; the other positions' streams are held
+    p    residual stream at the last position before the block; that of the other positions is held fixed
     a    what the block's attention, or its MLP, adds to the stream at the last position
     f    residual stream at the last position after the block ("block") or after the last block ("end")
 
-The streams are read, and given other values, by hooks on the policy: p at the block, f at the next block or the final
-norm, and the stream in the middle at the block's ``between``. f stops short of the final norm, which would make J
-singular. After the last block the two futures are one.
+Hooks on the policy read the stream and replace its values: p at the block, f at the next block or the final norm, and
+the stream between attention and MLP at the block's ``between``. f is taken before the final norm, which would make J
+singular. After the last block the two futures are the same.
 
-The study gives these measures as speculative: no result of it rests on them.
+The study presents these measures as speculative; none of its results rests on them.
 """
 
 from collections import Counter, defaultdict
@@ -45,11 +45,11 @@ class BlockDifferential:
 
     Attributes:
         block: index of the block, from 0.
-        component: what is held fixed in K.
+        component: component whose output is held fixed in K.
         future: where f is taken.
         op: (n_windows,) nats; NaN where undefined.
-        imp: (n_windows,) nats, at least 0 but for rounding; NaN where undefined.
-        reason: why some windows are undefined, with the number of each kind; None where none is.
+        imp: (n_windows,) nats, at least 0 up to rounding; NaN where undefined.
+        reason: why the measures are undefined in some windows, with the number of windows; None if there are none.
     """
 
     block: int
@@ -60,7 +60,7 @@ class BlockDifferential:
     reason: str | None
 
     def summary(self) -> dict[str, Any]:
-        """A row of a 'differential' table: medians and quartiles over the windows where the measures are defined."""
+        """Return a row of a 'differential' table: medians and quartiles over the windows with defined measures."""
         defined = ~np.isnan(self.op)
         return {
             "block": self.block,
@@ -81,8 +81,8 @@ class Jacobians(NamedTuple):
     """Jacobians of one future with respect to the past, for each window.
 
     Attributes:
-        varying: (n, d, d) J, with everything varying.
-        fixed: K for each component held fixed, each (n, d, d).
+        varying: (n, d, d) J, with nothing held fixed.
+        fixed: (n, d, d) K, by the component that is held fixed.
     """
 
     varying: Tensor
@@ -90,12 +90,12 @@ class Jacobians(NamedTuple):
 
 
 def network_differentials(policy: FastPolicy, contexts: Tokens, chunk_size: int = 8) -> list[BlockDifferential]:
-    """Differential Op and Imp of every component of a policy, on both futures, in float64 on the CPU.
+    """Measure differential Op and Imp of every component of a policy, on both futures, in float64 on the CPU.
 
     Args:
-        policy: any policy; stays as it is.
+        policy: any policy, which is not changed.
         contexts: (n_windows, context_length) tokens, at least one window.
-        chunk_size: windows computed at once. It bounds the memory: 8 windows of the largest size take 700 MB.
+        chunk_size: windows computed at once, which bounds the memory: 8 windows of the largest size take 700 MB.
 
     Returns:
         One entry per block, component and future, in that order.
@@ -119,12 +119,12 @@ def network_differentials(policy: FastPolicy, contexts: Tokens, chunk_size: int 
 
 
 def double_precision(policy: FastPolicy) -> FastPolicy:
-    """A copy of a policy in float64 on the CPU, without dropout and without gradients of its parameters."""
+    """Copy a policy to the CPU in float64, without dropout and without gradients of its parameters."""
     return deepcopy(policy).to("cpu", torch.float64).eval().requires_grad_(False)
 
 
 def network_jacobians(policy: FastPolicy, contexts: Tensor) -> Iterator[dict[Future, Jacobians]]:
-    """The Jacobians of every block.
+    """Compute the Jacobians of every block.
 
     Args:
         policy: from `double_precision`.
@@ -138,18 +138,18 @@ def network_jacobians(policy: FastPolicy, contexts: Tensor) -> Iterator[dict[Fut
 
 
 def _block_jacobians(policy: FastPolicy, index: int, contexts: Tensor) -> dict[Future, Jacobians]:
-    """Jacobians of both futures of one block, by the chain rule.
+    """Compute the Jacobians of both futures of one block, by the chain rule.
 
-    With the paths through attention and MLP at the last position I + A and I + M::
+    With I + A and I + M the Jacobians through attention and through the MLP at the last position::
 
-        J = (I + M)(I + A)        K = I + M with attention held, I + A with the MLP held
+        J = (I + M)(I + A)        K = I + M with attention held fixed, I + A with the MLP held fixed
 
-    and, for the stream at the end, G J + S and G K + S: G leads from the last position after the block to the
-    end, and S from p to the end by way of the other positions, which attend to the last one.
+    For the stream at the end they are G J + S and G K + S: G leads from the last position after the block to the end,
+    and S from p to the end through the other positions, which attend to the last one.
 
     Args:
-        policy: from `double_precision`.
-        index: of the block.
+        policy: policy from `double_precision`.
+        index: index of the block.
         contexts: (n, context_length) integer tokens.
 
     Returns:
@@ -159,7 +159,7 @@ def _block_jacobians(policy: FastPolicy, index: int, contexts: Tensor) -> dict[F
     before, between, end = policy.blocks[index], policy.blocks[index].between, policy.final_norm
 
     def stream(point: nn.Module, blocks: nn.ModuleList, given: Mapping[nn.Module, Tensor]) -> Tensor:
-        """(n, d), the stream at a point's last position when some blocks run with other streams given at others."""
+        """Run some blocks with given streams at some points, and return the last position at another: (n, d)."""
         return _last_at(point, lambda: policy.logits(policy.embed(contexts), blocks), given)
 
     last_in, last_middle, last_out = (stream(point, up_to_here, {}) for point in (before, between, end))  # p, then on
@@ -169,7 +169,7 @@ def _block_jacobians(policy: FastPolicy, index: int, contexts: Tensor) -> dict[F
     if not later_blocks:
         return {"block": after_block, "end": after_block}
 
-    # S and G, as if p acted on the other positions only and the last one were free.
+    # S and G: p acts only on the other positions, and the stream at the last position is an input of its own.
     by_others, by_last = _window_jacobians(
         lambda last_in, last_out: stream(end, policy.blocks, {before: last_in, later_blocks[0]: last_out}),
         last_in,
@@ -183,15 +183,15 @@ def _block_jacobians(policy: FastPolicy, index: int, contexts: Tensor) -> dict[F
 
 
 def _last_at(point: nn.Module, run: Callable[[], object], given: Mapping[nn.Module, Tensor]) -> Tensor:
-    """The last position of what enters a module of a network.
+    """Run a network, and return the last position of what enters one of its modules.
 
     Args:
         point: the module, which is called once.
-        run: runs the network.
-        given: modules and what enters them at the last position, (n, d), instead of what would.
+        run: function that runs the network.
+        given: (n, d) values that replace the last position of what enters some modules, by module.
 
     Returns:
-        (n, d), with what is given at ``point`` itself, if anything is.
+        (n, d); if a value is given for ``point`` itself, that value.
     """
     seen = []
 
@@ -211,19 +211,19 @@ def _last_at(point: nn.Module, run: Callable[[], object], given: Mapping[nn.Modu
 
 
 def _window_jacobians(function: Callable[..., Tensor], *inputs: Tensor) -> tuple[Tensor, ...]:
-    """The Jacobians of a function that treats each window by itself.
+    """Compute the Jacobians of a function that treats each window separately.
 
-    Since the windows do not interact, the Jacobian of the sum over windows with respect to one window's input is
-    that window's own. It takes as long as `torch.func.vmap` over windows, and the function may keep its batch axis.
+    Since windows do not interact, the Jacobian of the sum over windows with respect to one window's input is that
+    window's own. It takes as long as `torch.func.vmap` over windows, and the function may keep its batch axis.
 
     Args:
-        function: (n, d) inputs -> (n, d).
-        inputs: where to take the Jacobians.
+        function: function of (n, d) inputs that returns (n, d).
+        inputs: (n, d) points at which to take the Jacobians.
 
     Returns:
         (n, d, d) Jacobians, one per input.
     """
-    # torch.func.jacrev does the same, after importing torch's compiler for a second and more.
+    # torch.func.jacrev does the same, but imports torch's compiler, which takes more than a second.
     points = [values.detach().requires_grad_() for values in inputs]
     with torch.enable_grad():
         of_sum = function(*points).sum(dim=0)  # (d,)
@@ -233,16 +233,16 @@ def _window_jacobians(function: Callable[..., Tensor], *inputs: Tensor) -> tuple
 
 
 def _last_of(streams: Tensor) -> Tensor:
-    """(n, T, d) streams, or (n, d) where the last position alone is computed -> (n, d), the last position."""
+    """Return the last position of streams, (n, T, d) or, if only that is computed, (n, d) -> (n, d)."""
     return streams if streams.ndim == 2 else streams[:, -1]
 
 
 def _with_last(streams: Tensor, last: Tensor) -> Tensor:
-    """Streams, of either shape, with (n, d) in place of the last position."""
+    """Replace the last position of streams, of either shape, by (n, d) values."""
     return last if streams.ndim == 2 else torch.cat([streams[:, :-1], last[:, None]], dim=1)
 
 
 def _joined(reasons: Sequence[str]) -> str | None:
-    """One text for the reasons of all windows, which are empty where the measures are defined; None if all are."""
+    """Join the reasons of all windows, which are empty where the measures are defined; None if all are empty."""
     counts = Counter(reason for reason in reasons if reason)
     return "; ".join(f"{reason} ({n} of {len(reasons)} windows)" for reason, n in sorted(counts.items())) or None

@@ -1,4 +1,4 @@
-"""The optimizer of both training stages: AdamW on a schedule, gradients clipped."""
+"""The optimizer of both training stages: AdamW on a schedule, with clipped gradients (method, section 2)."""
 
 import math
 from collections.abc import Iterable
@@ -15,16 +15,16 @@ with needs_extra("torch"):
 
 @dataclass(frozen=True)
 class Schedule:
-    """What the settings of pretraining and of reinforcement have in common; `config.yaml` explains each.
+    """The settings that pretraining and reinforcement have in common; `config.yaml` explains each.
 
     Attributes:
         batch_size: windows per step.
         n_steps: optimizer steps.
-        learning_rate: peak of the rate.
-        warmup_fraction: share of the steps that rise to the peak, in (0, 1).
-        anneal_fraction: share of the steps that fall from it; the sum of both is at most 1.
-        weight_decay: AdamW's, at least 0.
-        dropout: rate on attention outputs and hidden units.
+        learning_rate: peak learning rate.
+        warmup_fraction: share of the steps in which the rate rises to its peak, in (0, 1).
+        anneal_fraction: share of the steps in which the rate falls from its peak; both shares add up to at most 1.
+        weight_decay: AdamW's decoupled weight decay, at least 0.
+        dropout: dropout rate of attention outputs and hidden units, in [0, 1).
         gradient_clip: largest norm of a gradient.
         evaluation_interval: steps between two evaluations on the validation chains.
     """
@@ -40,19 +40,19 @@ class Schedule:
     evaluation_interval: int
 
     def is_evaluated(self, step: int) -> bool:
-        """Whether the policy is evaluated after a step, which is counted from 1; it always is after the last one."""
+        """Return whether the policy is evaluated after a step, counted from 1; it always is after the last one."""
         return step % self.evaluation_interval == 0 or step == self.n_steps
 
 
 class ScheduledAdamW:
-    """AdamW whose rate rises to a peak and anneals; gradients are clipped by their norm.
+    """AdamW with a learning rate that rises to a peak and anneals, and with gradients clipped by their norm.
 
-    Takes the steps of `torch.optim.AdamW` through the function below that class, since any `torch.optim.Optimizer`
-    imports the whole of torch.compile, which takes a job longer than a hundred steps.
+    It calls the function that `torch.optim.AdamW` is built on, since creating any `torch.optim.Optimizer` imports all
+    of torch.compile, which takes longer than a hundred steps of training.
 
     Args:
-        parameters: what to train; the loss depends on each.
-        schedule: rate, weight decay and clipping of each step.
+        parameters: the parameters to train; the loss must depend on each.
+        schedule: the learning rate, weight decay and clipping.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], schedule: Schedule) -> None:
@@ -60,19 +60,21 @@ class ScheduledAdamW:
         self._schedule = schedule
         self._n_steps = 0
         self._means, self._squares = ([torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(2))
-        self._counts = [torch.zeros((), device=parameter.device) for parameter in self.parameters]  # as adamw wants it
+        self._counts = [
+            torch.zeros((), device=parameter.device) for parameter in self.parameters
+        ]  # adamw takes one per parameter
 
     @property
     def learning_rate(self) -> float:
-        """Rate of the next step."""
+        """Learning rate of the next step."""
         return self._schedule.learning_rate * share_of_peak(self._n_steps, self._schedule)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next step depends on besides the parameters and their gradient."""
+        """Return what the next step depends on besides the parameters and their gradients."""
         return {"n_steps": self._n_steps, "means": self._means, "squares": self._squares}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`."""
+        """Continue from a `state_dict`."""
         self._n_steps = state["n_steps"]
         for ours, kept in zip(self._means + self._squares, state["means"] + state["squares"], strict=True):
             ours.copy_(kept)
@@ -80,7 +82,7 @@ class ScheduledAdamW:
             count.fill_(self._n_steps)
 
     def step(self, loss: Tensor) -> None:
-        """Descend one step along the gradient of ``loss``, which is computed here."""
+        """Compute the gradients of a scalar ``loss`` and descend one step along them."""
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
@@ -106,17 +108,19 @@ class ScheduledAdamW:
 
 
 def share_of_peak(step: int, schedule: Schedule) -> float:
-    """The rate of a step as a share of the peak: a linear rise, the peak, then half a cosine towards zero.
+    """Return the learning rate of a step as a share of its peak: a linear rise, the peak, half a cosine towards zero.
 
     Args:
-        step: from 0.
-        schedule: its length, rise and fall; at least one step rises.
+        step: number of the step, from 0.
+        schedule: its length, rise and fall; the rise takes at least one step.
 
     Returns:
-        A share in [0, 1]; 0 only after the last step.
+        A share in [0, 1], which is 0 only after the last step.
     """
     n_warmup = max(1, round(schedule.warmup_fraction * schedule.n_steps))
     if step < n_warmup:
         return (step + 1) / n_warmup
-    left = min(1.0, (schedule.n_steps - step) / max(1, schedule.anneal_fraction * schedule.n_steps))  # of the fall
+    left = min(
+        1.0, (schedule.n_steps - step) / max(1, schedule.anneal_fraction * schedule.n_steps)
+    )  # share of the fall
     return 0.5 * (1 - math.cos(math.pi * left))

@@ -1,4 +1,4 @@
-"""Op and Imp of policies in an environment, by both estimators, against every counterfactual (sections 4 to 6)."""
+"""Op and Imp of policies by both estimators, against every counterfactual future (method, sections 4 to 6)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ Answers = Tokens | Floats  # (n,) actions of a deterministic policy, or (n, A) p
 Estimator = Literal["exact", "monte_carlo"]
 Origin = Literal["natural", "rollouts"]  # of windows
 Counterfactual = Literal["split_history", "do_nothing", "random_token", "untrained", "pretrained"]
-# Added to every count of sampled outcomes for Imp and success rates, which empty cells would make infinite.
+# Added to every count of sampled outcomes for Imp and success rates, since outcomes without samples make Imp infinite.
 PSEUDOCOUNT = 0.5
 
 
@@ -30,16 +30,16 @@ class MeasureSettings:
     """Settings of measuring; `config.yaml` explains each.
 
     Attributes:
-        seed: of the windows, of the sampled outcomes and of the bootstrap.
-        n_repeats: measurements, each on fresh windows.
+        seed: seed of the windows, the sampled outcomes and the bootstrap.
+        n_repeats: number of measurements, each on fresh windows.
         n_contexts_exact: windows per repeat of the exact estimator.
         n_contexts_monte_carlo: windows per repeat of the Monte Carlo estimator.
-        n_contexts_rollouts: windows per repeat that the policy's own rollouts come to.
+        n_contexts_rollouts: windows per repeat from the policy's own rollouts.
         rollout_length: answers before such a window.
-        n_contexts_self_estimate: windows per repeat of the policies' self-estimates.
-        n_contexts_differential: windows of the differential measures, which are taken once.
-        n_bootstrap: times that the windows are drawn anew.
-        do_nothing_token: the answer that stands for doing nothing.
+        n_contexts_self_estimate: windows per repeat of self-estimates.
+        n_contexts_differential: windows of the differential measures, which are not repeated.
+        n_bootstrap: number of bootstrap resamples.
+        do_nothing_token: answer that stands for doing nothing.
     """
 
     seed: int
@@ -54,19 +54,19 @@ class MeasureSettings:
     do_nothing_token: int
 
     @property
-    def n_contexts_a_repeat(self) -> int:
-        """Fresh windows per repeat, which all estimates share."""
+    def n_contexts_per_repeat(self) -> int:
+        """Fresh windows per repeat; all estimates take theirs from the first of them."""
         estimates = (self.n_contexts_exact, self.n_contexts_monte_carlo, self.n_contexts_self_estimate)
         return max(*estimates, self.n_contexts_rollouts)
 
     @property
     def n_contexts(self) -> int:
-        """Windows in all."""
-        return self.n_repeats * self.n_contexts_a_repeat
+        """Number of windows in all repeats."""
+        return self.n_repeats * self.n_contexts_per_repeat
 
     @property
     def of_rollouts(self) -> "MeasureSettings":
-        """The same for windows that rollouts come to, `starts_of_rollouts` later."""
+        """The settings for measuring on the windows that rollouts from `starts_of_rollouts` lead to."""
         n = self.n_contexts_rollouts
         return replace(
             self,
@@ -76,13 +76,13 @@ class MeasureSettings:
         )
 
     def starts_of_rollouts(self, contexts: Tokens) -> Tokens:
-        """The windows that rollouts begin with, the first of every repeat: (n, T) -> (n_repeats * n_rollouts, T)."""
+        """Select the windows that rollouts start from, the first of every repeat: (n, T) -> (repeats * rollouts, T)."""
         return np.concatenate([contexts[fresh][: self.n_contexts_rollouts] for _, fresh in self.windows_of_repeats()])
 
     def windows_of_repeats(self) -> Iterator[tuple[int, slice]]:
-        """Number of each repeat and its place among the windows; an estimate takes the first that it needs of them."""
+        """Yield each repeat's index and its slice of the windows, of which an estimate takes as many as it needs."""
         for repeat in range(self.n_repeats):
-            yield repeat, slice(repeat * self.n_contexts_a_repeat, (repeat + 1) * self.n_contexts_a_repeat)
+            yield repeat, slice(repeat * self.n_contexts_per_repeat, (repeat + 1) * self.n_contexts_per_repeat)
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,13 @@ class Measurement:
     """One repeat by one estimator, against one counterfactual future.
 
     Attributes:
-        repeat: its number.
-        estimator: how outcomes were had.
-        counterfactual: the future compared with.
-        futures: with Op and Imp.
-        meg_any: maximum-entropy goal-directedness towards some utility of the outcome, in nats, in [0, ln A], which no
-            counterfactual future enters (method, section 13).
+        windows: kind of windows.
+        repeat: index of the repeat, from 0.
+        estimator: how outcomes were obtained.
+        counterfactual: the future that F is compared with.
+        futures: the futures, with Op and Imp.
+        meg_any: maximum-entropy goal-directedness towards the utility that predicts the actions best, in nats, in
+            [0, ln A]; it does not depend on the counterfactual (method, section 13).
     """
 
     windows: Origin
@@ -119,12 +120,12 @@ def repeats(
     A repeat's Monte Carlo windows are the first of its exact ones, so that the two can be compared in pairs.
 
     Args:
-        policy: (n,) the policy's actions in each context, or (n, A) its π(a|x).
-        contexts: (n, context_length) windows before odd positions; n is at least ``settings.n_contexts``.
-        environment: what follows.
-        settings: how often, and on how many windows.
-        alternatives: the same of each other policy to compare with, beside the split history.
-        origin: of the contexts.
+        policy: (n,) actions of the policy in each context, or (n, A) probabilities π(a|x).
+        contexts: (n, context_length) windows that end just before an odd position; n at least ``settings.n_contexts``.
+        environment: the environment, which decides the outcomes.
+        settings: number of repeats, and of windows.
+        alternatives: answers of further policies to compare with, besides the split history.
+        origin: kind of windows that the contexts are.
 
     Yields:
         A measurement for each repeat, estimator and counterfactual future.
@@ -165,13 +166,13 @@ def repeats(
 def bootstrap(
     actions: Tokens, contexts: Tokens, environment: Environment, settings: MeasureSettings
 ) -> Iterator[Futures]:
-    """Measure a policy at temperature 0 again and again, exactly, on windows drawn anew from all of its windows.
+    """Measure a policy at temperature 0, by the exact estimator, on bootstrap resamples of all of its windows.
 
     Args:
         actions: (n,) the policy's answers.
-        contexts: (n, context_length) windows before odd positions.
-        environment: what follows.
-        settings: seed and number of draws.
+        contexts: (n, context_length) windows that end just before an odd position.
+        environment: the environment.
+        settings: seed and number of resamples.
 
     Returns:
         ``settings.n_bootstrap`` measurements under the split history, each on n windows.
@@ -185,12 +186,12 @@ def bootstrap(
 def simple_alternatives(
     n_windows: int, allowed: NDArray[np.bool_], do_nothing_token: int
 ) -> dict[Counterfactual, Answers]:
-    """The policies to compare with that need no model: doing nothing, and a uniformly random token (section 6).
+    """Return the policies to compare with that need no model: doing nothing, and random answers (method, section 6).
 
     Args:
         n_windows: number of windows n.
-        allowed: (A,) booleans, the tokens that may be answered.
-        do_nothing_token: answered always by the first; it need not be allowed.
+        allowed: (A,) booleans that mark the tokens a policy may answer with.
+        do_nothing_token: the constant answer of the first policy, which need not be allowed.
 
     Returns:
         (n,) actions of the first, (n, A) probabilities of the second.
@@ -202,14 +203,14 @@ def simple_alternatives(
 
 
 def generator_policy(contexts: Tokens, environment: SequenceEnvironment) -> Floats:
-    """The sequence's own generator taken as a policy, its noise included (method, section 4).
+    """Return the sequence's own generator as a policy, with its noise (method, section 4).
 
     Args:
-        contexts: (n, context_length) windows before odd positions.
+        contexts: (n, context_length) windows that end just before an odd position.
         environment: the generator.
 
     Returns:
-        (n, 16) probabilities; odd positions carry v + 8.
+        (n, 16) probabilities, which are 0 for even tokens: odd positions carry v + 8.
     """
     probabilities = np.zeros((len(contexts), environment.n_actions))
     probabilities[:, environment.n_outcomes :] = environment.next_probabilities(contexts)

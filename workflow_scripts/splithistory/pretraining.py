@@ -7,7 +7,7 @@ from splithistory.fast_model import initial_policy
 from splithistory.model import Architecture, Policy, as_tensor, predict
 from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.seeding import Stream, stream_rng
-from splithistory.sequence import Chains, Windows, draw_windows, one_window_a_chain
+from splithistory.sequence import Chains, Windows, draw_windows, one_window_per_chain
 from splithistory.training_state import UNOBSERVED, Observer, TrainingState
 
 with needs_extra("torch"):
@@ -27,26 +27,27 @@ def pretrain(
 
     Args:
         architecture: the policy's shape.
-        schedule: how to train it.
-        chains: what it is trained and evaluated on.
-        seed: of the initial parameters, the windows drawn and dropout.
-        device: where to train.
-        observer: follows the steps, and is given the state at every evaluation; training goes on from the latest.
+        schedule: the settings of training.
+        chains: the chains to train and evaluate on.
+        seed: seed of the initial parameters, the training windows and dropout.
+        device: the device to train on.
+        observer: tracks the steps and receives the state at every evaluation; training continues from its latest state.
 
     Returns:
-        The trained policy, in evaluation mode, and one row per evaluation: ``step``, ``train_loss`` (mean since
-        the last evaluation, nats), ``validation_loss`` (nats), ``validation_accuracy``, ``learning_rate``.
+        The trained policy, in evaluation mode, and one row per evaluation: ``step``, ``train_loss`` (mean since the
+        previous evaluation, nats), ``validation_loss`` (nats), ``validation_accuracy`` in [0, 1], ``learning_rate``.
 
     Raises:
-        DivergedError: at the first evaluation that shows an infinite or NaN loss or parameter.
+        DivergedError: at the first evaluation with an infinite or NaN loss or parameter.
+        ValueError: if the chains are too short for a window.
     """
     policy = initial_policy(architecture, seed, schedule.dropout).to(device).train()
     rng = stream_rng(seed, Stream.PRETRAINING)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
     optimizer = ScheduledAdamW(policy.parameters(), schedule)
-    held_out = one_window_a_chain(chains.validation, architecture.context_length, np.random.default_rng(0))
+    held_out = one_window_per_chain(chains.validation, architecture.context_length, np.random.default_rng(0))
     state = TrainingState(policy, [optimizer], schedule, rng=rng, observer=observer)
-    losses: list[torch.Tensor] = []  # since the last evaluation
+    losses: list[torch.Tensor] = []  # since the previous evaluation
     for step in state.steps_left():
         windows = draw_windows(chains.train, schedule.batch_size, architecture.context_length, rng=rng)
         loss = F.cross_entropy(policy(as_tensor(windows.contexts, policy)), as_tensor(windows.targets, policy))
@@ -68,14 +69,14 @@ def pretrain(
 
 
 def evaluate(policy: Policy, windows: Windows) -> tuple[float, float]:
-    """Cross-entropy in nats and accuracy of next-token prediction, dropout off.
+    """Evaluate next-token prediction, with dropout off.
 
     Args:
         policy: any policy.
         windows: n windows and the tokens that follow them.
 
     Returns:
-        Mean cross-entropy (at least 0) and share of targets that are the likeliest token.
+        The mean cross-entropy in nats, at least 0, and the accuracy, the share of targets that are the likeliest token.
     """
     logits = predict(policy, windows.contexts)  # (n, 16)
     targets = as_tensor(windows.targets, policy)

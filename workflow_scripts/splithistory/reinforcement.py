@@ -1,4 +1,4 @@
-"""Reinforcement of successes, with maintenance of the predictions (method, section 3)."""
+"""Reinforcement of successes, alongside maintenance of the policy's predictions (method, section 3)."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -22,7 +22,7 @@ with needs_extra("torch"):
     from torch import Tensor
     from torch.nn import functional as F
 
-OUTCOME_PARITY = 0  # outcomes stand at even positions, actions at odd ones
+OUTCOME_PARITY = 0  # outcomes are at even positions, actions at odd ones
 ACTION_PARITY = 1
 
 
@@ -31,12 +31,12 @@ class MaintenanceSettings:
     """Settings of maintenance; `config.yaml` explains each.
 
     Attributes:
-        learning_rate: peak of the schedule.
-        batch_size: examples per step.
-        natural_fraction: share of the examples that are untouched windows of the training chains; the others are
-            rollouts.
-        random_fraction: share of the rollouts that chance answers, each allowed token equally often; the policy
-            being trained answers the others, which are rollouts that are reinforced too.
+        learning_rate: peak learning rate, on the schedule of reinforcement.
+        batch_size: examples per step; 0 for no maintenance.
+        natural_fraction: share of the examples that are untouched windows of the training chains, in [0, 1]; the others
+            are rollouts.
+        random_fraction: share of the rollouts that are answered at random, with each allowed token equally likely, in
+            [0, 1]; the others are taken from the rollouts that the policy answers to be reinforced.
     """
 
     learning_rate: float
@@ -51,12 +51,12 @@ class MaintenanceSettings:
 
     @property
     def n_random(self) -> int:
-        """Rollouts per step that chance answers."""
+        """Rollouts per step that are answered at random."""
         return round(self.random_fraction * (self.batch_size - self.n_natural))
 
     @property
     def n_own(self) -> int:
-        """Rollouts per step that the policy answers itself."""
+        """Rollouts per step that the policy answers."""
         return self.batch_size - self.n_natural - self.n_random
 
 
@@ -65,11 +65,11 @@ class FinetuneSettings(Schedule):
     """Settings of reinforcement; `config.yaml` explains each.
 
     Attributes:
-        windows: that are answered, ``natural`` ones or those of ``rollouts``.
-        rollout_length: answers after which a rollout begins anew with a natural window.
+        windows: kind of windows that the policy answers, ``natural`` ones or those of ``rollouts``.
+        rollout_length: answers after which a rollout restarts from a natural window.
         successes: how successes are reinforced, one of `successes.WAYS`.
-        failure_weight: of the failures' log-probability in what is descended, against 1 for the successes'; at least 0.
-        action_tokens: tokens the policy may answer with.
+        failure_weight: weight of sampled failures in the loss, relative to successes; at least 0.
+        action_tokens: tokens that the policy may answer with.
         maintenance: settings of maintenance.
     """
 
@@ -82,23 +82,23 @@ class FinetuneSettings(Schedule):
 
     @classmethod
     def from_mapping(cls, settings: dict[str, Any]) -> "FinetuneSettings":
-        """Settings from the configuration's nested mapping."""
+        """Create settings from the nested mapping in the configuration."""
         return cls(**settings | {"maintenance": MaintenanceSettings(**settings["maintenance"])})
 
 
 class Reward(NamedTuple):
-    """What the policy's answers bring.
+    """The reward for a policy's answers: the utility of the outcomes that follow.
 
     Attributes:
         environment: decides which outcome follows an answer.
-        utility: (K,) how good each outcome is, in [0, 1].
+        utility: (K,) utility of each outcome, in [0, 1].
     """
 
     environment: Environment
     utility: np.ndarray
 
     def expected(self, contexts: Tokens) -> np.ndarray:
-        """What each action brings on average, Σ_f p(f|x, a) u(f) in [0, 1]: (n, context_length) -> (n, A)."""
+        """Return each action's expected utility, Σ_f p(f|x, a) u(f) in [0, 1]: (n, context_length) -> (n, A)."""
         return self.environment.outcome_probabilities(contexts) @ self.utility
 
 
@@ -113,25 +113,27 @@ def finetune(
     """Reinforce a pretrained policy on a task, in place.
 
     Each step takes windows that end just before an odd position, samples an action a for each at temperature 1 and an
-    outcome f from the environment, and takes two optimizer steps. One reinforces successes, in one of `successes.WAYS`.
-    The other maintains the predictions: it descends the cross-entropy of outcomes f given the window shifted by a, for
-    the policy's own answers and for random ones, and that of even positions of untouched windows; it is left out where
-    its batch is empty. The windows are natural ones, or those that the answers and outcomes so far have led to.
+    outcome f from the environment, and updates the policy twice. The first update reinforces successes, in one of
+    `successes.WAYS`. The second maintains the predictions: it descends the cross-entropy of outcomes f given the window
+    shifted by a, for the policy's own answers and for random ones, and that of even positions given untouched windows.
+    It is skipped if its batch is empty. The windows are either natural ones, or those that earlier answers and their
+    outcomes have led to.
 
     Args:
-        policy: pretrained, with the dropout of the settings.
-        settings: how to train it.
-        reward: what its answers bring.
-        chains: what it is trained and evaluated on.
-        seed: of the windows drawn, the actions and outcomes sampled, and dropout.
-        observer: follows the steps, and is given the state at every evaluation; training goes on from the latest.
+        policy: a pretrained policy, with the dropout rate of the settings.
+        settings: the settings of training.
+        reward: the reward for the policy's answers.
+        chains: the chains to train and evaluate on.
+        seed: seed of the training windows, the sampled actions and outcomes, and dropout.
+        observer: tracks the steps and receives the state at every evaluation; training continues from its latest state.
 
     Returns:
-        The policy, in evaluation mode, and one row per evaluation: ``step``, ``sampled_success_rate`` and
-        ``reinforcement_loss`` (means since the last evaluation), and the entries of `Evaluation`.
+        The policy, in evaluation mode, and one row per evaluation: ``step``, ``sampled_success_rate`` in [0, 1] and
+        ``reinforcement_loss`` in nats (means since the previous evaluation), and the entries of `Evaluation`.
 
     Raises:
-        DivergedError: at the first step that shows an infinite or NaN loss, or evaluation that shows such a parameter.
+        DivergedError: at the first step with an infinite or NaN loss, or the first evaluation with such a parameter.
+        ValueError: if the chains are too short for a window.
     """
     rng = stream_rng(seed, Stream.REINFORCEMENT)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout and sampled actions
@@ -176,14 +178,16 @@ def finetune(
 
         if maintenance.batch_size:
             own = slice(maintenance.n_own)
-            before_chance = draw(maintenance.n_random, ACTION_PARITY).contexts
-            by_chance = rng.choice(allowed, maintenance.n_random)
-            practised = [
+            random_contexts = draw(maintenance.n_random, ACTION_PARITY).contexts
+            random_actions = rng.choice(allowed, maintenance.n_random)
+            kinds = [
                 Windows(shifted(contexts[own], actions[own]), outcomes[own]),
-                Windows(shifted(before_chance, by_chance), environment.sample(before_chance, rng, by_chance)),
+                Windows(
+                    shifted(random_contexts, random_actions), environment.sample(random_contexts, rng, random_actions)
+                ),
                 draw(maintenance.n_natural, OUTCOME_PARITY),
             ]
-            examples, targets = (np.concatenate(parts) for parts in zip(*practised, strict=True))
+            examples, targets = (np.concatenate(parts) for parts in zip(*kinds, strict=True))
             maintainer.step(F.cross_entropy(policy(as_tensor(examples, policy)), as_tensor(targets, policy)))
         rollouts.answered(actions, outcomes)
 
@@ -205,18 +209,18 @@ def finetune(
 
 
 def _like(logits: Tensor, numbers: np.ndarray) -> Tensor:
-    """Numbers of any shape as a tensor of the logits' type, on their device."""
+    """Convert numbers of any shape to a tensor with the type and device of the logits."""
     return torch.from_numpy(numbers).to(logits)
 
 
 class Evaluation:
-    """How a policy does on held-out chains, always on the same windows and noise.
+    """Evaluates policies on held-out chains, always with the same windows and noise.
 
     Args:
-        reward: what answers bring.
-        chains: (n_chains, length) tokens; one window of each is used.
+        reward: the reward for answers.
+        chains: (n_chains, length) tokens; one window of each chain is used.
         context_length: tokens per window.
-        action_tokens: tokens the policy may answer with.
+        action_tokens: tokens that a policy may answer with.
     """
 
     def __init__(self, reward: Reward, chains: Tokens, context_length: int, action_tokens: ActionTokens) -> None:
@@ -229,10 +233,11 @@ class Evaluation:
         """Evaluate a policy, with dropout off.
 
         Returns:
-            ``success_rate``, the mean utility at temperature 0, the noise summed out; of the same windows F as
-            ``outcome_distribution`` and the share of each action as ``action_weights``; ``maintenance_loss``, the
-            cross-entropy in nats of outcomes after actions sampled at temperature 1; ``natural_loss``, that of even
-            positions of untouched chains.
+            ``success_rate``, the mean utility at temperature 0, with the noise summed out, in [0, 1];
+            ``outcome_distribution``, the (K,) probabilities F of the outcomes in the same windows; ``action_weights``,
+            the (A,) shares of these windows that are answered with each action; ``maintenance_loss``, the cross-entropy
+            in nats of outcomes after actions sampled at temperature 1; and ``natural_loss``, that of even positions of
+            untouched chains.
         """
         contexts = self.before_action.contexts
         logits = mask_logits(predict(policy, contexts), self.action_tokens)  # (n, 16)
@@ -242,7 +247,7 @@ class Evaluation:
 
         rng = np.random.default_rng(0)
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)  # not a GPU's, whose state belongs to the training
+            torch.default_generator.manual_seed(0)  # not the generator of a GPU, whose state belongs to the training
             sampled = sample_actions(logits.cpu())
         rollouts = Windows(shifted(contexts, sampled), self.reward.environment.sample(contexts, rng, sampled))
         return {
@@ -255,10 +260,10 @@ class Evaluation:
 
 
 def sample_actions(logits: Tensor) -> Tokens:
-    """Sample a token from each row of (n, 16) logits at temperature 1, with torch's random state -> (n,).
+    """Sample a token at temperature 1 from each row of logits, with torch's random state: (n, 16) -> (n,).
 
-    Rows of NaN, as a training that diverges has them, are sampled as if all tokens were equally likely.
+    Rows of NaN, which training produces when it diverges, are sampled uniformly.
     """
-    # Their loss is NaN as well, which is looked at anyway. Torch fails on them, and on a GPU takes the process with it.
+    # The loss of such rows is NaN too, which ends the training; torch would fail on them, and on a GPU end the process.
     probabilities = logits.detach().softmax(dim=1).nan_to_num(nan=1.0)
     return torch.multinomial(probabilities, 1)[:, 0].cpu().numpy().astype(np.uint8)

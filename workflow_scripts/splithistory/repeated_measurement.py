@@ -17,13 +17,13 @@ from splithistory.split_history import Futures, counted, futures_of, html_table,
 
 @dataclass(frozen=True)
 class Measurements:
-    """R measurements in brief, of repeats or of a bootstrap's draws.
+    """Summaries of R measurements, of repeats or of bootstrap resamples.
 
     Attributes:
-        op: (R,) nats.
-        imp: (R,) nats.
+        op: (R,) Op, nats.
+        imp: (R,) Imp, nats.
         outcome_distribution: (R, K) F, with the pseudocount if there is one.
-        counterfactual_distribution: (R, K) the mean of F'|x'', likewise.
+        counterfactual_distribution: (R, K) mean of F'|x'', with the pseudocount if there is one.
     """
 
     op: Floats
@@ -33,7 +33,7 @@ class Measurements:
 
     @classmethod
     def of(cls, futures: Iterable[Futures]) -> "Measurements":
-        """Keep what identification needs of each; every F'|x'' of every draw would be too much."""
+        """Keep what identification needs, since every F'|x'' of every resample would take too much memory."""
         rows = [
             (each.op, each.imp, each.smooth(each.outcome_distribution), each.smooth(each.counterfactual_distribution))
             for each in futures
@@ -43,12 +43,12 @@ class Measurements:
 
 @dataclass(frozen=True, repr=False)
 class RepeatedMeasurement:
-    """A policy measured again and again: what `measure_repeatedly` returns, or made of futures measured one by one.
+    """Repeated measurements of a policy, from `measure_repeatedly` or made of futures that were measured one by one.
 
     Attributes:
-        futures: of each repeat, at least two.
-        draws: the bootstrap: each draw is of as many windows as there are in all repeats, drawn from them with
-            replacement. None if it was left out.
+        futures: futures of each repeat, at least two.
+        draws: measurements on bootstrap resamples, each of as many windows as all repeats have, drawn from them with
+            replacement; None without a bootstrap.
     """
 
     futures: tuple[Futures, ...]
@@ -66,12 +66,12 @@ class RepeatedMeasurement:
 
     @property
     def op_stderr(self) -> float:
-        """Standard error of ``op`` by the scatter of the repeats, nats."""
+        """Standard error of ``op`` from the scatter of the repeats, nats."""
         return _deviation(self._repeats("op")) / len(self.futures) ** 0.5
 
     @property
     def imp_stderr(self) -> float:
-        """Standard error of ``imp`` by the scatter of the repeats, nats; NaN if Imp is infinite."""
+        """Standard error of ``imp`` from the scatter of the repeats, nats; NaN if Imp is infinite."""
         return _deviation(self._repeats("imp")) / len(self.futures) ** 0.5
 
     @property
@@ -94,7 +94,7 @@ class RepeatedMeasurement:
         )
 
     def _repr_html_(self) -> str:
-        """A table, for notebooks."""
+        """Return an HTML table, for notebooks."""
         rows = [
             [name, *(rounded(getattr(self, name.lower() + part)) for part in ("", "_stderr", "_stderr_bootstrap"))]
             for name in ("Op", "Imp")
@@ -120,35 +120,36 @@ def measure_repeatedly(
     pseudocount: float = 0.0,
     n_bootstrap: int = 200,
 ) -> RepeatedMeasurement:
-    """`measure` with standard errors.
+    """Measure a policy like `measure`, with standard errors.
 
-    The windows are divided at random into ``n_repeats`` parts of equal size (but for one window), each measured on its
-    own, so that their order does not matter. Every window is asked for once. The bootstrap draws from all windows; it
-    takes memory and time for ``n_bootstrap``·A·K numbers. Both are always of the same seed.
+    The windows are divided at random into ``n_repeats`` parts of equal size, up to one window, and each part is
+    measured separately, so the order of windows does not matter. The policy and the environment see every window once.
+    The bootstrap resamples all windows, and takes memory and time for ``n_bootstrap``·A·K numbers. Both always use the
+    same seed.
 
-    The standard errors take the windows to be independent draws. Where they are not, but come in independent parts such
+    The standard errors assume that windows are independent draws. If they are not, but come in independent parts such
     as episodes, measure each part and make a `RepeatedMeasurement` of the futures.
 
-    The standard errors do not contain the bias of Imp, which falls as 1/n with the n windows of a repeat (method,
+    The standard errors do not include the bias of Imp, which falls as 1/n with the n windows of a repeat (method,
     section 4): few large repeats are less biased than many small ones.
 
     Args:
-        policy: as in `measure`.
-        environment: as in `measure`.
-        windows: n situations, at least ``n_repeats``, of a length and to be sliced and picked by number: a list, an
-            array, a data frame, a tensor.
-        n_repeats: at least 2.
-        pseudocount: as in `measure`.
-        n_bootstrap: draws of the bootstrap, at least 2; 0 for none.
+        policy: as for `measure`.
+        environment: as for `measure`.
+        windows: n situations, at least ``n_repeats``, in anything that has a length and can be sliced and indexed by
+            numbers: a list, an array, a data frame, a tensor.
+        n_repeats: number of repeats, at least 2.
+        pseudocount: as for `measure`.
+        n_bootstrap: number of bootstrap resamples, at least 2, or 0 for none.
 
     Returns:
-        Means over the repeats with their standard errors, the futures of each repeat, and the bootstrap's draws.
+        Means over the repeats with standard errors, the futures of each repeat, and the bootstrap resamples.
 
     Raises:
-        ValueError: as `measure`, and if there are too few windows or they can't be divided.
+        ValueError: as for `measure`, and if there are too few windows or they cannot be divided.
 
     Warns:
-        InfiniteImpactWarning: as `measure`, once for all repeats.
+        InfiniteImpactWarning: as for `measure`, once for all repeats.
     """
     pseudocount = as_number("pseudocount", pseudocount, 0)
     n_repeats = as_whole_number("n_repeats", n_repeats, 2)
@@ -176,13 +177,13 @@ def measure_repeatedly(
 
 
 class _Reordered(Batches):
-    """Windows in another order, of which no batch holds all.
+    """Batches of windows in another order; no batch may hold all windows.
 
     Args:
-        policy: as of `Batches`.
-        environment: likewise.
-        windows: likewise, of a length.
-        order: (n,) numbers of the windows in the order in which they are asked for.
+        policy: as for `Batches`.
+        environment: as for `Batches`.
+        windows: as for `Batches`, with a length.
+        order: (n,) indices of the windows, in the order in which batches take them.
     """
 
     def __init__(self, policy: Any, environment: Any, windows: Any, order: NDArray[np.intp]) -> None:
@@ -194,20 +195,20 @@ class _Reordered(Batches):
         answer = source(_picked(self._windows, numbers)) if callable(source) else source
         if source is self._environment and n_axes(answer) == 2:
             return answer
-        # Who has the answers of all windows ready gives them whatever is asked for.
+        # Answers that are given, or returned, for all windows at once need picking.
         is_ready = n_axes(answer) > 0 and len(answer) == self.n_windows
         return _picked(answer, numbers) if is_ready else answer
 
 
 def _picked(windows: Any, numbers: NDArray[np.intp]) -> Any:
-    """Windows by their numbers, in the form that they have, or as a list."""
+    """Pick windows by index, in the form that they have, or as a list."""
     if hasattr(windows, "shape"):
         return getattr(windows, "iloc", windows)[numbers]
     return [windows[number] for number in numbers]
 
 
 def _added(batches: Iterator[Batch], bootstrap: Bootstrap | None) -> Iterator[Batch]:
-    """Batches as they come, added to the bootstrap on their way."""
+    """Iterate over batches, adding each to the bootstrap."""
     for batch in batches:
         if bootstrap is not None:
             bootstrap.add(batch)
@@ -215,5 +216,5 @@ def _added(batches: Iterator[Batch], bootstrap: Bootstrap | None) -> Iterator[Ba
 
 
 def _deviation(values: Floats) -> float:
-    """Standard deviation of a sample; NaN if something is infinite."""
+    """Return the standard deviation of a sample; NaN if a value is infinite."""
     return float(values.std(ddof=1)) if np.isfinite(values).all() else np.nan

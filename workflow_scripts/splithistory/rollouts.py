@@ -15,21 +15,21 @@ with needs_extra("torch"):
 
 
 class Rollouts:
-    """The windows before a policy's next answers, in chains that go on with its answers and what follows them.
+    """Parallel chains that grow by a policy's answers and their outcomes.
 
-    Each chain begins with a natural window and gives way to another after ``length`` answers. The first ones are given
-    some of their answers already, so that chains of all ages stand side by side. With a length of 1 every window is a
-    natural one.
+    Each chain starts from a natural window, and restarts from another after ``length`` answers. The first chains count
+    as having had some of their answers already, so that chains of all ages run in parallel. With a length of 1 every
+    window is a natural one.
 
     Args:
-        draw: takes a number, gives so many natural windows, (n, context_length), each before an odd position.
-        n_chains: chains side by side.
-        length: answers per chain.
-        rng: draws the ages of the first chains.
+        draw: draws a given number n of natural windows, (n, context_length), each ending just before an odd position.
+        n_chains: number of parallel chains.
+        length: answers per chain, at least 1.
+        rng: source of the ages of the first chains.
 
     Attributes:
-        contexts: (n_chains, context_length) the windows.
-        ages: (n_chains,) answers that each chain has had.
+        contexts: (n_chains, context_length) the window before each chain's next answer.
+        ages: (n_chains,) answers in each chain so far.
     """
 
     def __init__(self, draw: Callable[[int], Tokens], n_chains: int, length: int, rng: np.random.Generator) -> None:
@@ -38,7 +38,7 @@ class Rollouts:
         self.ages = rng.integers(length, size=n_chains)
 
     def answered(self, actions: Tokens, outcomes: Tokens) -> None:
-        """Go on with an answer and an outcome per chain, both (n_chains,); chains that are long enough begin anew."""
+        """Append an answer and an outcome to each chain, both (n_chains,), and restart chains that are long enough."""
         self.contexts = continued(self.contexts, actions, outcomes)
         self.ages = self.ages + 1
         over = self.ages >= self._length
@@ -46,16 +46,16 @@ class Rollouts:
         self.ages[over] = 0
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """The windows and ages."""
+        """Return the windows and ages."""
         return {"contexts": torch.from_numpy(self.contexts), "ages": torch.from_numpy(self.ages)}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on from windows and ages."""
+        """Continue from a `state_dict`."""
         self.contexts, self.ages = state["contexts"].numpy(), state["ages"].numpy()
 
 
 def continued(contexts: Tokens, actions: Tokens, outcomes: Tokens) -> Tokens:
-    """The windows two positions later, which end with the actions and what followed: (n, T), (n,), (n,) -> (n, T)."""
+    """Append actions and outcomes to windows and drop the first two tokens: (n, T), (n,), (n,) -> (n, T)."""
     return shifted(shifted(contexts, actions), outcomes)
 
 
@@ -67,18 +67,18 @@ def rolled_out(
     n_answers: int,
     rng: np.random.Generator,
 ) -> Tokens:
-    """The windows that a policy comes to at temperature 0, some answers of its own later.
+    """Return the windows that a policy reaches after some answers of its own, at temperature 0.
 
     Args:
-        policy: answers.
-        contexts: (n, context_length) windows before odd positions.
-        environment: what follows its answers, noise included.
-        action_tokens: which tokens it may answer with.
-        n_answers: answers per window; from half of ``context_length`` on, nothing is left of the window given.
+        policy: the policy that answers.
+        contexts: (n, context_length) windows that end just before an odd position.
+        environment: generates the outcomes, noise included.
+        action_tokens: tokens that the policy may answer with.
+        n_answers: answers per window; from half of ``context_length`` on, nothing of the given window is left.
         rng: source of the environment's noise.
 
     Returns:
-        (n, context_length) windows before odd positions.
+        (n, context_length) windows that end just before an odd position.
     """
     for _ in range(n_answers):
         actions = best_actions(policy, contexts, action_tokens)

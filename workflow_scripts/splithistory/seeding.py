@@ -1,4 +1,4 @@
-"""Independent random streams from one seed, a number for each use."""
+"""Independent random streams from one seed, one for each purpose."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """What a random stream is for."""
+    """Purposes of random streams. Results depend on these numbers, so they must not change."""
 
     PRETRAINING = 0
     REINFORCEMENT = 1
@@ -21,10 +21,10 @@ SPLITS = ("train", "validation", "test")
 
 
 def split_rng(seed: int, split: str) -> np.random.Generator:
-    """A NumPy generator of the chains of a split, one of `SPLITS`."""
+    """Return the NumPy generator for the chains of a split, one of `SPLITS`."""
     return np.random.default_rng(np.random.SeedSequence(seed).spawn(len(SPLITS))[SPLITS.index(split)])
 
 
 def stream_rng(seed: int, stream: Stream) -> np.random.Generator:
-    """A NumPy generator of one stream of a seed."""
+    """Return the NumPy generator for one stream of a seed."""
     return np.random.default_rng([seed, stream])

@@ -2,15 +2,15 @@
 
 With π(a|x) the policy and p(f|x, a) the environment, over n windows x::
 
-    F            P(f)       = mean over x of Σ_a π(a|x) p(f|x,a)               the policy reacts to x
-    F' | x''     P(f | x'') = Σ_a π(a|x'') · mean over x of p(f|x,a)           the action answers x'' instead
+    F            P(f)       = mean over x of Σ_a π(a|x) p(f|x,a)               the policy answers x
+    F' | x''     P(f | x'') = Σ_a π(a|x'') · mean over x of p(f|x,a)           the policy answers x'' instead
     Op  = mean over x'' of H(F'|x'') - H(F)
     Imp = mean over x'' of KL(F ‖ F'|x'')
 
-F'|x'' depends on x'' only through the policy's answer, so it is computed once for each distinct answer. Windows are
-summed over batch by batch (`splithistory.batches`), so that memory does not grow with n·A·K.
+F'|x'' depends on x'' only through the policy's answer, so it is computed once for each distinct answer. Sums over
+windows are taken batch by batch (`splithistory.batches`), so that memory does not grow with n·A·K.
 
-Any other policy can make the future to compare with, in place of the split history (section 6). F' is then one
+Instead of the split history, any other policy can provide the counterfactual future (section 6). F' is then a single
 distribution: Op = H(F') - H(F) and Imp = KL(F ‖ F').
 """
 
@@ -28,26 +28,26 @@ from splithistory.arguments import as_number
 from splithistory.batches import Answers, Batch, Batches, sum_of_answers
 from splithistory.information import Floats, entropy, kl_divergence
 
-_MOST_NAMED = 20  # outcomes in a warning
+_MOST_NAMED = 20  # most outcomes named in a warning
 
 
 class InfiniteImpactWarning(UserWarning):
-    """Imp is infinite, or would be without the pseudocount, as F has outcomes that F' lacks."""
+    """Imp is infinite, or would be without the pseudocount, because F has outcomes that F' lacks."""
 
 
 @dataclass(frozen=True, repr=False)
 class Futures:
-    """The future under the policy, and the futures that it is compared with.
+    """The future under a policy, and the counterfactual futures that it is compared with.
 
     Attributes:
         outcome_distribution: (K,) F.
         answers: (m, A) the distribution over actions behind each counterfactual future. Under the split history
-            these are the distinct rows of π; under another policy, its mean over the windows (m = 1).
-        weights: (m,) share of the windows x'' that get each answer; sums to 1.
+            these are the distinct rows of π; for another policy, the single row is its mean over the windows (m = 1).
+        weights: (m,) share of the windows x'' with each answer; sums to 1.
         counterfactuals: (m, K) F'|x'' for each answer.
-        n_windows: windows the futures were computed from.
-        pseudocount: added to every count of every distribution for Imp and success rates, as one
-            smooths sampled outcomes; 0 where the outcome probabilities are exact.
+        n_windows: number of windows that the futures were computed from.
+        pseudocount: added to every count of every distribution for Imp and success rates, to smooth sampled outcomes;
+            0 if outcome probabilities are exact.
     """
 
     outcome_distribution: Floats
@@ -59,12 +59,12 @@ class Futures:
 
     @cached_property
     def entropy(self) -> float:
-        """H(F) in nats, in [0, ln K]; plug-in, whatever the pseudocount."""
+        """H(F) in nats, in [0, ln K]; never smoothed."""
         return float(entropy(self.outcome_distribution))
 
     @cached_property
     def entropy_counterfactual(self) -> float:
-        """Mean over x'' of H(F'|x'') in nats, in [0, ln K]; plug-in, whatever the pseudocount."""
+        """Mean over x'' of H(F'|x'') in nats, in [0, ln K]; never smoothed."""
         return float(self.weights @ entropy(self.counterfactuals))
 
     @property
@@ -80,13 +80,13 @@ class Futures:
 
     @property
     def missing_outcomes(self) -> list[int]:
-        """Outcomes of F that some F'|x'' lacks. With any, Imp is infinite, or finite by the pseudocount alone."""
+        """Outcomes of F that some F'|x'' lacks; if there are any, only a pseudocount keeps Imp finite."""
         reached = (self.counterfactuals > 0)[self.weights > 0].all(axis=0)
         return np.flatnonzero((self.outcome_distribution > 0) & ~reached).tolist()
 
     @property
     def n_distinct_actions(self) -> int:
-        """Actions that the counterfactual futures rest on."""
+        """Number of distinct actions behind the counterfactual futures."""
         return int(np.count_nonzero(self.answers.any(axis=0)))
 
     @property
@@ -95,7 +95,7 @@ class Futures:
         return self.weights @ self.counterfactuals
 
     def smooth(self, distribution: ArrayLike) -> Floats:
-        """Add the pseudocount to every count of distributions made from ``n_windows`` outcomes each."""
+        """Add the pseudocount to every count of distributions, (..., K), of ``n_windows`` outcomes each."""
         return smooth(distribution, self.n_windows, self.pseudocount)
 
     def __repr__(self) -> str:
@@ -105,7 +105,7 @@ class Futures:
         )
 
     def _repr_html_(self) -> str:
-        """A table, for notebooks."""
+        """Return an HTML table, for notebooks."""
         return html_table(
             ["", "nats"],
             [
@@ -143,30 +143,30 @@ def measure(
 ) -> Futures:
     """Measure the Op and Imp of any policy in any environment with finitely many actions and outcomes.
 
-    Each callable is asked for the windows batch by batch, so that their number is limited by time alone: what is held
-    are the policy's distinct answers, their futures and some batches of 32 MB. Answers may be NumPy arrays, data
-    frames, nested lists, or torch tensors on any device, of any precision, with or without gradients.
+    Callables are called batch by batch, so that only time limits the number of windows: memory holds the policy's
+    distinct answers, their futures and some batches of 32 MB. Answers may be NumPy arrays, data frames, nested lists,
+    or torch tensors on any device, of any precision, with or without gradients.
 
     Args:
-        policy: takes windows, gives (n, A) probabilities π(a|x), or (n,) actions, whole numbers, where it is
-            deterministic. Or these answers themselves.
-        environment: takes windows, gives (n, A, K) probabilities p(f|x, a), or (A, K) if they are the same in every
-            window, and is then asked once. For a Monte Carlo estimate, one-hot rows: one sampled outcome for each
-            window and action. Or these probabilities themselves.
-        windows: n situations x, in whatever form the callables take. What has a length and can be sliced (a list, an
-            array, a data frame, a tensor) is given to them in slices; anything else whole.
+        policy: function of windows that returns (n, A) probabilities π(a|x) or, if it is deterministic, (n,) actions as
+            whole numbers; or these answers themselves.
+        environment: function of windows that returns (n, A, K) probabilities p(f|x, a), or (A, K) if they are the same
+            in every window, and is then called once; or these probabilities themselves. For a Monte Carlo estimate,
+            rows are one-hot: one sampled outcome for each window and action.
+        windows: n situations x, in any form that the callables take. Anything with a length that can be sliced (a list,
+            an array, a data frame, a tensor) is passed in slices, anything else as a whole.
         pseudocount: see `Futures`; ½ for a Monte Carlo estimate, else 0.
-        alternative: another policy, whose future is the one to compare with; the split history where left out.
+        alternative: another policy, in the same form, whose future is the counterfactual; by default the split history.
 
     Returns:
         The futures, with ``op`` and ``imp`` in nats.
 
     Raises:
-        ValueError: if there are no windows, shapes do not fit each other, or probabilities are negative, not
-            finite or do not sum to one, or actions are none of the environment's; the message names the argument.
+        ValueError: if there are no windows, shapes do not fit each other, probabilities are negative or not finite or
+            do not sum to 1, or the environment lacks some of the actions; the message names the argument.
 
     Warns:
-        InfiniteImpactWarning: if Imp is infinite, or the pseudocount hides that it would be; it names the outcomes.
+        InfiniteImpactWarning: if Imp is infinite, or would be without the pseudocount; it names the outcomes.
     """
     pseudocount = as_number("pseudocount", pseudocount, 0)
     futures = futures_of(Batches(policy, environment, windows, alternative=alternative).all(), pseudocount)
@@ -180,29 +180,29 @@ def compare_futures(
     pseudocount: float = 0.0,
     alternative: ArrayLike | None = None,
 ) -> Futures:
-    """`measure` on what the policy answers and the environment makes of it, without its warnings.
+    """Measure like `measure`, given all answers and probabilities, and without its warnings.
 
     Args:
         policy: (n, A) π(a|x), or (n,) actions of a deterministic policy.
         outcome_probabilities: (n, A, K) p(f|x, a), or (A, K) if they are the same in every window.
         pseudocount: see `Futures`.
-        alternative: the same of another policy to compare with; the split history of the policy itself where left out.
+        alternative: answers of another policy to compare with; by default the policy's split history.
 
     Returns:
         The future under the policy, and under its split history or the other policy.
 
     Raises:
-        ValueError: as `measure`.
+        ValueError: as for `measure`.
     """
     pseudocount = as_number("pseudocount", pseudocount, 0)
     return futures_of([Batch.checked(policy, outcome_probabilities, alternative)], pseudocount)
 
 
 def futures_of(batches: Iterable[Batch], pseudocount: float) -> Futures:
-    """The futures of windows that come batch by batch.
+    """Compute the futures of windows that come batch by batch.
 
     Args:
-        batches: at least one.
+        batches: the batches, at least one.
         pseudocount: see `Futures`.
     """
     n_windows, answers = 0, None
@@ -239,8 +239,8 @@ def warn_of_missing_outcomes(measured: Sequence[Futures], stacklevel: int) -> No
     """Warn if Imp is infinite, or would be without a pseudocount.
 
     Args:
-        measured: of one policy, at least one.
-        stacklevel: as of `warnings.warn`, of the caller of the public function.
+        measured: measurements of one policy, at least one.
+        stacklevel: as for `warnings.warn`: that of the caller of the public function.
     """
     missing = [futures.missing_outcomes for futures in measured]
     outcomes = sorted(set().union(*missing))
@@ -264,17 +264,17 @@ def warn_of_missing_outcomes(measured: Sequence[Futures], stacklevel: int) -> No
 
 
 def counted(n: int, noun: str) -> str:
-    """A number of things, such as "1 window" or "2,000 windows"."""
+    """Format a count with its noun, such as "1 window" or "2,000 windows"."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def rounded(number: float) -> str:
-    """Three decimals, zero without a sign."""
+    """Format a number with three decimals, and zero without a sign."""
     return f"{round(number, 3) + 0.0:.3f}"
 
 
 def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
-    """A small HTML table, the first column left-aligned; texts are escaped."""
+    """Create a small HTML table with the first column left-aligned; texts are escaped."""
 
     def row(cells: Sequence[str], tag: str) -> str:
         styles = ["left", *["right"] * (len(cells) - 1)]

@@ -1,7 +1,7 @@
-"""What theory says of measured futures, for any utility of the outcomes (method, sections 4, 5, 8, 12 and 13).
+"""What theory predicts for measured futures, for any utility of the outcomes (method, sections 4, 5, 8, 12 and 13).
 
-All of it rests on one number, the least KL divergence from a reference that gives a mean utility (`rate_function`). For
-a good set, whose utilities are 0 and 1, that is the divergence between two success rates.
+Everything is based on one quantity, the least KL divergence from a reference among distributions of a given mean
+utility (`rate_function`). For a good set, whose utilities are 0 and 1, it is the divergence between two success rates.
 """
 
 from dataclasses import dataclass
@@ -15,46 +15,46 @@ from splithistory.arguments import as_array, as_probabilities
 from splithistory.information import Floats, binary_kl_divergence, kl_divergence
 from splithistory.task import Task
 
-# How far rounding may take a mean utility beyond the largest or smallest utility.
+# How far rounding may take a mean utility above the largest or below the smallest utility.
 _ROUNDING = 1e-12
 
 
 def mean_utility(distribution: ArrayLike, utility: ArrayLike) -> Floats:
-    """Mean utility of a distribution of outcomes; for a good set the success rate.
+    """Return the mean utility of a distribution of outcomes; for a good set, the success rate.
 
     Args:
         distribution: (..., K) probabilities.
-        utility: (K,) of each outcome.
+        utility: (K,) utility of each outcome.
 
     Returns:
         (...) means, within the range of the utilities.
 
     Raises:
-        ValueError: if they are no probabilities and numbers of equally many outcomes.
+        ValueError: if the arguments are not probabilities and finite numbers for equally many outcomes.
     """
     p, u = _checked("distribution", distribution, utility)
     return p @ u
 
 
 def rate_function(mean_utility: ArrayLike, utility: ArrayLike, reference: ArrayLike) -> Floats:
-    """R(s; u, P): the least KL divergence from P of any distribution with a given mean utility (method, section 12).
+    """Return R(s; u, P), the least KL divergence from P of a distribution with mean utility s (method, section 12).
 
     It is the Legendre transform sup over λ of λs - ln Σ P e^{λu} (Cramér's rate function), and is attained by
-    `minimum_impact_distribution` (Csiszár's I-projection). For two utilities it is the `binary_kl_divergence` of the
-    shares of the larger one.
+    `minimum_impact_distribution` (Csiszár's I-projection). For two utilities it is the `binary_kl_divergence` between
+    the shares of the larger one.
 
     Args:
-        mean_utility: s, any shape.
-        utility: (K,) u of each outcome, finite numbers.
+        mean_utility: s, of any shape.
+        utility: (K,) utility u of each outcome, finite numbers.
         reference: (..., K) probabilities P; leading axes broadcast against s.
 
     Returns:
         Nats in [0, ∞]: 0 where s is the mean utility of P; -ln P(u = max u) where s is the largest utility among the
-        outcomes that P has, likewise for the smallest; infinite beyond, where no distribution over those outcomes has
-        that mean; NaN where s is.
+        outcomes that P has, and likewise for the smallest; infinite outside that range, since no distribution over
+        those outcomes has such a mean; NaN where s is NaN.
 
     Raises:
-        ValueError: if the arguments are no such numbers and probabilities, or don't fit each other.
+        ValueError: if the arguments are not such numbers and probabilities, or do not fit each other.
     """
     p, u = _checked("reference", reference, utility)
     s = as_array("mean_utility", mean_utility, "numbers").astype(float)
@@ -84,18 +84,21 @@ def rate_function(mean_utility: ArrayLike, utility: ArrayLike, reference: ArrayL
 
 
 def predicted_optimization(mean_utility: ArrayLike, utility: ArrayLike) -> Floats:
-    """Op_pred: the optimization that a mean utility asks for (method, sections 4 and 12).
+    """Return Op_pred, the optimization that a mean utility asks for (method, sections 4 and 12).
 
-    It is that of a policy that treats outcomes of equal utility alike, and the others as `minimum_impact_distribution`
-    does, where all outcomes are equally likely under the split history. For a good set of share p it is
-    s ln(s/p) + (1-s) ln((1-s)/(1-p)).
+    If all outcomes are equally likely under the split history, it is the Op of the policy whose future is the
+    `minimum_impact_distribution` from there, which treats outcomes of equal utility alike. For a good set with the
+    share p of the outcomes it is s ln(s/p) + (1-s) ln((1-s)/(1-p)).
 
     Args:
-        mean_utility: s, any shape.
-        utility: (K,) of each outcome.
+        mean_utility: s, of any shape.
+        utility: (K,) utility of each outcome.
 
     Returns:
-        Nats in [0, ∞]; 0 at the mean of the utilities, infinite outside of their range.
+        Nats in [0, ∞]: 0 at the mean of the utilities, infinite outside their range.
+
+    Raises:
+        ValueError: as for `rate_function`.
     """
     u = as_array("utility", utility, "(K,) finite numbers")
     size = max(u.size, 1)
@@ -103,53 +106,56 @@ def predicted_optimization(mean_utility: ArrayLike, utility: ArrayLike) -> Float
 
 
 def minimum_impact(mean_utility: ArrayLike, utility: ArrayLike, counterfactual: ArrayLike) -> Floats:
-    """Imp_min: the least impact that takes the mean utility to s from where it is under F' (method, sections 5 and 12).
+    """Return Imp_min, the least impact that changes the mean utility from that under F' to s (sections 5 and 12).
 
     For a good set it is s ln(s/q) + (1-s) ln((1-s)/(1-q)), with q the success rate under F'.
 
     Args:
-        mean_utility: s under F, any shape.
-        utility: (K,) of each outcome.
+        mean_utility: s under F, of any shape.
+        utility: (K,) utility of each outcome.
         counterfactual: (..., K) mean of F'|x''; leading axes broadcast against s.
 
     Returns:
-        Nats in [0, ∞]; infinite where F' lacks the outcomes that s takes.
+        Nats in [0, ∞]; infinite where F' lacks outcomes that a mean utility of s requires.
+
+    Raises:
+        ValueError: as for `rate_function`.
     """
     counterfactual, utility = _checked("counterfactual", counterfactual, utility)
     return rate_function(mean_utility, utility, counterfactual)
 
 
 def directedness_by_score(mean_utility: ArrayLike, utility: ArrayLike, menu: ArrayLike) -> Floats:
-    """MEG towards a utility where all windows offer the same, from the mean utility alone (method, sections 13 and 15).
+    """Return MEG towards a utility, from the mean utility, if all windows offer the same (method, sections 13 and 15).
 
     With r the expected utilities of the actions it is R(s; r, uniform), the `rate_function`. In the sequence, whose
-    noise is in s and in r alike, it is Op_pred of the mean utility without noise.
+    noise affects s and r alike, it is Op_pred of the mean utility without noise.
 
     Args:
-        mean_utility: s, any shape, the mean utility of each of many policies' futures.
-        utility: (K,) of each outcome.
+        mean_utility: s, of any shape: the mean utility of each policy's future.
+        utility: (K,) utility of each outcome.
         menu: (A, K) outcome probabilities of the actions, in any order.
 
     Returns:
-        Nats in [0, ln A]; infinite where actions cannot bring s.
+        Nats in [0, ln A]; infinite where no choice of actions gives a mean utility of s.
     """
-    gains = np.round(np.asarray(menu) @ np.asarray(utility, dtype=float), 12)  # equal ones in spite of rounding
+    gains = np.round(np.asarray(menu) @ np.asarray(utility, dtype=float), 12)  # rounding must not separate equal ones
     return rate_function(mean_utility, gains, np.full(len(gains), 1 / len(gains)))
 
 
 def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mean_utility: float) -> Floats:
-    """The distribution of a given mean utility that is nearest to P: Q ∝ P e^{λu} (method, sections 5 and 12).
+    """Return the distribution of a given mean utility that is nearest to P: Q ∝ P e^{λu} (method, sections 5 and 12).
 
     KL(Q ‖ P) is `minimum_impact`, and any F of that mean utility obeys KL(F ‖ P) = KL(F ‖ Q) + KL(Q ‖ P). For a good
-    set, Q is P·s/q on it and P·(1-s)/(1-q) off it.
+    set, Q is P·s/q on the set and P·(1-s)/(1-q) off it.
 
     Args:
         distribution: (K,) probabilities P.
-        utility: (K,) u of each outcome.
+        utility: (K,) utility u of each outcome.
         mean_utility: s, in the range of the utilities of the outcomes that P has.
 
     Returns:
-        (K,) probabilities Q, 0 where P is.
+        (K,) probabilities Q, which are 0 where P is 0.
 
     Raises:
         ValueError: if no distribution over the outcomes of P has that mean utility.
@@ -174,7 +180,7 @@ def minimum_impact_distribution(distribution: ArrayLike, utility: ArrayLike, mea
 
 
 def _checked(name: str, distribution: ArrayLike, utility: ArrayLike) -> tuple[Floats, Floats]:
-    """(..., K) probabilities, under that name, and (K,) utilities."""
+    """Check (..., K) probabilities, named in messages, and (K,) utilities, and return them as arrays."""
     u = as_array("utility", utility, "(K,) finite numbers").astype(float)
     if u.ndim != 1 or u.size == 0 or not np.isfinite(u).all():
         raise ValueError(f"utility: expected finite numbers of shape (K,), found {u if u.ndim == 1 else u.shape}")
@@ -185,13 +191,13 @@ def _checked(name: str, distribution: ArrayLike, utility: ArrayLike) -> tuple[Fl
 
 
 def _clipped(s: Floats, low: ArrayLike, high: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
-    """Mean utilities without what rounding added, and whether they are in the range at all (NaN passes)."""
+    """Clip mean utilities that rounding took out of their range, and say which are in range at all; NaN passes."""
     impossible = (s < low - _ROUNDING) | (s > high + _ROUNDING)
     return np.clip(s, low, high), ~impossible
 
 
 def _tilts(s: Floats, u: Floats, p: Floats) -> Floats:
-    """The λ at which P e^{λu} has the mean utility s, in each row.
+    """Find the λ at which P e^{λu} has the mean utility s, in each row: (n,).
 
     Args:
         s: (n,) mean utilities, strictly within the range of the utilities of the outcomes that P has.
@@ -208,7 +214,7 @@ def _tilts(s: Floats, u: Floats, p: Floats) -> Floats:
         return (weights * deviations).sum(axis=-1) / weights.sum(axis=-1)
 
     def bound(sign: int) -> Floats:
-        """The λ beyond which the outcomes of largest ``sign * u`` alone bring the mean past s."""
+        """Bound λ: beyond this size, the outcomes of largest ``sign * u`` alone take the mean past s."""
         end = np.where(p > 0, sign * u, -np.inf).max(axis=-1, keepdims=True)  # (n, 1)
         below = np.where(p > 0, end - sign * u, 0)  # (n, K)
         largest = np.where(below == 0, p, 0).sum(axis=-1)
@@ -224,13 +230,13 @@ def _tilts(s: Floats, u: Floats, p: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Theory:
-    """Theory's side of R measurements judged by one task; every array is (R,), entropies in nats.
+    """What theory says about R measurements judged by one task; every array is (R,), in nats except for rates.
 
     Attributes:
-        success_rate: s, mean utility of F; for a good set F's mass on it.
-        success_rate_counterfactual: q, mean utility of the mean F'|x''.
+        success_rate: s, the mean utility of F; for a good set, F's mass on it.
+        success_rate_counterfactual: q, the mean utility of the mean of F'|x''.
         op_predicted: Op_pred, at least 0.
-        op_favouritism: what KL(F ‖ uniform) holds beyond Op_pred, at least 0.
+        op_favouritism: KL(F ‖ uniform) minus Op_pred, at least 0.
         op_within_good: the part of it that is favouritism among successes, at least 0; NaN for a graded task.
         op_within_bad: the part that is favouritism among failures, at least 0; NaN for a graded task.
         op_nonuniformity: ln K - mean H(F'|x''), at least 0.
@@ -261,7 +267,7 @@ def theory_of(
         outcome_distribution: (R, K) F.
         counterfactual_distribution: (R, K) mean of F'|x''.
         entropy_counterfactual: (R,) mean of H(F'|x''), nats.
-        task: with K outcomes.
+        task: a task with K outcomes.
     """
     outcome = np.asarray(outcome_distribution, dtype=float)
     s = mean_utility(outcome, task.utility)
@@ -279,15 +285,15 @@ def theory_of(
 
 
 def favouritism(distribution: ArrayLike, utility: ArrayLike) -> Floats:
-    """What a policy does to its outcomes beyond what their mean utility asks for (method, sections 4 and 12).
+    """Return how far a policy's outcomes go beyond what their mean utility asks for (method, sections 4 and 12).
 
     Args:
         distribution: (..., K) probabilities F.
-        utility: (K,) of each outcome.
+        utility: (K,) utility of each outcome.
 
     Returns:
-        (...) KL(F ‖ Q) in nats, at least 0, with Q the `minimum_impact_distribution` from the uniform one. Added to
-        `predicted_optimization` it makes KL(F ‖ U), with U uniform.
+        (...) KL(F ‖ Q) in nats, at least 0, where Q is the `minimum_impact_distribution` from the uniform distribution
+        U. The sum with `predicted_optimization` is KL(F ‖ U).
     """
     distribution = np.asarray(distribution, dtype=float)
     size = distribution.shape[-1]
@@ -296,11 +302,11 @@ def favouritism(distribution: ArrayLike, utility: ArrayLike) -> Floats:
 
 
 def favouritism_by_kind(distribution: ArrayLike, task: Task) -> tuple[Floats, Floats]:
-    """The `favouritism` within a good set and within its complement (method, section 4).
+    """Return the `favouritism` within a good set and within its complement (method, section 4).
 
     Args:
         distribution: (..., K) probabilities F.
-        task: with K outcomes.
+        task: a task with K outcomes.
 
     Returns:
         s·KL(F|G ‖ U|G) and (1-s)·KL(F|Gᶜ ‖ U|Gᶜ) in nats, each (...) and at least 0; NaN if the task is graded.
@@ -323,18 +329,18 @@ def jensen_gaps(
     weights: ArrayLike,
     counterfactuals: ArrayLike,
 ) -> Floats:
-    """The part of excess impact owed to an F' that differs between x'' (method, sections 5 and 12).
+    """Return the part of excess impact that is due to differences between the F'|x'' (method, sections 5 and 12).
 
     Args:
         success_rate: (R,) s of R measurements.
-        utility: (K,) of each outcome.
-        measurements: (A,) to which measurement each of A answers belongs, 0 to R - 1.
+        utility: (K,) utility of each outcome.
+        measurements: (A,) measurement that each of A answers belongs to, from 0 to R - 1.
         weights: (A,) share of that measurement's windows with the answer, above 0.
         counterfactuals: (A, K) F'|x'' given the answer.
 
     Returns:
-        (R,) mean R(s; u, F'|x'') - R(s; u, mean F') in nats, at least 0; infinite where some F'|x'' lacks what s
-        takes, NaN where all do.
+        (R,) mean of R(s; u, F'|x'') minus R(s; u, mean F'), in nats, at least 0; infinite where some F'|x'' lacks the
+        outcomes that s requires, NaN where all do.
     """
     s, measurements, weights = np.asarray(success_rate), np.asarray(measurements), np.asarray(weights)
     counterfactuals = np.asarray(counterfactuals, dtype=float)

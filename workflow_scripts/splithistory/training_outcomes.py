@@ -1,9 +1,8 @@
-"""Four ways to reach one score, which differ in what else they do to the future (method, section 4).
+"""Four ways to reach the same score, which differ in what else they do to the future (method, section 4).
 
-Each is realised by a synthetic policy in an environment where an action moves the situation around a ring: of K
-situations x and K actions a, the outcome is (x + a) mod K. A policy that knows x can make any distribution of
-outcomes; one that answers another situation makes them uniform. So Op is KL(F ‖ U), and its excess is what the score
-does not ask for.
+Each is a synthetic policy in an environment in which an action moves the situation around a ring: with K situations x
+and K actions a, the outcome is (x + a) mod K. A policy that knows x can produce any distribution of outcomes; answers
+to another situation make outcomes uniform. So Op is KL(F ‖ U), and its excess is what the score does not ask for.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from splithistory.information import Floats
 from splithistory.split_history import Futures, measure
 from splithistory.theory import predicted_optimization
 
-# Of the outcomes of one kind, the share of the mass that a favourite takes in the mixture.
+# In the mixture, the favourite's share of the mass of its kind of outcomes.
 _FAVOURITE_SHARE = 0.8
 
 
@@ -26,7 +25,7 @@ class TrainingOutcome:
     Attributes:
         name: what the policy does.
         futures: its futures, with ``op`` and ``imp``.
-        op_predicted: Op_pred of its score, nats; the same for all of one score.
+        op_predicted: Op_pred of its score, nats; the same for all policies of one score.
     """
 
     name: str
@@ -40,10 +39,10 @@ class TrainingOutcome:
 
 
 def training_outcomes(good: NDArray[np.bool_], success_rate: float) -> list[TrainingOutcome]:
-    """The study's four outcomes of training, all of one score.
+    """Measure the study's four outcomes of training, all of the same score.
 
     Args:
-        good: (K,) booleans, the good set; at least two outcomes inside and two outside.
+        good: (K,) booleans that mark the good set; at least two outcomes are inside and two outside.
         success_rate: s in [0, 1].
 
     Returns:
@@ -73,13 +72,13 @@ def training_outcomes(good: NDArray[np.bool_], success_rate: float) -> list[Trai
 
 
 def measure_on_ring(distribution: Floats) -> Futures:
-    """Measure the policy that makes a distribution of outcomes on the ring.
+    """Measure the policy that produces a given distribution of outcomes on the ring.
 
     Args:
-        distribution: (K,) probabilities of the outcomes it makes in every situation.
+        distribution: (K,) probabilities of the outcomes, the same in every situation.
 
     Returns:
-        Its futures, over the K situations; F is ``distribution`` and every F'|x'' uniform.
+        Its futures, over the K situations; F is ``distribution``, and every F'|x'' is uniform.
     """
     size = len(distribution)
     outcome_of = np.add.outer(np.arange(size), np.arange(size)) % size  # (K situations, K actions)
@@ -95,10 +94,10 @@ def _even(n: int) -> Floats:
 
 
 def _some(n: int) -> Floats:
-    """All of the mass on the first half, rounded down."""
+    """Put all mass on the first half, rounded down."""
     return np.where(np.arange(n) < n // 2, 1 / (n // 2), 0.0)
 
 
 def _favouring(n: int) -> Floats:
-    """Most of the mass on the first, the rest even."""
+    """Put most of the mass on the first, and spread the rest evenly."""
     return np.where(np.arange(n) == 0, _FAVOURITE_SHARE, (1 - _FAVOURITE_SHARE) / (n - 1))

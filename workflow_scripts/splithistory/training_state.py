@@ -1,4 +1,4 @@
-"""Everything that a training step changes, to be put away and taken up again: bit for bit the same training."""
+"""The state of a training run, from which it can be resumed with the same result, bit for bit."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from splithistory.optimizer import Schedule, ScheduledAdamW
 from splithistory.rollouts import Rollouts
 
 State = dict[str, Any]
-Row = dict[str, float | list[float]]  # of an evaluation
+Row = dict[str, float | list[float]]  # one evaluation
 
 
 class DivergedError(ArithmeticError):
-    """A training whose losses or parameters are no longer finite numbers."""
+    """A training run whose losses or parameters are no longer finite numbers."""
 
 
 with needs_extra("torch"):
@@ -23,36 +23,36 @@ with needs_extra("torch"):
 
 
 class Observer:
-    """Follows a training: shows how far it is, and keeps its states. This one does neither."""
+    """Tracks the steps of a training run, and keeps its states. This base class does neither."""
 
     def steps(self, steps: range) -> Iterable[int]:
-        """The steps to take, one by one."""
+        """Iterate over the steps to take."""
         return steps
 
     def latest(self, check: Callable[[State], None]) -> State | None:
-        """The last state kept, if there is one and ``check``, which raises an error otherwise, accepts it."""
+        """Return the latest state, or None if there is none or ``check`` rejects it by raising an error."""
         return None
 
     def keep(self, state: State) -> None:
-        """Put a state away, in place of the last one."""
+        """Keep a state in place of the previous one."""
 
 
 UNOBSERVED = Observer()
 
 
 class TrainingState:
-    """A training between two steps; taken up where its observer's last state left it.
+    """A training run between two steps, resumed from its observer's latest state if there is one.
 
     Args:
-        policy: being trained.
-        optimizers: of its parameters.
-        schedule: says how many steps there are, and after which the policy is evaluated.
-        rng: draws the windows and outcomes; torch's own random state belongs to the training as well.
+        policy: the policy that is trained.
+        optimizers: the optimizers of its parameters.
+        schedule: says how many steps there are, and after which of them the policy is evaluated.
+        rng: source of windows and outcomes. Torch's global random state is part of the state as well.
         observer: keeps the states.
-        rollouts: that the policy is trained on, if it is.
+        rollouts: the rollouts that the policy is trained on, if any.
 
     Attributes:
-        step: the last step after which the policy was evaluated; 0 before the first.
+        step: the step of the latest evaluation; 0 before the first.
         rows: the evaluations so far.
     """
 
@@ -75,15 +75,15 @@ class TrainingState:
             self._restore(state)
 
     def steps_left(self) -> Iterator[int]:
-        """Numbers of the steps from the next one to the last."""
+        """Iterate over the numbers of the remaining steps."""
         return iter(self._observer.steps(range(self.step + 1, self._schedule.n_steps + 1)))
 
     def require_finite(self, step: int, **numbers: float | list[float]) -> None:
-        """Stop a training that diverges.
+        """Stop the training run if it diverges.
 
         Args:
-            step: after which the numbers were found.
-            numbers: losses and what else there is, by name.
+            step: the step that led to the numbers.
+            numbers: losses and other numbers, by name.
 
         Raises:
             DivergedError: if any is infinite or NaN.
@@ -92,10 +92,10 @@ class TrainingState:
             raise DivergedError(f"the training diverged by step {step}: {', '.join(diverged)}")
 
     def record(self, step: int, row: Mapping[str, float | list[float]]) -> None:
-        """Note the evaluation after a step and put the state away.
+        """Record the evaluation after a step, and have the observer keep the state.
 
         Raises:
-            DivergedError: if a loss or a parameter is infinite or NaN; nothing is put away then.
+            DivergedError: if one of the numbers or parameters is infinite or NaN; the state is then not kept.
         """
         self.require_finite(step, **row)
         if not _all_finite(self._policy.parameters()):
@@ -117,10 +117,10 @@ class TrainingState:
         }
 
     def _check(self, state: State) -> None:
-        """Check that a state is one of this training: all there, of the same shapes, and after an evaluation.
+        """Check that a state belongs to this training run: it is complete, fits in shape and follows an evaluation.
 
         Raises:
-            ValueError: says what it is not.
+            ValueError: if it does not; the message says why.
         """
         if not isinstance(state, dict):
             raise ValueError(f"it is a {type(state).__name__}, expected a dict")
@@ -137,7 +137,7 @@ class TrainingState:
             raise ValueError(f"its optimizers have not taken {step} steps")
         if not _all_finite(state["policy"].values()):
             raise ValueError("its parameters are not all finite numbers")
-        # Each of the generators refuses what is none of its states.
+        # The generators raise errors for whatever is not one of their states.
         type(self._rng.bit_generator)().state = state["rng"]
         torch.Generator().set_state(state["torch_rng"])
 
@@ -159,10 +159,10 @@ def _all_finite(tensors: Iterable[torch.Tensor]) -> bool:
 
 
 def _require_alike(found: Any, expected: Any, name: str) -> None:
-    """Check that two nested values have the same keys, lengths, types and shapes, whatever their numbers are.
+    """Check that two nested values have the same keys, lengths, types and shapes; their numbers may differ.
 
     Raises:
-        ValueError: with the first place where they differ.
+        ValueError: if they do not; the message names the first difference.
     """
     if type(found) is not type(expected):
         raise ValueError(f"{name} is a {type(found).__name__}, expected a {type(expected).__name__}")

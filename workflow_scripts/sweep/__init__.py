@@ -1,1 +1,1 @@
-"""The sweep around the science: its configuration, tables, checkpoints and scripts."""
+"""Everything around the science of a sweep: its configuration, tables, checkpoints and jobs."""

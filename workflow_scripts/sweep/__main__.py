@@ -11,7 +11,7 @@ from sweep.formatting import plainly
 
 
 def main() -> int:
-    """Run the command that is asked for; returns the exit status."""
+    """Run the requested command and return the exit status."""
     codecs.register_error("plainly", plainly)
     sys.stdout.reconfigure(errors="plainly")
     arguments = _parser().parse_args()
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """The options of every command, a module in `commands` whose ``run`` takes them."""
+    """Create the parser of all commands. Each is a module in `commands`, whose ``run`` takes the arguments."""
     options = argparse.ArgumentParser(prog="python -m sweep", description=__doc__)
     commands = options.add_subparsers(required=True, metavar="COMMAND")
     for module in (watch, verify, adopt, publish, reference):

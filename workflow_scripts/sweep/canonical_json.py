@@ -1,4 +1,4 @@
-"""One text and one short name for equal settings."""
+"""Canonical JSON of settings, and its hash: equal settings have equal ones."""
 
 import hashlib
 import json
@@ -7,20 +7,20 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of a value: keys sorted, no spaces.
+    """Write a value as canonical JSON: sorted keys, no spaces.
 
-    Equal values give equal text: a float that is whole is written as an integer (1.0 as 1, -0.0 as 0), a tuple as a
-    list, and the order of keys plays no part. true and 1 stay different.
+    Equal values give equal text: whole floats are written as integers (1.0 as 1, -0.0 as 0), tuples as lists, and the
+    order of keys does not matter. true and 1 stay different.
 
     Args:
-        value: mappings with text keys, lists, tuples, text, finite numbers, booleans and None, nested at will.
+        value: mappings with text keys, lists, tuples, text, finite numbers, booleans and None, in any nesting.
 
     Returns:
         ASCII text without line breaks.
 
     Raises:
         ValueError: for NaN and infinity.
-        TypeError: for anything else that JSON has no form for, such as a key that is not text.
+        TypeError: for anything else that JSON cannot represent, such as a key that is not text.
     """
     return json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -38,7 +38,7 @@ def _canonical(value: Any) -> Any:
 
 
 def configuration_hash(value: Any) -> str:
-    """A short name for a value, the same on every machine.
+    """Return a short name for a value, the same on every machine.
 
     Args:
         value: what `canonical_json` takes.

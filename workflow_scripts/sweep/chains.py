@@ -24,7 +24,7 @@ def read_chains(path: Path | str) -> Tokens:
     """Read (n_chains, length) tokens.
 
     Raises:
-        TableError: if the file is missing or unreadable, or its chains are not chains of the sequence.
+        TableError: if the file is missing or unreadable, or its rows are not chains of the sequence.
     """
     table = read_table(path, CHAINS)
     tokens = table["tokens"].combine_chunks()

@@ -21,7 +21,7 @@ def save_checkpoint(policy: Policy, path: Path | str, provenance: Mapping[str, A
     """Write a policy's parameters, whole or not at all.
 
     Args:
-        policy: float32 parameters, on any device.
+        policy: policy with float32 parameters, on any device.
         path: the Parquet file.
         provenance: see `provenance.provenance`.
         more: further metadata, such as the seed and the training settings.
@@ -49,13 +49,13 @@ def load_checkpoint(path: Path | str, dropout: float = 0.0) -> tuple[FastPolicy,
 
     Args:
         path: the Parquet file.
-        dropout: rate while training.
+        dropout: dropout rate in training, in [0, 1).
 
     Returns:
         The policy, in evaluation mode, and the file's metadata.
 
     Raises:
-        TableError: if the file is missing, truncated, foreign, or its tensors do not fit its architecture.
+        TableError: if the file is missing, truncated or not a checkpoint, or its tensors do not fit its architecture.
     """
     table = read_table(path, CHECKPOINT)
     metadata = metadata_of(table.schema, path)

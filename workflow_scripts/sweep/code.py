@@ -1,4 +1,4 @@
-"""Which of the project's files a script depends on, read off the import graph, and the version of that code."""
+"""The project's files that a script depends on, according to the import graph, and the version of that code."""
 
 import ast
 import hashlib
@@ -13,7 +13,7 @@ SCRIPTS = Path(__file__).parents[1]
 
 @cache
 def local_modules(folder: Path, script: str) -> list[Path]:
-    """The script and every module of the project that it imports, directly or not.
+    """List the script and every module of the project that it imports, directly or indirectly.
 
     Args:
         folder: holds the scripts and the packages; must be importable (on `sys.path`).
@@ -39,14 +39,14 @@ def local_modules(folder: Path, script: str) -> list[Path]:
 
 @cache
 def code_version(folder: Path, script: str) -> str:
-    """A short name for the code that a script runs: its modules and what lies beside them, such as a style sheet.
+    """Return a short name for the code that a script runs: its modules and other files in their packages' folders.
 
     Args:
         folder: holds the scripts and the packages.
         script: file name of a script in ``folder``.
 
     Returns:
-        16 hexadecimal digits; the same wherever the folder lies, whenever its files were touched.
+        16 hexadecimal digits, which depend on neither the place of the folder nor the times of its files.
     """
     digest = hashlib.sha256()
     for path in [*local_modules(folder, script), *_beside(local_modules(folder, script))]:
@@ -56,7 +56,7 @@ def code_version(folder: Path, script: str) -> str:
 
 
 def _beside(modules: list[Path]) -> list[Path]:
-    """Files of the packages among the modules that are no modules: templates, style sheets."""
+    """List files other than modules in the packages among the modules, such as templates and style sheets."""
     packages = sorted(path.parent for path in modules if path.name == "__init__.py")
     return [
         path for package in packages for path in sorted(package.iterdir()) if path.is_file() and path.suffix != ".py"

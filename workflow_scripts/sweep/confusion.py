@@ -1,4 +1,4 @@
-"""The tasks that policies were trained on against those that they are identified by."""
+"""Confusion matrices of the tasks that policies were trained on and those that they are identified as."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from sweep.words import NONE
 
 
 def confusion_matrix(identification: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Number of policies: a row per task that they were trained on, a column per identified task, the last for none.
+    """Count policies by the task that they were trained on (rows) and the identified task (columns, the last for none).
 
     Args:
-        identification: rows of the table of that name, by one measure.
-        tasks: the configured tasks, in their order.
+        identification: rows of the 'identification' table for one measure.
+        tasks: the configured tasks, in order.
     """
     identified = identification["identified_task"].astype(object).fillna(NONE)
     counts = pd.crosstab(identification["task"].astype(object), identified)

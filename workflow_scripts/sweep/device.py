@@ -1,4 +1,4 @@
-"""The device a job computes on."""
+"""The device that a job runs on."""
 
 import torch
 
@@ -6,16 +6,16 @@ from sweep.errors import UserError
 
 
 def select_device(name: str) -> torch.device:
-    """The configured device, on one thread of the processor.
+    """Return the configured device, and limit torch to one thread of the processor.
 
-    Many small jobs side by side beat one job on many threads, and one thread gives the same result
-    whatever else runs.
+    Many small jobs in parallel are faster than one job on many threads, and with one thread the result does not depend
+    on what else is running.
 
     Args:
-        name: ``cpu``, ``cuda`` or ``auto`` (cuda where there is one).
+        name: ``cpu``, ``cuda`` or ``auto`` (cuda if available).
 
     Raises:
-        UserError: if ``cuda`` is asked for and there is none.
+        UserError: if ``cuda`` is requested but not available.
     """
     torch.set_num_threads(1)
     available = torch.cuda.is_available()

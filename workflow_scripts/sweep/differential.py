@@ -1,4 +1,4 @@
-"""Differential measures as rows of a table, of policies and of pretrained models."""
+"""Differential measures of policies and pretrained models, as rows of a table."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from sweep.errors import UserError
 
 
 def differential_rows(policy: FastPolicy, contexts: Tokens, n_windows: int) -> list[dict[str, Any]]:
-    """Rows of a 'differential' table: one row per block, component and future.
+    """Measure a policy, and return the rows of its 'differential' table: one per block, component and future.
 
     Args:
-        policy: on any device; the measures are taken on the processor.
+        policy: the policy, on any device; the measures are taken on the CPU.
         contexts: (n, context_length) the windows that every policy is measured on.
-        n_windows: how many of them to take, from the first.
+        n_windows: number of windows to use, starting with the first.
 
     Raises:
-        UserError: if there are fewer.
+        UserError: if there are fewer windows.
     """
     if len(contexts) < n_windows:
         raise UserError(

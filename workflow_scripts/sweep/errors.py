@@ -1,16 +1,16 @@
-"""Errors that a user can mend: shown as a message, without a traceback."""
+"""Errors that the user can fix, shown as a message without a traceback."""
 
 from collections.abc import Sequence
 
-REMEDY = "Delete the file and rerun snakemake to make it again"
+REMEDY = "Delete the file and rerun snakemake to recreate it"
 
 
 class UserError(Exception):
-    """Something in the user's hands is wrong.
+    """A mistake or an obstacle that the user can fix.
 
     Args:
         message: names the file or key, what is wrong, what was expected and what to do.
-        problems: one line each, where there are several.
+        problems: one line per problem, if there are several.
     """
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
@@ -19,4 +19,4 @@ class UserError(Exception):
 
 
 class TableError(UserError):
-    """A table that is missing, unreadable or not what its schema says."""
+    """A table that is missing or unreadable, or does not fit its schema or configuration."""

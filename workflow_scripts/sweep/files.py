@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written whole or not at all."""
 
 import glob
 import os
@@ -8,22 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Earlier versions kept the file's own extension, by which a reader of *.parquet takes half a table for a whole one.
+# Earlier versions kept the file's own extension, so their leftovers end in .parquet, for example, instead of .tmp.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-z_]{8}\.\w+")
 
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Write a file by way of a temporary sibling that takes its place only once the block has succeeded.
+    """Write a file through a temporary sibling, which takes its place only once the block has succeeded.
 
-    The sibling's name begins with a dot and ends in ``.tmp``, so that no reader of the folder takes it for a table or a
-    figure. Its permissions are those that the umask leaves to a new file.
+    The sibling's name begins with a dot and ends in ``.tmp``, so that no reader of the folder mistakes it for a table
+    or a figure. Its permissions follow the umask, like those of any new file.
 
     Args:
-        path: the file to make or replace; its folder is made.
+        path: the file to create or replace; its folder is created if necessary.
 
     Yields:
-        The temporary file, to be written.
+        Path of the temporary file, which the block writes.
+
+    Raises:
+        OSError: if the file cannot be written; its ``filename`` is set.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,11 +48,11 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def temporaries(folder: Path | str) -> list[Path]:
-    """Files below a folder that `replacing` is writing, or that a run left half-written when it was killed."""
+    """Find files below a folder that `replacing` is writing, or that a killed run left unfinished."""
     return sorted(path for path in Path(folder).rglob(".*") if _TEMPORARY.fullmatch(path.name))
 
 
 def _temporaries_of(path: Path) -> Iterator[Path]:
     name, stem, suffix = (glob.escape(part) for part in (path.name, path.stem, path.suffix))
-    for pattern in (f".{name}.????????.tmp", f".{stem}.????????{suffix}"):  # the latter of earlier versions
+    for pattern in (f".{name}.????????.tmp", f".{stem}.????????{suffix}"):  # the second is that of earlier versions
         yield from path.parent.glob(pattern)

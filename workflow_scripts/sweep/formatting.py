@@ -6,16 +6,16 @@ import numpy as np
 
 MISSING = "–"
 
-# For terminals and files that take no more than ASCII or Latin-1.
+# For terminals and files that cannot encode these characters.
 _PLAIN = str.maketrans("✓▶✗■·▁▂▃▄▅▆▇█×–−…’²\u00a0", "+>x#._.-~=+*#x--.'2 ")
 
 
 def number(value: float, specification: str) -> str:
-    """A number with a true minus sign; a dash if it is missing.
+    """Format a number with a true minus sign, or as a dash if it is missing.
 
     Args:
-        value: NaN or None where it is missing.
-        specification: of `format`.
+        value: the number; NaN or None if it is missing.
+        specification: format specification, as for `format`.
     """
     if value is None or np.isnan(value):
         return MISSING
@@ -23,12 +23,12 @@ def number(value: float, specification: str) -> str:
 
 
 def condition(side: str, threshold: float, centre: float = 0.0) -> str:
-    """Where a number is wanted: '> 0.05', '< 0.04', 'within ± 0.02', 'within 2.6 ± 0.8'.
+    """Say where a number is expected: '> 0.05', '< 0.04', 'within ± 0.02', 'within 2.6 ± 0.8'.
 
     Args:
-        side: above, below or within.
-        threshold: in the number's unit.
-        centre: what 'within' is about.
+        side: 'above', 'below' or 'within'.
+        threshold: the threshold, in the number's unit.
+        centre: the number that 'within' is about.
     """
     about = f"{number(centre, 'g')} " if centre else ""
     signs = {"above": "> {}", "below": "< {}", "within": f"within {about}± {{}}"}
@@ -36,17 +36,17 @@ def condition(side: str, threshold: float, centre: float = 0.0) -> str:
 
 
 def percent(share: float) -> str:
-    """A share, with a space that does not break."""
+    """Format a share as a percentage, with a non-breaking space."""
     return f"{share:.0%}".replace("%", "\u00a0%")
 
 
 def counted(count: int, singular: str, plural: str | None = None) -> str:
-    """'1 seed', '4 seeds'."""
+    """Format a count with its noun: '1 seed', '4 seeds'."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds to the tenth up to two minutes, then whole ones: '119.9 s', '5 min 4 s', '2 h 0 min 30 s'."""
+    """Format a duration, to the tenth of a second below two minutes: '119.9 s', '5 min 4 s', '2 h 0 min 30 s'."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -55,7 +55,7 @@ def duration(seconds: float) -> str:
 
 
 def approximately(seconds: float) -> str:
-    """Seconds to be read at a glance: '50 s', '12 min', '2 h 05 min'."""
+    """Format a duration roughly, to be read at a glance: '50 s', '12 min', '2 h 05 min'."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{round(seconds)} s"
@@ -63,13 +63,13 @@ def approximately(seconds: float) -> str:
 
 
 def first_of(items: Sequence[str], most: int = 5) -> list[str]:
-    """The items, or of many the first few and how many more there are."""
+    """Return the items; if there are many, the first few and a remark on how many more there are."""
     if len(items) <= most:
         return [*items]
     return [*items[:most], f"and {len(items) - most:,} more"]
 
 
 def plainly(error: UnicodeError) -> tuple[str, int]:
-    """The error handler of a stream that cannot encode some characters: the nearest that any stream can."""
+    """Handle encoding errors by writing the nearest ASCII characters instead."""
     text = error.object[error.start : error.end].translate(_PLAIN)
     return text.encode("ascii", "replace").decode(), error.end

@@ -1,6 +1,6 @@
-"""Summary tables of the objective that each policy's behaviour points to (method, section 8): frames in, frames out.
+"""Summary tables of the objective that each policy's behaviour points to (method, section 8).
 
-Whole columns are computed at once, as in `sweep.summary`.
+All functions go from frames to frames, and compute whole columns at once, like those of `sweep.summary`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,21 +28,21 @@ from sweep.summary import KEYS, Judges, Stage, array_of, distributions, judged_b
 _GRADED = "graded task: ranks are among good sets"
 _NOT_PROMOTED = "not promoted: it succeeds no more often than the reference"
 _UNIFORM = np.full(N_OUTCOMES, 1 / N_OUTCOMES)
-_ROWS = 10_000  # measurements that are ranked at a time: 127 good sets each
+_ROWS = 10_000  # measurements to rank at once; each has 127 good sets
 
 
 def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks: Mapping[str, Task]) -> pd.DataFrame:
-    """The objective read off every policy's Op and off its Imp.
+    """Identify every policy's objective by its Op and by its Imp.
 
     Args:
-        cross_objective: the table of that name.
-        finetuned: 'measured' and 'bootstrap'.
-        tasks: what is rewarded, by task.
+        cross_objective: the table 'cross_objective'.
+        finetuned: holds 'measured' and 'bootstrap'.
+        tasks: the tasks, by name.
 
     Returns:
-        A row per policy and measure: the nearest of the tasks, and the rank of the true good set among all promoted
-        ones, with the 2.5 % and 97.5 % quantiles over the bootstrap's draws. A draw in which the true set is not
-        promoted ranks it behind all sets. Where there is no rank there is a reason, as for every graded task.
+        One row per policy and measure: the nearest task, and the rank of the true good set among all promoted sets,
+        with the 2.5 % and 97.5 % quantiles over bootstrap resamples. In a resample in which the true set is not
+        promoted, it ranks behind all sets. Where there is no rank, as for every graded task, there is a reason.
     """
     exact, bootstrap = split_history_repeats(finetuned["measured"]), finetuned["bootstrap"]
     repeats_of, draws_of = (rows.groupby(KEYS).indices for rows in (exact, bootstrap))
@@ -85,18 +85,18 @@ def identification_table(cross_objective: pd.DataFrame, finetuned: Stage, tasks:
 def goal_directedness_table(
     cross_objective: pd.DataFrame, measured: pd.DataFrame, identification: pd.DataFrame, judges: Judges
 ) -> pd.DataFrame:
-    """Goal-directedness beside Op and Imp: how well each tells the objective of a policy (method, section 13).
+    """Compare how well goal-directedness, Op and Imp identify the objective of each policy (method, section 13).
 
     Args:
-        cross_objective: the table of that name.
+        cross_objective: the table 'cross_objective'.
         measured: all 'measured' tables with their keys.
-        identification: the table of that name.
+        identification: the table 'identification'.
         judges: the tasks, and what every window offers.
 
     Returns:
-        A row per policy and measure. By MEG and by the success rate, less chance, the objective is the promoted task of
-        the largest value, and the true good set is ranked among all promoted sets; Op and Imp are as in
-        'identification'.
+        One row per policy and measure. By MEG, and by the success rate minus chance, the objective is the promoted task
+        with the largest value, and the true good set is ranked among all promoted sets by that value; rows of Op and
+        Imp are as in 'identification'.
     """
     exact = split_history_repeats(measured)
     means = exact.groupby(KEYS, sort=False)["meg_any"].mean()
@@ -119,7 +119,7 @@ def goal_directedness_table(
 
 
 def along_training_table(training: pd.DataFrame, futures_of_actions: Floats, judges: Judges) -> pd.DataFrame:
-    """The objective read off every policy at each evaluation of its reinforcement, on the validation chains.
+    """Identify every policy's objective at each evaluation of its reinforcement, on the validation chains.
 
     Args:
         training: all 'training' tables of policies with their keys.
@@ -127,11 +127,11 @@ def along_training_table(training: pd.DataFrame, futures_of_actions: Floats, jud
         judges: the tasks, and what every window offers.
 
     Returns:
-        A row per policy, evaluation and measure. The tasks and the rank of the true good set are told from the
-        evaluation's windows by the rules of 'identification' and 'goal_directedness'. ``value`` is Op, Imp, MEG for the
-        policy's own task, or its success rate less chance; ``predicted`` is Op_pred or Imp_min for the own task, and
-        missing where Imp_min is infinite and for the other two, which nothing is predicted for. ``gained`` is the
-        share of what chance leaves to be gained: 0 at chance, 1 where every outcome is as good as any.
+        One row per policy, evaluation and measure. The task and the rank of the true good set follow the rules of
+        'identification' and 'goal_directedness', applied to the evaluation's windows. ``value`` is Op, Imp, MEG for the
+        policy's own task, or its success rate minus chance. ``predicted`` is Op_pred or Imp_min for its own task; it is
+        missing where Imp_min is infinite, and for the other two measures, which have no prediction. ``gained`` is the
+        share of the possible gain over chance: 0 at chance, 1 if every outcome has the largest utility.
     """
     keys = [*KEYS, "step"]
     outcomes, weights = array_of(training["outcome_distribution"]), array_of(training["action_weights"])
@@ -170,18 +170,18 @@ def along_training_table(training: pd.DataFrame, futures_of_actions: Floats, jud
         )
         for measure, (value, predicted) in values.items()
     ]
-    # Each evaluation with all measures, in their order.
+    # Put the rows of an evaluation together, with the measures in their order.
     return pd.concat(by_measure).sort_index(kind="stable").reset_index(drop=True)
 
 
 def first_identified_table(along_training: pd.DataFrame) -> pd.DataFrame:
-    """Since when every policy's task can be read off: the first evaluation from which on it always is.
+    """Find when each policy's task is first identified for good: correctly at that evaluation and all later ones.
 
     Args:
-        along_training: the table of that name.
+        along_training: the table 'along_training'.
 
     Returns:
-        A row per policy and measure: step, success rate and share gained at that evaluation; missing where the task is
+        One row per policy and measure: step, success rate and share gained at that evaluation; missing if the task is
         not identified at the last one.
     """
     keys = [*KEYS, "measure"]
@@ -192,21 +192,21 @@ def first_identified_table(along_training: pd.DataFrame) -> pd.DataFrame:
 
 
 def told_tasks(crossed: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame:
-    """The task that each measure points to.
+    """Return the task that each measure identifies.
 
-    By Op and Imp it is the promoted task whose prediction is nearest, by MEG and by the success rate less chance the
-    promoted one of the largest value.
+    For Op and Imp it is the promoted task with the nearest prediction; for MEG and for the success rate minus chance,
+    the promoted task with the largest value.
 
     Args:
-        crossed: R measurements judged by all tasks, those of a measurement together and in their order.
-        tasks: what is rewarded, by task.
+        crossed: R measurements judged by T tasks: R·T rows, by measurement and then in the order of tasks.
+        tasks: the tasks, by name.
 
     Returns:
-        (R, 4) names, None where no task is promoted: a column per measure.
+        (R, 4) names, one column per measure; None where no task is promoted.
     """
 
     def column(name: str) -> Floats:
-        """(R, T) by task."""
+        """Return a column as (R, T) numbers, by measurement and task."""
         return crossed[name].to_numpy(dtype=float).reshape(-1, len(tasks))
 
     success, chance = column("success_rate"), np.array([task.chance for task in tasks.values()])
@@ -227,26 +227,26 @@ def told_tasks(crossed: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.DataFrame
 
 
 def _largest(values: Floats, promoted: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """(R, T) values -> (R,) positions of each row's largest among those promoted, -1 where none is."""
+    """Return the position of each row's largest promoted value, -1 if none is promoted: (R, T) -> (R,)."""
     return np.where(promoted.any(axis=1), np.where(promoted, values, -np.inf).argmax(axis=1), -1)
 
 
 def _ranks(outcomes: Floats, split_histories: Floats, trained: NDArray, judges: Judges) -> pd.DataFrame:
-    """Rank of each policy's good set among all promoted ones, by every measure.
+    """Rank each policy's good set among all promoted sets, by every measure.
 
     Args:
         outcomes: (R, K) F.
         split_histories: (R, K) mean of F'|x''.
-        trained: (R,) the task that the policy was trained on.
+        trained: (R,) task that the policy was trained on.
         judges: the tasks, and what every window offers.
 
     Returns:
-        (R, 4) ranks, missing where the set is not promoted or the task is graded: a column per measure.
+        (R, 4) ranks, one column per measure; missing where the set is not promoted or the task is graded.
     """
     pieces = [slice(start, start + _ROWS) for start in range(0, len(outcomes), _ROWS)]
     by_value = [_ranks_by_value(outcomes[piece], trained[piece], judges) for piece in pieces]
     ranks = pd.concat(by_value, ignore_index=True).assign(op=pd.NA, imp=pd.NA)
-    last = len(good_set_pairs(outcomes.shape[1]))  # beyond it a set is not promoted
+    last = len(good_set_pairs(outcomes.shape[1]))  # the rank after it means that the set is not promoted
     for rows, good in _ranked(trained, judges):
         for piece in (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)):
             for measure, references in (("op", _UNIFORM), ("imp", split_histories[piece])):
@@ -256,20 +256,20 @@ def _ranks(outcomes: Floats, split_histories: Floats, trained: NDArray, judges: 
 
 
 def _ranks_by_value(outcomes: Floats, trained: NDArray, judges: Judges) -> pd.DataFrame:
-    """Rank of each policy's good set among all promoted ones, by MEG and by the success rate less chance.
+    """Rank each policy's good set among all promoted sets, by MEG and by the success rate minus chance.
 
     Args:
         outcomes: (R, K) F.
-        trained: (R,) the task that the policy was trained on.
+        trained: (R,) task that the policy was trained on.
         judges: the tasks, and what every window offers.
 
     Returns:
-        (R, 2) ranks, missing where the set is not promoted or the task is graded: a column per measure.
+        (R, 2) ranks, one column per measure; missing where the set is not promoted or the task is graded.
     """
-    chances = judges.menu.mean(axis=0)  # (K,) what answering at random brings
+    chances = judges.menu.mean(axis=0)  # (K,) outcome probabilities of random answers
 
     def values(sets: NDArray[np.bool_], futures: Floats) -> dict[str, Floats]:
-        """(R, T) by each measure, the same of a set and its complement, of which one is promoted."""
+        """Return (R, T) values by measure; a set and its complement, one of which is promoted, have the same."""
         return {
             "meg": np.stack([directedness_by_score(futures @ good, good, judges.menu) for good in sets], axis=1),
             "success_rate": np.abs(futures @ sets.T - chances @ sets.T),
@@ -285,7 +285,7 @@ def _ranks_by_value(outcomes: Floats, trained: NDArray, judges: Judges) -> pd.Da
 
 
 def _ranked(trained: NDArray, judges: Judges) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
-    """The rows of each task that is a good set, and the set as a mask."""
+    """Yield, for each task that is a good set, its rows and the (K,) mask of the set."""
     for name, task in judges.tasks.items():
         if task.is_good_set:
             yield np.flatnonzero(trained == name), task.good

@@ -1,4 +1,4 @@
-"""Where the files of a sweep lie, and what a stage is: tables are in Hive-style folders, one schema per folder."""
+"""Paths of a sweep's files, and the description of a stage: tables lie in Hive-style folders, one schema per folder."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,46 +10,46 @@ from typing import Any, NamedTuple
 from splithistory.seeding import SPLITS
 from sweep.schemas.columns import Schema
 
-# What a pretrained model and a policy are told apart by.
+# The keys that identify a pretrained model, and a policy.
 MODEL = ("size", "seed")
 POLICY = ("task", *MODEL)
 
 
 def pretrained_table(results: str, name: str, size: str = "{size}", seed: int | str = "{seed}") -> str:
-    """Path of a pretrained model's table; left out, the keys are Snakemake's wildcards."""
+    """Return the path of a pretrained model's table; keys that are left out become Snakemake's wildcards."""
     return f"{results}/pretrained/{name}/size={size}/seed={seed}/part-0.parquet"
 
 
 def finetuned_table(
     results: str, name: str, task: str = "{task}", size: str = "{size}", seed: int | str = "{seed}"
 ) -> str:
-    """Path of a policy's table; left out, the keys are Snakemake's wildcards."""
+    """Return the path of a policy's table; keys that are left out become Snakemake's wildcards."""
     return f"{results}/finetuned/{name}/task={task}/size={size}/seed={seed}/part-0.parquet"
 
 
 def summary_table(results: str, name: str) -> str:
-    """Path of a summary table."""
+    """Return the path of a summary table."""
     return f"{results}/summary/{name}.parquet"
 
 
 def csv_beside(table: str) -> str:
-    """Path of the same table as CSV; every summary table has one."""
+    """Return the path of the same table as CSV; every summary table has one."""
     return f"{table.removesuffix('.parquet')}.csv"
 
 
 def sequence_table(results: str, split: str = "{split}") -> str:
-    """Path of the chains of a split; left out, it is Snakemake's wildcard."""
+    """Return the path of the chains of a split, by default with Snakemake's wildcard."""
     return f"{results}/sequences/{split}.parquet"
 
 
 def keys_of(names: Iterable[str], sweep: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every combination of some keys' values in a sweep, the last key's changing fastest."""
+    """Iterate over all combinations of some keys' values in a sweep; the last key changes fastest."""
     values = [SPLITS if name == "split" else sweep[f"{name}s"] for name in names]
     return (dict(zip(names, chosen, strict=True)) for chosen in product(*values))
 
 
 def policy_folders(results: str) -> list[Path]:
-    """Folders of the policies and pretrained models that are there, of whatever configuration."""
+    """List the existing folders of policies and pretrained models, of whatever configuration."""
     keys = {"pretrained": "size=*/seed=*", "finetuned": "task=*/size=*/seed=*"}
     return sorted(path for stage, pattern in keys.items() for path in Path(results).glob(f"{stage}/*/{pattern}"))
 
@@ -62,14 +62,14 @@ class Stage:
     """A rule of the workflow: what its jobs depend on, read and write.
 
     Attributes:
-        rule: its name.
+        rule: name of the rule.
         script: file name of its script.
-        settings: the part of the configuration that a job depends on, given the configuration and the job's keys.
-        keys: what its jobs differ in; there is one job for each combination of their values, a single one without any.
-        inputs: patterns of the tables that a job reads, by option of the script; None if it reads all that there is.
-        schemas: of the tables that a job writes.
-        files: what else a job writes below the results folder, given the sweep's tasks.
-        published: which of the tables are published.
+        settings: function of the configuration and a job's keys that returns the settings the job depends on.
+        keys: keys of its jobs: there is one job per combination of their values, or a single one if there are no keys.
+        inputs: path patterns of the tables that a job reads, by option of the script; None if it reads all tables.
+        schemas: schemas of the tables that a job writes.
+        files: function of the sweep's tasks that lists what else a job writes, relative to the results folder.
+        published: schemas of the tables that are published.
     """
 
     rule: str
@@ -87,12 +87,12 @@ class Stage:
         return {schema.table: schema for schema in self.schemas}
 
     def path(self, table: str, results: str = "{results}") -> str:
-        """Pattern of the path of one of the tables."""
+        """Return the path pattern of one of the tables."""
         place = _PLACES.get(self.keys)
         return place(results, table) if place else f"{results}/{self.tables[table].name}.parquet"
 
     def log(self, results: str = "{results}") -> str:
-        """Pattern of the path of a job's log, and of the benchmark file beside it, without extension."""
+        """Return the path pattern of a job's log and of the benchmark file beside it, without extension."""
         return "/".join([f"{results}/logs", self.rule, *(f"{key}={{{key}}}" for key in self.keys)])
 
 
@@ -101,10 +101,10 @@ class Job:
     """A job of a stage.
 
     Attributes:
-        stage: its stage.
+        stage: the job's stage.
         results: folder of the sweep.
-        keys: its own ('split', or 'task', 'size' and 'seed'), as far as its stage has them.
-        tasks: all of the sweep.
+        keys: values of the stage's keys ('split', or 'task', 'size' and 'seed').
+        tasks: all tasks of the sweep.
     """
 
     stage: Stage
@@ -124,7 +124,7 @@ class Job:
 
     @cached_property
     def inputs(self) -> dict[str, str]:
-        """Paths of the tables that it reads, by option of its script; none for a stage that reads all that there is."""
+        """Paths of the tables that it reads, by option of its script; empty for a stage that reads all tables."""
         return {name: self._filled(pattern) for name, pattern in (self.stage.inputs or {}).items()}
 
     @cached_property
@@ -135,16 +135,16 @@ class Job:
 
     @property
     def files(self) -> list[str]:
-        """Paths of what it writes besides tables."""
+        """Paths of the files that it writes besides tables."""
         return [f"{self.results}/{name}" for name in self.stage.files(self.tasks)]
 
     @cached_property
     def outputs(self) -> list[str]:
-        """Paths of all that it writes."""
+        """Paths of everything that it writes."""
         return [*(table.path for table in self.tables), *self.files]
 
     def settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """What its outputs' metadata keep of the configuration."""
+        """Return the part of the configuration that its outputs record in their metadata."""
         return self.stage.settings(config, **self.keys)
 
     def _filled(self, pattern: str) -> str:
@@ -155,10 +155,10 @@ class Table(NamedTuple):
     """A table of a sweep.
 
     Attributes:
-        path: its file.
-        name: the option of the script that writes it.
-        schema: its columns.
-        job: makes it.
+        path: path of its file.
+        name: option of the script that writes it.
+        schema: schema of its columns.
+        job: the job that makes it.
     """
 
     path: str
@@ -168,11 +168,11 @@ class Table(NamedTuple):
 
 
 def jobs_of(stages: Iterable[Stage], results: str, sweep: Mapping[str, Any]) -> Iterator[Job]:
-    """Every job of some stages, in their order.
+    """Iterate over the jobs of some stages, stage by stage.
 
     Args:
-        stages: in any order.
+        stages: stages, in any order.
         results: folder of the sweep.
-        sweep: what is run, as the configuration has it.
+        sweep: section ``sweep`` of the configuration.
     """
     return (Job(stage, results, keys, tasks=sweep["tasks"]) for stage in stages for keys in keys_of(stage.keys, sweep))

@@ -1,7 +1,7 @@
-"""What claims are judged by, without the windows of one repeat: frames in, frames out.
+"""The tables that claims are judged by, without the windows of one repeat: functions from frames to frames.
 
-All policies are measured on the same windows, so that how much other windows would change a statistic does not show in
-its scatter between models. But each repeat has windows of its own, and what changes when one is left out tells.
+All policies are measured on the same windows, so the scatter of a statistic between models does not show how much other
+windows would change it. But each repeat has its own windows, so leaving one repeat out at a time does.
 """
 
 from collections.abc import Iterator
@@ -13,28 +13,29 @@ from sweep.identification import told_tasks
 from sweep.repeats import split_history_repeats
 from sweep.summary import KEYS, Judges, Stage, cross_objective_table, with_excess
 
-# Columns that are means over repeats, and that the others are computed from.
+# Columns that are means over repeats; the others are computed from them.
 _MEANS = ["success_rate", "success_rate_counterfactual", "op", "op_predicted", "imp", "imp_minimum", "meg"]
 
 
 def without_each_repeat(
     summary: Stage, finetuned: Stage, generator: pd.DataFrame, judges: Judges
 ) -> Iterator[dict[str, pd.DataFrame]]:
-    """Those of the tables that claims are judged by which depend on the windows, without each repeat.
+    """Recompute the tables that claims are judged by with one repeat left out at a time.
 
     Args:
-        summary: 'policies'.
-        finetuned: 'measured' and 'self_estimate'.
-        generator: what was measured of the sequence's own generator.
+        summary: holds 'policies'.
+        finetuned: holds 'measured' and 'self_estimate'.
+        generator: the table 'generator'.
         judges: the tasks, and what every window offers.
 
     Yields:
-        For each repeat 'policies', 'cross_objective', 'identification' and 'generator', with the columns that claims
-        are judged by. Columns of 'policies' that do not depend on these windows stay as they are.
+        For each repeat that is left out 'policies', 'cross_objective', 'identification' and 'generator', the tables
+        that depend on windows, with the columns that claims are judged by. Columns of 'policies' that do not depend on
+        these windows stay as they are.
     """
     measured, self_estimate = split_history_repeats(finetuned["measured"]), finetuned["self_estimate"]
     repeats = sorted(measured["repeat"].unique())
-    # A policy and task have the same place in the table of each repeat.
+    # Rows of a policy and task have the same position in the table of each repeat.
     tables = [cross_objective_table(measured[measured["repeat"] == repeat], judges) for repeat in repeats]
     numbers = np.stack([table[_MEANS] for table in tables])  # (R, P T, 7)
     places = tables[0][[*KEYS, "evaluated_task", "is_training_task"]]
@@ -54,7 +55,7 @@ def without_each_repeat(
 
 
 def _correct(told: pd.DataFrame, policies: pd.DataFrame) -> pd.DataFrame:
-    """Whether each policy's own task is the one that is told by Op and by Imp, as in 'identification'."""
+    """Return whether Op and Imp identify each policy's own task, as in the table 'identification'."""
     return pd.concat(
         policies.assign(measure=measure, correct=told[measure].to_numpy() == policies["task"].to_numpy())
         for measure in ("op", "imp")

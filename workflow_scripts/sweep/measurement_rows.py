@@ -10,9 +10,9 @@ from sweep.schemas.measure import DISTRIBUTIONS, MEASURES
 
 
 def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
-    """Rows of a 'measured' table.
+    """Convert measurements to rows of a 'measured' table.
 
-    The distributions are plug-in ones; Imp by Monte Carlo is that of the smoothed ones.
+    Distributions are not smoothed, though Imp by Monte Carlo is that of the smoothed ones.
     """
     for measurement in measurements:
         futures = measurement.futures
@@ -28,29 +28,29 @@ def measured_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any
 
 
 def columns_of(futures: Futures, names: Iterable[str]) -> dict[str, Any]:
-    """The properties of futures that are columns under their own names."""
+    """Return the properties of futures that become columns of the same names."""
     return {name: getattr(futures, name) for name in names}
 
 
 def bootstrap_rows(draws: Iterable[Futures]) -> Iterator[dict[str, Any]]:
-    """Rows of a 'bootstrap' table: one row per draw of the windows."""
+    """Convert futures to rows of a 'bootstrap' table: one row per resample of the windows."""
     for draw, futures in enumerate(draws):
         yield {"draw": draw, **columns_of(futures, ("op", "imp", *DISTRIBUTIONS))}
 
 
 def self_estimate_rows(estimates: Iterable[Futures]) -> Iterator[dict[str, Any]]:
-    """Rows of a 'self_estimate' table: one row per repeat."""
+    """Convert futures to rows of a 'self_estimate' table: one row per repeat."""
     for repeat, futures in enumerate(estimates):
         yield {
             "repeat": repeat,
             "n_contexts": futures.n_windows,
             **columns_of(futures, MEASURES),
-            "odd_token_mass": futures.outcome_distribution[N_OUTCOMES:].sum(),  # which no even position carries
+            "odd_token_mass": futures.outcome_distribution[N_OUTCOMES:].sum(),  # odd tokens never are outcomes
         }
 
 
 def action_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
-    """Rows of an 'actions' table: the exact F'|x'' of every distinct action at temperature 0, on natural windows."""
+    """Convert measurements to rows of an 'actions' table: exact F' given each distinct action, on natural windows."""
     for measurement in measurements:
         kind = measurement.windows, measurement.estimator, measurement.counterfactual
         if kind != ("natural", "exact", "split_history"):

@@ -1,4 +1,4 @@
-"""The memory that jobs on this machine may take together."""
+"""The memory that the jobs on this machine may use in total."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +7,13 @@ import psutil
 
 
 def available_memory(root: Path | str = "/") -> int:
-    """Memory of this machine or, if that is less, of the container or service that this process runs in.
+    """Return the memory of this machine or, if that is less, of the container or service that this process runs in.
 
-    The least limit of the process's control group and of all groups around it counts, of either version.
+    The limit is the smallest among those of the process's control group and the groups that contain it, in version 1 or
+    2 of control groups.
 
     Args:
-        root: where ``proc`` and ``sys`` are.
+        root: folder that contains ``proc`` and ``sys``.
 
     Returns:
         Bytes.
@@ -21,7 +22,7 @@ def available_memory(root: Path | str = "/") -> int:
 
 
 def _limits(root: Path) -> Iterator[int]:
-    """Bytes of the machine, and of each limit on this process."""
+    """Yield the bytes of the machine, and of each limit on this process."""
     yield psutil.virtual_memory().total
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()
@@ -36,7 +37,7 @@ def _limits(root: Path) -> Iterator[int]:
         else:
             continue
         group = top / path.lstrip("/")
-        # In a container, the path may be the host's, of which only the end is there, or nothing but the top.
+        # In a container, this may be the path on the host, of which only the end exists here, or only the top.
         for folder in [group, *group.parents]:
             for name in names:
                 try:

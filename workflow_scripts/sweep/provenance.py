@@ -1,4 +1,4 @@
-"""What a table says about its own making: JSON in its Parquet metadata, under the key ``splithistory``."""
+"""The provenance of tables: JSON in their Parquet metadata, under the key ``splithistory``."""
 
 import hashlib
 import json
@@ -27,14 +27,17 @@ def provenance(
     packages: Sequence[str] = (),
     **more: Any,
 ) -> dict[str, Any]:
-    """What a table made now says about its making.
+    """Describe how a table is being made.
 
     Args:
-        settings: the part of the configuration that it depends on.
+        settings: the part of the configuration that the table depends on.
         code: version of the code that makes it.
-        inputs: the tables it is made from, by their part in it.
-        packages: libraries whose versions matter besides NumPy and pyarrow.
-        more: further entries, such as the seconds it took.
+        inputs: the tables that it is made from, by name.
+        packages: libraries whose versions matter, besides NumPy and pyarrow.
+        more: further entries, such as the seconds that the job took.
+
+    Raises:
+        TableError: if an input is unreadable or carries no metadata.
     """
     return {
         "settings": settings,
@@ -48,10 +51,10 @@ def provenance(
 
 
 def _processor(torch_runs: bool, on_cuda: bool) -> dict[str, str]:
-    """What a job computes on: numbers made with other instructions differ in their last digits."""
+    """Describe what a job computes on, since other instructions change the last digits of its numbers."""
     processor = {"processor": _model()}
     if torch_runs:
-        import torch  # takes a second, which what reads metadata alone does without
+        import torch  # here, since the import takes a second and reading metadata does not need it
 
         processor["instruction set"] = torch.backends.cpu.get_cpu_capability()
         if on_cuda:
@@ -60,7 +63,7 @@ def _processor(torch_runs: bool, on_cuda: bool) -> dict[str, str]:
 
 
 def _model() -> str:
-    """The model of the processor, as well as the system tells it."""
+    """Return the model of the processor, as precisely as the system tells it."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
@@ -69,20 +72,20 @@ def _model() -> str:
 
 
 def made_with(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What results may differ with that no configuration says: versions by library, and the processor."""
+    """Return what results may depend on beyond the configuration: the versions of libraries, and the processor."""
     return {**metadata.get("versions", {}), **metadata.get("processor", {})}
 
 
 def checksum(table: pa.Table) -> str:
-    """Hexadecimal SHA-256 of a table's values and of the names, types and order of its columns.
+    """Return the hexadecimal SHA-256 of a table's values and of the names, types and order of its columns.
 
-    How a file encodes them plays no part, nor does metadata, with its times and hosts. Values are compared bit by bit:
-    NaN differs from a missing value, and -0 from 0.
+    It depends neither on how a file encodes them nor on metadata, which holds times. Values count bit by bit: NaN
+    differs from a missing value, and -0 from 0.
     """
     digest = hashlib.sha256()
     table = without_categories(table)
     for name, column in zip(table.column_names, table.columns, strict=True):
-        # The name that a list gives to its elements depends on who wrote it.
+        # The type of a list includes a name for its elements, which depends on the library that wrote it.
         kind = f"list<{column.type.value_type}>" if pa.types.is_list(column.type) else column.type
         digest.update(f"{name}: {kind}\n".encode())
         for part in _parts(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()):
@@ -92,7 +95,7 @@ def checksum(table: pa.Table) -> str:
 
 
 def without_categories(table: pa.Table) -> pa.Table:
-    """The table with plain texts in place of categories, which are a way to encode them."""
+    """Replace categories, which are only an encoding, by the texts that they stand for."""
     for i, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             plain = field.with_type(field.type.value_type)
@@ -101,10 +104,10 @@ def without_categories(table: pa.Table) -> pa.Table:
 
 
 def _parts(array: pa.Array) -> Iterator[bytes | np.ndarray]:
-    """What makes up an array: which values are missing if any are, the lengths of texts and lists, the values."""
+    """Yield what makes up an array: which values are missing, if any; the lengths of texts and lists; the values."""
     yield array.is_null().to_numpy(zero_copy_only=False) if array.null_count else b""
     if array.null_count:
-        array = array.drop_null()  # what lies below a missing value is undefined
+        array = array.drop_null()  # the memory of a missing value is undefined
     if pa.types.is_list(array.type):
         yield array.value_lengths().to_numpy()
         yield from _parts(array.flatten())
@@ -119,11 +122,11 @@ def require_unchanged(table: pa.Table, path: Path | str) -> None:
     """Check a table against the checksum that it was written with.
 
     Args:
-        table: as read, with its metadata.
-        path: the file that the message names.
+        table: the table as read, with its metadata.
+        path: the file to name in messages.
 
     Raises:
-        TableError: if it carries none, or its values or columns have been changed since.
+        TableError: if the table carries no checksum, or its values or columns have changed since.
     """
     written_with = metadata_of(table.schema, path).get("checksum")
     if written_with is None:
@@ -133,13 +136,14 @@ def require_unchanged(table: pa.Table, path: Path | str) -> None:
 
 
 def require_made_with(settings: Mapping[Path, Mapping[str, Any]]) -> None:
-    """Refuse tables that another configuration made.
+    """Refuse tables that were made with another configuration.
 
     Args:
-        settings: what must have made each table, by its file. An unreadable one is left to its reader.
+        settings: the settings that each table must have been made with, by file. Files that are unreadable are not
+            checked: whoever reads them says so.
 
     Raises:
-        TableError: with each such table and what differs.
+        TableError: if there are any; the message names each one and what differs.
     """
     problems = []
     for path, expected in settings.items():
@@ -149,24 +153,24 @@ def require_made_with(settings: Mapping[Path, Mapping[str, Any]]) -> None:
 
 
 def refuse(problems: Sequence[str]) -> None:
-    """Raise one error for all that `made_otherwise` found.
+    """Raise one error for everything that `made_otherwise` found.
 
     Raises:
-        TableError: if there is anything.
+        TableError: if there are any problems.
     """
     if problems:
-        raise TableError(f"Another configuration made what is read here. {REMEDY}:", problems)
+        raise TableError(f"Some inputs were made with another configuration. {REMEDY}:", problems)
 
 
 def made_otherwise(metadata: Mapping[str, Any], expected: Mapping[str, Any], path: Path | str) -> list[str]:
-    """A line that names the table and what differs, if other settings than the expected made it."""
+    """Return one line that names a table and what differs, if it was made with other settings than expected."""
     if metadata.get("configuration_hash") == configuration_hash(expected):
         return []
     return [f"{path}: {'; '.join(differences(metadata.get('settings'), expected)[:3])}"]
 
 
 def differences(found: Any, expected: Any, key: str = "") -> list[str]:
-    """Where settings differ from those expected, a line a key."""
+    """List where settings differ from those expected, one line per key."""
     if isinstance(found, Mapping) and isinstance(expected, Mapping):
         return [
             line
@@ -179,20 +183,20 @@ def differences(found: Any, expected: Any, key: str = "") -> list[str]:
 
 
 def with_metadata(table: pa.Table, metadata: Mapping[str, Any]) -> pa.Table:
-    """The table with the metadata, and the checksum of its values among them, in place of any that it had."""
+    """Replace the metadata of a table, and add the checksum of its values to it."""
     sealed = {**metadata, "checksum": checksum(table)}
     return table.replace_schema_metadata({METADATA_KEY: json.dumps(sealed, sort_keys=True)})
 
 
 def metadata_of(schema: pa.Schema, path: Path | str) -> dict[str, Any]:
-    """The metadata that a table carries.
+    """Return the metadata that a table carries.
 
     Args:
         schema: the table's Arrow schema.
-        path: the file that the message names.
+        path: the file to name in messages.
 
     Raises:
-        TableError: if there is none.
+        TableError: if it carries none.
     """
     try:
         metadata = json.loads((schema.metadata or {})[METADATA_KEY])
@@ -206,10 +210,10 @@ def metadata_of(schema: pa.Schema, path: Path | str) -> dict[str, Any]:
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
-    """The metadata of a table on disk; its values are not read.
+    """Read the metadata of a table on disk, without its values.
 
     Raises:
-        TableError: if it is unreadable or carries none.
+        TableError: if the table is unreadable or carries none.
     """
     try:
         schema = pq.read_schema(path)
@@ -219,7 +223,7 @@ def read_metadata(path: Path | str) -> dict[str, Any]:
 
 
 def recorded_hash(path: Path | str) -> str | None:
-    """Hash of the configuration that made a table; None where there is no such table."""
+    """Return the hash of the configuration that made a table, or None if there is no such table."""
     try:
         return read_metadata(path).get("configuration_hash")
     except TableError:

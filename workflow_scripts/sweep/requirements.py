@@ -1,22 +1,22 @@
-"""What must be installed where Snakemake and the jobs run. Imports nothing else, as it may all be missing."""
+"""The packages that Snakemake and the jobs need. This module imports none of them, since they may be missing."""
 
 import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-# The modules that the Snakefile imports, and those of the jobs besides.
+# The modules that the Snakefile imports, and those that only jobs import.
 PLANNING = ("grimp", "jsonschema", "numpy", "psutil", "pyarrow", "yaml")
 RUNNING = ("PIL", "jinja2", "matplotlib", "pandas", "pandera", "rich", "scipy", "torch", "tqdm")
 
 
 def prefer_own_packages() -> list[str]:
-    """Have packages of PYTHONPATH found last, behind those of this Python: they may be for another one.
+    """Move the folders of PYTHONPATH to the end of `sys.path`, since they may be meant for another Python.
 
-    Jobs ignore PYTHONPATH.
+    Jobs ignore PYTHONPATH altogether.
 
     Returns:
-        The other places where this Python looks for packages.
+        The other folders in which this Python looks for packages.
     """
     foreign = {os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}
     own = [path for path in sys.path if os.path.abspath(path) not in foreign]
@@ -25,11 +25,11 @@ def prefer_own_packages() -> list[str]:
 
 
 def lacking_packages(requirements: Path, with_jobs: bool) -> str | None:
-    """Name what is missing and how to install it; None if nothing is.
+    """Name the missing packages and say how to install them; None if none is missing.
 
     Args:
-        requirements: file of all that is needed.
-        with_jobs: whether the jobs run in this Python too, and not in environments of their own.
+        requirements: file that lists all packages, for pip.
+        with_jobs: whether jobs run in this Python too, instead of their own environments.
     """
     everything, sys.path[:] = [*sys.path], prefer_own_packages()
     missing = [name for name in PLANNING + RUNNING * with_jobs if find_spec(name) is None]

@@ -1,7 +1,7 @@
-"""Runs of Snakemake: one at a time makes the files of a results folder, and signals end it in good order.
+"""Runs of Snakemake: only one at a time writes to a results folder, and signals end it in an orderly way.
 
-Snakemake's own locks outlive a killed run, and any run that ends deletes those of all others. So a run holds a lock of
-the operating system on the note that it leaves in its results folder.
+Snakemake's own locks outlive a killed run, and a run that ends deletes those of all others. A run therefore writes a
+note to its results folder, and holds a lock of the operating system on it.
 """
 
 import atexit
@@ -25,21 +25,21 @@ from sweep.locks import lock
 
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
-_held: dict[Path, IO[str]] = {}  # the notes of this process, locked
-_stopped_by: int | None = None  # the signal
+_held: dict[Path, IO[str]] = {}  # the notes that this process has locked
+_stopped_by: int | None = None  # number of the signal
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run notes of itself.
+    """What a run notes about itself.
 
     Attributes:
-        pid: of its Snakemake.
+        pid: process ID of its Snakemake.
         host: the machine that it runs on.
         user: who started it.
-        since: when it started, seconds since the epoch.
-        configuration: the files of its configuration.
-        ended: whether it has come to its end, be it by an error; a killed run never says so.
+        since: when it started, in seconds since the epoch.
+        configuration: paths of its configuration files.
+        ended: whether it has ended, with an error or without; a killed run cannot note this.
     """
 
     pid: int
@@ -55,7 +55,7 @@ class Run:
 
 
 def note(results: Path | str) -> Path:
-    """The file that a run keeps locked while it lives."""
+    """Return the path of the note that a run keeps locked while it is alive."""
     return Path(results, "logs", "run.json")
 
 
@@ -63,15 +63,15 @@ def hold(results: str, configuration: Sequence[str], noted: bool = True) -> bool
     """Keep all other runs out of a results folder until this process ends.
 
     Args:
-        results: the folder; made where it is missing.
-        configuration: files of this run's configuration.
-        noted: whether the run is to be the folder's last one; not if it makes nothing.
+        results: the folder, which is created if necessary.
+        configuration: paths of this run's configuration files.
+        noted: whether to note this run as the latest one of the folder; a run that makes nothing is not noted.
 
     Returns:
-        Whether it is held; false where the file system keeps no locks.
+        Whether other runs are kept out; false if the file system has no locks.
 
     Raises:
-        UserError: if another run holds it, or may do so on another machine; or nothing can be written there.
+        UserError: if another run holds the folder, or may hold it on another machine, or the folder is not writable.
     """
     path = note(results)
     if path in _held:
@@ -80,19 +80,18 @@ def hold(results: str, configuration: Sequence[str], noted: bool = True) -> bool
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UserError(f"{error.filename or path}: {error.strerror}, so nothing can be made in {results}") from None
+        raise UserError(f"{error.filename or path}: {error.strerror}, so nothing can be written to {results}") from None
     locked = lock(file)
     before = _read(file)
     if locked is False:
         raise UserError(
-            f"{results} is being made by another run: {before or 'one that has just started'}. Wait until it ends, or "
-            "stop it. Another sweep can run at the same time if it has another results_dir, or in another clone or "
-            "--directory of its own."
+            f"{results} is being written by another run: {before or 'one that has just started'}. Wait until it ends, "
+            "or stop it. Another sweep can run at the same time if it has its own results_dir, clone or --directory."
         )
     if before and not before.ended and before.host != platform.node():
         raise UserError(
-            f"{results} was being made by {before}, and has not been left: whether that run lives cannot be told from "
-            f"here. If it does not, delete {path} and start again."
+            f"{results} was last written by {before}, which has not reported that it ended. Whether that run is still "
+            f"alive cannot be told from this machine. If it is not, delete {path} and start again."
         )
     _held[path] = file
     if noted:
@@ -105,7 +104,7 @@ def hold(results: str, configuration: Sequence[str], noted: bool = True) -> bool
 
 
 def latest_run(results: Path | str) -> tuple[Run | None, bool | None]:
-    """The last run that made files of a folder, if it is noted; and whether it lives, None if that cannot be told."""
+    """Return the latest noted run of a folder, if any, and whether it is alive: None if that cannot be told."""
     try:
         with note(results).open(encoding="utf-8", errors="replace") as file:
             free, run = lock(file, shared=True), _read(file)
@@ -119,23 +118,23 @@ def latest_run(results: Path | str) -> tuple[Run | None, bool | None]:
 
 
 def stop_on_signals(has_jobs: bool) -> None:
-    """Have SIGINT, SIGTERM and SIGHUP end this run and its jobs as Ctrl-C does, and further ones do so faster.
+    """Have SIGINT, SIGTERM and SIGHUP end this run and its jobs alike, and a second signal end them faster.
 
-    A signal ends the jobs, which keep their states, and leaves Snakemake to clean up after them; a second one kills
-    what is left of them. Snakemake by itself waits for all jobs upon SIGTERM, leaves them upon SIGHUP, and a second
-    Ctrl-C breaks into its clean-up, which ends in an error about its event loop.
+    The first signal ends the jobs, which keep their states, and lets Snakemake clean up after them. The second kills
+    the jobs that are left. Without this, Snakemake waits for all jobs on SIGTERM and abandons them on SIGHUP, and a
+    second Ctrl-C interrupts its clean-up, which ends in an error about its event loop.
 
     Args:
-        has_jobs: whether jobs may run; while a run is planned there is nothing to clean up, and it just ends.
+        has_jobs: whether jobs may be running; while a run is being planned there is nothing to clean up.
     """
     for number in _SIGNALS:
         with suppress(ValueError):  # Snakemake does not run in the main thread
-            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            if signal.getsignal(number) != signal.SIG_IGN:  # which nohup sets for SIGHUP
                 signal.signal(number, _stop if has_jobs else _quit)
 
 
 def stopped_by() -> str | None:
-    """How a signal has stopped this run, in a sentence; None if none has."""
+    """Say which signal has stopped this run; None if none has."""
     return _stopped_by and _sentence(_stopped_by)
 
 
@@ -144,7 +143,7 @@ def _sentence(number: int) -> str:
 
 
 def _quit(number: int, frame: Any) -> None:
-    os.write(sys.stderr.fileno(), f"{_sentence(number)} No job had started, and nothing has changed.\n".encode())
+    os.write(sys.stderr.fileno(), f"{_sentence(number)} No job had started; nothing has changed.\n".encode())
     os._exit(1)
 
 
@@ -167,12 +166,12 @@ def _user() -> str:
 
 
 def _read(file: IO[str]) -> Run | None:
-    """What a note says; None if it is empty or spoilt."""
+    """Read a note; None if it is empty or damaged."""
     file.seek(0)
     try:
         found: Mapping[str, Any] = json.load(file)
         run = Run(**{field.name: found[field.name] for field in fields(Run)})
-        str(run)  # of the right types
+        str(run)  # fails if values have wrong types
     except (ValueError, KeyError, TypeError, OSError, OverflowError):
         return None
     return run

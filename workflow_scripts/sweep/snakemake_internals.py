@@ -1,7 +1,7 @@
-"""Everything that reaches into Snakemake beyond its documented interface: its own files, and attributes of a workflow.
+"""Everything that goes beyond Snakemake's documented interface: it uses Snakemake's own files and internal attributes.
 
-Checked with the version below. On another major version, and wherever something fails, the sweep does without it and
-a warning says what that means.
+It was checked with the version below. On another major version, and wherever something fails, the sweep does without,
+and a warning says what that means.
 """
 
 import io
@@ -24,22 +24,28 @@ from sweep.errors import UserError
 
 CHECKED = "9.27.1"
 
-_AT_ONCE = 2000  # files a command line
-_ALIKE = ("Assuming unrestricted shared filesystem usage", "Config file ")  # that is extended by the command line
-# Why a job runs, in fewer words than Snakemake's.
+_AT_ONCE = 2000  # files per command line
+# How messages begin that Snakemake prints in every run.
+_ALIKE = ("Assuming unrestricted shared filesystem usage", "Config file ")
+# Snakemake's reasons for running a job, in fewer words.
 _REASONS = {
     "output files have to be generated": "missing",
     "incomplete output files": "interrupted before",
-    "input files updated by another job": "what it reads is remade",
-    "updated input files": "what it reads has changed",
-    "set of input files has changed since last execution": "it reads other files",
+    "input files updated by another job": "inputs are remade",
+    "updated input files": "inputs have changed",
+    "set of input files has changed since last execution": "inputs were added or removed",
     "code has changed since last execution": "code has changed",
     "params have changed since last execution": "settings or code have changed",
 }
 
 
 def _softly(consequence: str, otherwise: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Have a function return ``otherwise``, with one warning of the consequence, where Snakemake is not as expected."""
+    """Decorate a function to warn once and return ``otherwise`` where Snakemake is not as expected.
+
+    Args:
+        consequence: what the warning says about doing without.
+        otherwise: value to return in that case.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -61,7 +67,7 @@ def _softly(consequence: str, otherwise: Any) -> Callable[[Callable[..., Any]], 
 
 @cache
 def _warn(text: str) -> None:
-    """Say something once."""
+    """Print a warning, but never the same one twice."""
     print(f"warning: {text}", file=sys.stderr)
 
 
@@ -70,12 +76,12 @@ class Plan:
     """What a run is about to do.
 
     Attributes:
-        rules: of all jobs that the targets need, done or not.
-        outputs: the files that will be made.
-        reasons: why jobs of a rule will run, the most frequent reason first.
-        batch: the rule that --batch goes by, None without it.
+        rules: rules of all jobs that the targets need, done or not.
+        outputs: files that will be made.
+        reasons: why the jobs of each rule will run, the most frequent reason first.
+        batch: the rule that --batch splits by; None without it.
         dry_run: whether nothing is made.
-        touch: whether files are recorded as current instead of made.
+        touch: whether files are only recorded as current.
         on_cluster: whether jobs run elsewhere.
     """
 
@@ -90,11 +96,12 @@ class Plan:
 
 @_softly("after a killed run, use --unlock; whether a sweep is running is not known", None)
 def when_planned(workflow: Any, call: Callable[[Plan], bool]) -> None:
-    """Call a function once it is known which jobs run, and before any of them does; in a dry-run as well.
+    """Call a function once it is known which jobs will run, and before any of them does, even in a dry-run.
 
     Args:
-        workflow: Snakemake's. It runs itself anew for some jobs, in the name of the main run; these plan nothing.
-        call: may exit. If it returns true, the files are kept from other runs, and Snakemake's own locks are left out.
+        workflow: Snakemake's workflow. For some jobs Snakemake starts itself again on behalf of the main run; such a
+            run plans nothing.
+        call: may exit. If it returns true, it keeps other runs out, and Snakemake's own locks are not used.
     """
     prepare, build = workflow._prepare_dag, workflow._build_dag
     if not workflow.is_main_process:
@@ -107,12 +114,12 @@ def when_planned(workflow: Any, call: Callable[[Plan], bool]) -> None:
             if not any(kind.__name__ == "DatabaseError" for kind in type(error).__mro__):
                 raise
             sys.exit(
-                f"Snakemake's database of records is spoilt ({str(error).splitlines()[0]}). Delete it (by default "
-                ".snakemake/metadata.db); files are then judged by their times alone."
+                f"Snakemake's database of records is damaged ({str(error).splitlines()[0]}). Delete it (by default "
+                ".snakemake/metadata.db); Snakemake then goes by the times of files alone."
             )
 
     def build_and_call() -> None:
-        _pass_over_spoilt_records(workflow)
+        _tolerate_damaged_records(workflow)
         build()
         plan = _plan(workflow)
         if plan is not None and call(plan):
@@ -123,11 +130,11 @@ def when_planned(workflow: Any, call: Callable[[Plan], bool]) -> None:
 
 @_softly("after a killed run, use --unlock; whether a sweep is running is not known", None)
 def _plan(workflow: Any) -> Plan | None:
-    """The plan of a workflow whose jobs are known; None if they are asked about only, by --summary for example."""
+    """Return the plan of a workflow whose jobs are known; None if they are only listed, for example by --summary."""
     if workflow.executor_plugin is None:
         return None
     batch, dag = workflow.dag_settings.batch, workflow.dag
-    jobs = set(dag.bfs(dag._dependencies, *dag.targetjobs))  # it still holds those that --until leaves out
+    jobs = set(dag.bfs(dag._dependencies, *dag.targetjobs))  # needrun_jobs includes those that --until excludes
     run = jobs.intersection(dag.needrun_jobs())
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     for job in run:
@@ -143,9 +150,9 @@ def _plan(workflow: Any) -> Plan | None:
     )
 
 
-@_softly("a spoilt file in .snakemake/metadata may stop it", None)
-def _pass_over_spoilt_records(workflow: Any) -> None:
-    """Have Snakemake treat a record that it cannot read as missing, as it does where only the JSON is wrong."""
+@_softly("a damaged file in .snakemake/metadata may stop it", None)
+def _tolerate_damaged_records(workflow: Any) -> None:
+    """Have Snakemake treat any record that it cannot read as missing, as it does if only the JSON is invalid."""
     read = workflow.persistence._read_record
 
     def tolerant(*key: str) -> Any:
@@ -153,8 +160,8 @@ def _pass_over_spoilt_records(workflow: Any) -> None:
             return read(*key)
         except (ValueError, TypeError, OSError) as error:
             _warn(
-                f"Snakemake's record of {key[-1]} is spoilt ({str(error).splitlines()[0]}), so a change of the "
-                "configuration or code would not be seen. make adopt checks the file and records it anew"
+                f"Snakemake's record of {key[-1]} is damaged ({str(error).splitlines()[0]}), so a change of the "
+                "configuration or code would go unnoticed. make adopt checks the file and records it again"
             )
             return None
 
@@ -163,20 +170,20 @@ def _pass_over_spoilt_records(workflow: Any) -> None:
 
 @_softly("all jobs are in one batch", False)
 def is_batched(workflow: Any) -> bool:
-    """Whether only a part of what is asked for is to be made, by --batch."""
+    """Return whether --batch restricts the run to a part of the targets."""
     return workflow.dag_settings.batch is not None
 
 
-@_softly("jobs run at a time whatever memory they take, unless --resources mem_mb= is given", None)
+@_softly("jobs run in parallel whatever memory they take, unless --resources mem_mb= is given", None)
 def limit_memory(workflow: Any, megabytes: int) -> None:
-    """Keep the jobs that run at a time on this machine to its memory, unless ``--resources mem_mb=`` says otherwise."""
+    """Limit the total memory of parallel jobs on this machine, unless ``--resources mem_mb=`` already does."""
     if workflow.local_exec and workflow.is_main_process and "mem_mb" not in workflow.global_resources:
         workflow.register_resource("mem_mb", megabytes)
 
 
 @_softly("conda environments of the rules are not used", False)
 def uses_conda(workflow: Any) -> bool:
-    """Whether each rule brings a conda environment."""
+    """Return whether each rule runs in its own conda environment."""
     from snakemake.settings.types import DeploymentMethod
 
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
@@ -184,10 +191,10 @@ def uses_conda(workflow: Any) -> bool:
 
 @_softly("planning a large sweep takes up to twice as long", None)
 def plan_lightly() -> None:
-    """Spare Snakemake what changes nothing in the plan of a large sweep, with the same outcome.
+    """Save Snakemake work that does not affect the plan, since it adds up in large sweeps.
 
-    To find a job's conda environment it evaluates all of the job's parameters; it looks for outputs in folders that are
-    outputs, where no rule has such a folder; and it inspects the same functions for each job.
+    Snakemake evaluates all parameters of a job to find its conda environment, looks for outputs inside output folders
+    although no rule has any, and inspects the same functions again for each job.
     """
     from snakemake import rules
     from snakemake.dag import DAG
@@ -238,12 +245,12 @@ def schedule_lightly() -> None:
 
 @_softly("Snakemake shows all that it does", False)
 def replace_screen(workflow: Any, handler: logging.Handler) -> bool:
-    """Have a handler of events take the place of Snakemake's own in the terminal, once jobs are to be planned.
+    """Replace Snakemake's own output in the terminal by a handler of its events, from the planning of jobs on.
 
-    Not where the user asks for more than a sweep's own words say, nor for a logger plugin.
+    Snakemake's output stays if the user asks for its details or for a logger plugin.
 
     Returns:
-        Whether it will.
+        Whether it is replaced.
     """
     settings = workflow.output_settings
     if settings.verbose or settings.debug_dag or settings.printshellcmds or settings.show_failed_logs:
@@ -259,7 +266,7 @@ def replace_screen(workflow: Any, handler: logging.Handler) -> bool:
         for other in own:
             logger.removeHandler(other)
         logger.addHandler(handler)
-        if settings.dryrun:  # which then ends with the numbers of jobs, and words and schedules none of them
+        if settings.dryrun:  # quiet, it ends with the numbers of jobs instead of formatting each of them
             settings.quiet = {Quietness.RULES, Quietness.PROGRESS}
         return execute(*arguments, **more)
 
@@ -269,15 +276,15 @@ def replace_screen(workflow: Any, handler: logging.Handler) -> bool:
 
 @_softly("the file of Snakemake's own messages is not named", None)
 def log_file(workflow: Any) -> str | None:
-    """The file with all that Snakemake says, relative to the working folder; None if there is none."""
+    """Return the path of Snakemake's own log, relative to the working folder; None if there is none."""
     return next(map(os.path.relpath, workflow.logger_manager.get_logfile()), None)
 
 
 def begin() -> None:
-    """What is to be otherwise before Snakemake reads the Snakefile, so that profiles call it.
+    """Change what Snakemake does before it reads the Snakefile; the profiles call this function.
 
-    A file given to --configfile that is no configuration is named, with what is wrong, instead of a traceback; and what
-    Snakemake says of every run alike is left out.
+    If a file given to --configfile is not a configuration, a message says why, instead of a traceback. Messages that
+    Snakemake prints in every run are dropped.
     """
     from snakemake.settings.types import ConfigSettings
 
@@ -303,9 +310,9 @@ def begin() -> None:
     ConfigSettings.__post_init__ = read_or_explain
 
 
-@_softly("results that were copied here may be made again; make adopt takes them over", False)
+@_softly("results that were copied here may be remade; make adopt prevents this", False)
 def lacks_record(workflow: Any, path: str) -> bool:
-    """Whether a file is there of which Snakemake has no note how it was made."""
+    """Return whether a file exists without a record of Snakemake's that says how it was made."""
     from snakemake.io import IOFile
 
     return Path(path).exists() and not workflow.persistence.metadata(IOFile(path))
@@ -313,20 +320,20 @@ def lacks_record(workflow: Any, path: str) -> bool:
 
 @_softly("where a profile of yours and the workflow's differ, the workflow's wins", [])
 def lost_settings(arguments: Sequence[str]) -> list[str]:
-    """What a profile of the user sets in vain, as the workflow's own profile sets it too, and wins.
+    """List the options of the user's own profile that have no effect, since the workflow's profile overrides them.
 
     Args:
         arguments: Snakemake's command line.
 
     Returns:
-        For each such option its name with the value that holds and the user's.
+        One text per such option: its name, the value in effect, and the user's.
     """
     from snakemake.cli import get_argument_parser, parse_args
 
     options = [*itertools.takewhile(lambda text: text != "--", arguments)]  # targets follow
     if "SNAKEMAKE_PROFILE" not in os.environ and not any(text.startswith("--profile") for text in options):
         return []
-    with redirect_stderr(io.StringIO()):  # which profiles it takes, it has said already
+    with redirect_stderr(io.StringIO()):  # Snakemake has already said which profiles it uses
         found, own = (vars(parse_args([*options, *more])[1]) for more in ([], ["--workflow-profile", "none"]))
         none = vars(get_argument_parser().parse_args(options))
     return [
@@ -339,10 +346,14 @@ def lost_settings(arguments: Sequence[str]) -> list[str]:
 
 
 def record(paths: Sequence[str], configfiles: Sequence[Path]) -> None:
-    """Have Snakemake note that files are current, and all that they are made from.
+    """Have Snakemake record files, and everything that they are made from, as current.
+
+    Args:
+        paths: the files.
+        configfiles: configuration files of their sweep.
 
     Raises:
-        UserError: if it does not, with what it says.
+        UserError: if it fails; the message contains Snakemake's own.
     """
     command = [sys.executable, "-m", "snakemake", "--touch", "--forceall", "--cores", "1", "--quiet", "all"]
     command += ["--configfile", *map(str, configfiles)] if configfiles else []
@@ -350,4 +361,4 @@ def record(paths: Sequence[str], configfiles: Sequence[Path]) -> None:
         some = paths[first : first + _AT_ONCE]
         done = subprocess.run([*command, "--", *some], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise UserError(f"snakemake did not take over the files:\n{done.stderr}")
+            raise UserError(f"snakemake did not record the files:\n{done.stderr}")

@@ -1,4 +1,4 @@
-"""Snapshots of a training on disk, so that a job that was killed goes on where it was."""
+"""Snapshots of training runs on disk, so that a killed job resumes where it was."""
 
 import hashlib
 import io
@@ -24,20 +24,20 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class FileSnapshots(Observer):
-    """The state of one job, in a file whose name is made from all that its result depends on.
+    """Keeps the state of one job, in a file whose name is derived from everything that the job's result depends on.
 
-    The file ends with a checksum of its name and contents. A damaged state is deleted, never resumed; so is one that
-    the same job left with another configuration, code or input, under another version or on another processor.
+    The file ends with a checksum of its name and contents. A damaged state is deleted, never resumed. The same goes for
+    a state of this job that was left by another configuration, code version, input, library version or processor.
 
     Args:
-        path: of the job's state, to whose name a hash is added.
-        identity: what the result depends on, as `canonical_json.canonical_json` takes it.
-        schema: of the rows that a state holds, where they are to become a table.
-        report: is given each evaluation as it comes; those before a kill again when the training goes on.
+        path: path of the job's state; a hash is appended to its name.
+        identity: what the result depends on, in any form that `canonical_json.canonical_json` takes.
+        schema: schema of the rows in a state, if they are to become a table.
+        report: called with each evaluation as it comes, and, when training resumes, with the earlier ones again.
         track: wraps the steps, for a progress bar.
 
     Attributes:
-        resumed_at: step that the training went on from; 0 if it began anew.
+        resumed_at: step that training resumed after; 0 if it started from the beginning.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class FileSnapshots(Observer):
         self.resumed_at = 0
 
     def steps(self, steps: range) -> Iterable[int]:
-        """The steps, tracked."""
+        """Iterate over the steps to take, tracked."""
         return self._track(steps)
 
     def latest(self, check: Callable[[State], None] = lambda state: None) -> State | None:
-        """The state kept, unless there is none or it cannot be gone on from; what is no use is deleted first."""
+        """Return the state kept, or None if there is none to resume from; states that are of no use are deleted."""
         self._discard_others()
         try:
             state = self._read()
@@ -70,20 +70,20 @@ class FileSnapshots(Observer):
                 frame_of(state["rows"], self._schema, self._path)
         except FileNotFoundError:
             return None
-        except Exception as error:  # whatever a spoilt file makes torch raise
+        except Exception as error:  # torch raises all kinds of errors for damaged files
             reason = " ".join(str(error).split())[:300]
-            log.warning("discarding %s, so that the training starts anew: %s", self._path, reason)
+            log.warning("discarding %s, so training starts from the beginning: %s", self._path, reason)
             _delete(self._path)
             return None
         self.resumed_at = state["step"]
-        log.info("going on after step %d", self.resumed_at)
+        log.info("resuming after step %d", self.resumed_at)
         for row in state["rows"]:
             self._report(row)
         return state
 
     def keep(self, state: State) -> None:
         """Write a state, whole or not at all."""
-        buffer = io.BytesIO()  # torch's own writing to a full disk fails with an error of its own
+        buffer = io.BytesIO()  # on a full disk torch.save raises an error that does not say so
         torch.save(state, buffer)
         content = buffer.getvalue()
         with replacing(self._path) as temporary:
@@ -91,19 +91,19 @@ class FileSnapshots(Observer):
         self._report(state["rows"][-1])
 
     def remove(self) -> None:
-        """Delete the state: the job is done."""
+        """Delete the state, once the job is done."""
         self._path.unlink(missing_ok=True)
 
     @contextmanager
     def ended_by_divergence(self, section: str, settings: Mapping[str, Any]) -> Iterator[None]:
-        """Where the training in the block diverges, leave no state of it and say what to do.
+        """If training in the block diverges, delete its state and say what to do.
 
         Args:
-            section: of the configuration that the training's settings stand in.
-            settings: of the training.
+            section: section of the configuration that holds the settings of training.
+            settings: the settings of training.
 
         Raises:
-            UserError: in place of the training's own error.
+            UserError: in place of the `DivergedError`.
         """
         try:
             yield
@@ -112,11 +112,11 @@ class FileSnapshots(Observer):
             keys = [f"{section}.{key} (now {value})" for key, value in _rates(settings).items()]
             raise UserError(
                 f"{self._job.name.replace(',', ', ')}: {error}. Lower {' or '.join(keys)}, for all or for this size or "
-                f"task alone, and rerun snakemake; the training then starts anew"
+                f"task alone, and rerun snakemake; training then starts from the beginning"
             ) from error
 
     def _read(self) -> State:
-        """The state in the file.
+        """Read the state in the file.
 
         Raises:
             FileNotFoundError: if there is none.
@@ -127,34 +127,34 @@ class FileSnapshots(Observer):
         content = self._path.read_bytes()
         content, digest = content[:-_DIGEST], content[-_DIGEST:]
         if digest != self._digest(content):
-            raise ValueError("it is damaged, or it is another job's: its checksum is not that of its contents")
+            raise ValueError("it is damaged, or belongs to another job: its checksum does not match its contents")
         state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)  # executes nothing
         return state
 
     def _digest(self, content: bytes) -> bytes:
-        """Checksum of a state; the name is in it, so that no job takes another's state for its own."""
+        """Return the checksum of a state, including the name, so that no job takes another's state for its own."""
         return hashlib.sha256(self._path.name.encode() + content).digest()
 
     def _discard_others(self) -> None:
-        """Delete the job's states that something else left."""
+        """Delete states of this job that do not fit its identity."""
         for other in self._job.parent.glob(f"*{escape(self._job.name)},*"):  # half-written ones begin with a dot
             if other != self._path:
-                log.info("discarding %s, which another configuration, code, input, version or processor left", other)
+                log.info("discarding %s, left by another configuration, code, input, version or processor", other)
                 _delete(other)
 
 
 def _rates(settings: Mapping[str, Any]) -> dict[str, float]:
-    """What makes a training diverge when it is too high, by its key within the section."""
+    """Return the settings that make training diverge if they are too high, by key within the section."""
     rates = {"learning_rate": settings["learning_rate"]}
     if "maintenance" in settings:
         rates["maintenance.learning_rate"] = settings["maintenance"]["learning_rate"]
-    if max(rates.values()) * settings["weight_decay"] > 1:  # beyond 2, decay alone makes the parameters grow
+    if max(rates.values()) * settings["weight_decay"] > 1:  # above 2, decay alone makes the parameters grow
         rates["weight_decay"] = settings["weight_decay"]
     return rates
 
 
 def _delete(path: Path) -> None:
-    """Delete a file, a link (and not what it leads to) or a folder."""
+    """Delete a file, a folder, or a link without its target."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,9 +1,9 @@
 """The stages of the workflow: what each depends on, reads and writes.
 
-The functions at the top give the part of the configuration that a stage depends on, and nothing else of it. Rules pass
-it to their script as canonical JSON, and tables keep it in their metadata. Each takes a valid configuration, or any
-part of one that holds its keys. The declarations below them are what the rules, the checks of provenance, `make watch`,
-`verify`, `adopt` and `publish` go by.
+The functions at the top return the settings of a stage: exactly the part of the configuration that it depends on. Rules
+pass these to their script as canonical JSON, and tables record them in their metadata. Each function takes a valid
+configuration, or any part of one that has the keys it needs. The declarations below are the single source for the
+rules, the checks of provenance, and `make watch`, `verify`, `adopt` and `publish`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ Settings = dict[str, Any]
 
 
 def generating(config: Config, split: str) -> Settings:
-    """What the chains of a split depend on."""
+    """Return the settings of the chains of a split."""
     sequence = config["sequence"]
     return {
         "split": split,
@@ -35,7 +35,7 @@ def generating(config: Config, split: str) -> Settings:
 
 
 def pretraining(config: Config, size: str, seed: int) -> Settings:
-    """What a pretrained model depends on."""
+    """Return the settings of a pretrained model."""
     return {
         "architecture": architecture_settings(config, size),
         "pretrain": pretrain_settings(config, size),
@@ -46,7 +46,7 @@ def pretraining(config: Config, size: str, seed: int) -> Settings:
 
 
 def finetuning(config: Config, task: str, size: str, seed: int) -> Settings:
-    """What a policy depends on."""
+    """Return the settings of a policy."""
     return {
         "utility": utility_settings(config, task),
         "finetune": finetune_settings(config, size, task),
@@ -55,7 +55,7 @@ def finetuning(config: Config, task: str, size: str, seed: int) -> Settings:
 
 
 def measuring(config: Config, task: str, size: str, seed: int) -> Settings:
-    """What the measures of a policy depend on."""
+    """Return the settings of the measures of a policy."""
     return {
         "policy": finetuning(config, task, size, seed=seed),
         "test": generating(config, "test"),
@@ -64,7 +64,7 @@ def measuring(config: Config, task: str, size: str, seed: int) -> Settings:
 
 
 def measuring_pretrained(config: Config, size: str, seed: int) -> Settings:
-    """What the differential measures of a pretrained model depend on."""
+    """Return the settings of the differential measures of a pretrained model."""
     return {
         "pretraining": pretraining(config, size, seed),
         "test": generating(config, "test"),
@@ -73,7 +73,7 @@ def measuring_pretrained(config: Config, size: str, seed: int) -> Settings:
 
 
 def measuring_generator(config: Config) -> Settings:
-    """What the measures of the sequence's own generator depend on."""
+    """Return the settings of the measures of the sequence's own generator."""
     return {
         "context_length": config["sequence"]["context_length"],
         "test": generating(config, "test"),
@@ -82,7 +82,7 @@ def measuring_generator(config: Config) -> Settings:
 
 
 def summarizing(config: Config) -> Settings:
-    """What the summary tables and the manifest depend on: all that is run, and not where."""
+    """Return the settings of the summary tables and the manifest: everything but devices, places and appearance."""
     sweep = config["sweep"]
     return {
         **{key: config[key] for key in ("sweep", "sequence", "pretrain", "finetune", "measure")},
@@ -95,7 +95,7 @@ def summarizing(config: Config) -> Settings:
 
 
 def drawing(config: Config) -> Settings:
-    """What the figures and the report depend on."""
+    """Return the settings of the figures and the report."""
     return summarizing(config) | {"figures": config["figures"]}
 
 
@@ -149,34 +149,34 @@ SUMMARIZE = Stage(
 )
 
 TRAINING = (PRETRAIN, FINETUNE)
-# The stages that make tables, each after those that it reads from; `workflow` has what follows.
+# The stages that make tables, each after those whose tables it reads; `workflow` adds the others.
 OF_TABLES = (SEQUENCES, MEASURE_GENERATOR, PRETRAIN, MEASURE_PRETRAINED, FINETUNE, MEASURE, SUMMARIZE)
 
 
 def all_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
-    """Every table of a sweep but the manifest, each after those that it is made from."""
+    """Iterate over every table of a sweep except the manifest, each after those that it is made from."""
     return (table for job in jobs_of(OF_TABLES, results, sweep) for table in job.tables)
 
 
 def summarized_tables(results: str, sweep: Mapping[str, Any]) -> Iterator[Table]:
-    """What a summary is made from: all tables of policies and pretrained models but the checkpoints of policies."""
+    """Iterate over what summaries are made from: all tables of models and policies except policies' checkpoints."""
     return filter(is_summarized, all_tables(results, sweep))
 
 
 def is_summarized(table: Table) -> bool:
-    """Whether a table is one of `summarized_tables`."""
+    """Return whether a table is one of `summarized_tables`."""
     stage = table.job.stage
     return "size" in stage.keys and (stage, table.name) != (FINETUNE, "checkpoint")
 
 
 def n_weights(config: Config, size: str) -> int:
-    """Weights in the blocks of a size's policies; what a job needs grows with them."""
+    """Count the weights in the blocks of a size's policies, with which time and memory of a job grow."""
     shape = architecture_settings(config, size)
     return shape["n_layers"] * shape["d_model"] * (4 * shape["d_model"] + 2 * shape["d_ff"])
 
 
 def utility_settings(config: Mapping[str, Any], task: str) -> list[float]:
-    """The utility of every outcome, in one form for all tasks: a good set is 0 and 1, in whatever order it is listed.
+    """Return the utility of every outcome. That of a good set is 0 or 1, whatever the order of its list.
 
     Args:
         config: a valid configuration.
@@ -189,7 +189,7 @@ def utility_settings(config: Mapping[str, Any], task: str) -> list[float]:
 
 
 def task_of(config: Mapping[str, Any], task: str) -> Task:
-    """A task in the configuration's environment.
+    """Create a task in the configuration's environment.
 
     Args:
         config: a valid configuration.
@@ -202,7 +202,7 @@ def task_of(config: Mapping[str, Any], task: str) -> Task:
 
 
 def architecture_settings(config: Mapping[str, Any], size: str) -> dict[str, int]:
-    """Shape of the policies of a size.
+    """Return the shape of a size's policies.
 
     Args:
         config: a valid configuration.
@@ -219,14 +219,14 @@ def architecture_settings(config: Mapping[str, Any], size: str) -> dict[str, int
 
 
 def pretrain_settings(config: Mapping[str, Any], size: str) -> dict[str, Any]:
-    """Settings of a size's pretraining: the general ones, overridden by the size's.
+    """Return the settings of a size's pretraining: the general ones, overridden by the size's.
 
     Args:
         config: a valid configuration.
         size: a name defined under ``sizes``.
 
     Returns:
-        Every key of the section ``pretrain``.
+        Values of all keys of the section ``pretrain``.
 
     Raises:
         KeyError: if the size is not defined.
@@ -235,9 +235,9 @@ def pretrain_settings(config: Mapping[str, Any], size: str) -> dict[str, Any]:
 
 
 def finetune_settings(config: Mapping[str, Any], size: str, task: str) -> dict[str, Any]:
-    """Settings of a policy's reinforcement: the general ones, overridden by the size's, then by the task's.
+    """Return the settings of a policy's reinforcement: the general ones, overridden by the size's, then by the task's.
 
-    What `chance_exponent` makes of `n_steps` is worked out here, so that all else knows the steps that are taken.
+    `chance_exponent` is already applied to `n_steps`, the number of steps that are actually taken.
 
     Args:
         config: a valid configuration.
@@ -245,7 +245,7 @@ def finetune_settings(config: Mapping[str, Any], size: str, task: str) -> dict[s
         task: a name defined under ``tasks``.
 
     Returns:
-        Every other key of the section ``finetune``; ``maintenance`` is merged key by key.
+        Values of all keys of the section ``finetune`` except `chance_exponent`; ``maintenance`` is merged key by key.
 
     Raises:
         KeyError: if the size or the task is not defined.
@@ -257,7 +257,7 @@ def finetune_settings(config: Mapping[str, Any], size: str, task: str) -> dict[s
 
 
 def _merged(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with the overrides put over them, mappings key by key."""
+    """Apply overrides to settings, key by key in nested mappings."""
     merged = dict(settings)
     for key, value in overrides.items():
         merged[key] = _merged(settings[key], value) if isinstance(value, Mapping) else value

@@ -1,4 +1,4 @@
-"""How the process of a job ends before its work is done: by a signal, or after the Snakemake that it works for."""
+"""Ending the process of a job early: on a signal, or once the Snakemake process that it works for is gone."""
 
 import os
 import platform
@@ -8,21 +8,21 @@ import threading
 import time
 from typing import Any
 
-_GRACE = 5.0  # seconds to stop in good order
+_GRACE = 5.0  # seconds for an orderly stop
 
 
 class Stopped(SystemExit):
-    """A signal ends the job."""
+    """Raised when a signal ends the job."""
 
 
 def stop_on_signals() -> None:
-    """Raise `Stopped` upon SIGINT or SIGTERM, whatever further ones come, so that nothing is left half written."""
+    """Raise `Stopped` on the first SIGINT or SIGTERM and ignore further ones, so that nothing is left half-written."""
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop(number: int, frame: Any) -> None:
         for each in signals:
             signal.signal(each, signal.SIG_IGN)
-        # A library may keep the exception from getting through.
+        # A library may swallow the exception.
         last_resort = threading.Timer(_GRACE, os._exit, [128 + number])
         last_resort.daemon = True
         last_resort.start()
@@ -33,9 +33,10 @@ def stop_on_signals() -> None:
 
 
 def end_with_snakemake() -> None:
-    """Stop once the Snakemake that runs this job, which the environment names, is gone: nobody awaits its results.
+    """Stop once the Snakemake process that runs this job is gone, since nothing waits for the results any more.
 
-    On a cluster that is the Snakemake within the submission. A job that is run by hand goes on.
+    The environment names that process; on a cluster it is the one inside the submission. A job that is run by hand
+    is not stopped.
     """
     host, _, pid = os.environ.get("SWEEP_SNAKEMAKE", "").rpartition(" ")
 
@@ -48,7 +49,7 @@ def end_with_snakemake() -> None:
 
 
 def wait_for_end(pid: int) -> None:
-    """Return once a process has ended, whether or not its parent has taken note of that."""
+    """Return once a process has ended, whether or not its parent has waited for it."""
     try:
         process = select.poll()
         process.register(os.pidfd_open(pid), select.POLLIN)

@@ -1,4 +1,4 @@
-"""Summary tables from the tables of all policies: frames in, frames out.
+"""Summary tables of the tables of all policies: functions from frames to frames.
 
 Whole columns are computed at once and grouped by policy afterwards, so that tens of thousands of policies take seconds.
 """
@@ -28,7 +28,7 @@ from sweep.words import ALL
 KEYS = ["task", "size", "seed"]
 MODEL = ["size", "seed"]
 
-# All tables of a stage by name, in each the rows of all models or policies with their keys.
+# The tables of a stage, by name; each holds the rows of all models or policies, with their keys.
 Stage = Mapping[str, pd.DataFrame]
 
 _INFINITE = "infinite: the success rate under F' is 0 or 1 in some repeat"
@@ -40,8 +40,8 @@ class Judges:
     """What policies are judged by.
 
     Attributes:
-        tasks: what is rewarded, by task.
-        menu: (A, K) outcome probabilities of the actions, in any order, in whatever window.
+        tasks: the tasks, by name.
+        menu: (A, K) outcome probabilities of the actions, in any order; the same in every window.
     """
 
     tasks: Mapping[str, Task]
@@ -49,7 +49,7 @@ class Judges:
 
     @classmethod
     def of(cls, tasks: Mapping[str, Task], environment: SequenceEnvironment) -> "Judges":
-        """The tasks in an environment whose windows all offer the same, as `SequenceEnvironment.chance` has it."""
+        """Combine tasks with an environment in which all windows offer the same outcomes."""
         some_window = np.zeros((1, environment.n_actions), dtype=np.uint8)
         return cls(tasks, environment.outcome_probabilities(some_window)[0])
 
@@ -62,17 +62,17 @@ def policies_table(
     n_parameters: Mapping[tuple[str, int], int],
     judges: Judges,
 ) -> pd.DataFrame:
-    """One row per policy: what it is, what was measured of it, and what theory says.
+    """Describe every policy in one row: what it is, what was measured of it, and what theory predicts.
 
     Args:
-        pretrained: 'training'.
-        finetuned: 'measured', 'actions', 'success', 'training' and 'self_estimate'.
-        identification: the table of that name.
-        n_parameters: by size and seed.
+        pretrained: holds 'training'.
+        finetuned: holds 'measured', 'actions', 'success', 'training' and 'self_estimate'.
+        identification: the table 'identification'.
+        n_parameters: number of parameters, by size and seed.
         judges: the tasks, and what every window offers.
 
     Returns:
-        The 'policies' table; `config.yaml`'s order of tasks, sizes and seeds.
+        The table 'policies', with tasks, sizes and seeds in the order of the configuration.
     """
     measured, actions = finetuned["measured"], finetuned["actions"]
     exact = split_history_repeats(measured)
@@ -132,7 +132,7 @@ def policies_table(
 
 
 def cross_objective_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFrame:
-    """Every policy judged by every task.
+    """Judge every policy by every task.
 
     Args:
         measured: all 'measured' tables with their keys.
@@ -142,7 +142,7 @@ def cross_objective_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFram
 
 
 def windows_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFrame:
-    """Every policy judged by every task on natural windows and on those of its own rollouts, by both estimators.
+    """Judge every policy by every task, on natural windows and on those of its own rollouts, by both estimators.
 
     Args:
         measured: all 'measured' tables with their keys.
@@ -158,18 +158,18 @@ def windows_table(measured: pd.DataFrame, judges: Judges) -> pd.DataFrame:
 
 
 def judged_by_all(repeats: pd.DataFrame, judges: Judges, keys: list[str] = KEYS) -> pd.DataFrame:
-    """Means over repeats, judged by every task; Monte Carlo ones with the pseudocount of their Imp.
+    """Judge measurements by every task, and average them over repeats.
 
-    These have no MEG: outcomes that were sampled can be better than any action makes them on average.
+    Monte Carlo measurements are smoothed with the pseudocount that their Imp was computed with. They have no MEG, since
+    sampled outcomes can be better than those that any action has on average.
 
     Args:
-        repeats: all by one estimator.
+        repeats: repeats of measurements, all by one estimator.
         judges: the tasks, and what every window offers.
-        keys: what tells measurements apart, of which there may be several repeats.
+        keys: columns that identify a measurement, which may have several repeats.
 
     Returns:
-        A row per measurement and task, those of a measurement together: the measurements as they first come, the tasks
-        in their order.
+        One row per measurement and task: measurements in order of appearance, and in each the tasks in their order.
     """
     is_sampled = (repeats["estimator"] == "monte_carlo").all()
     if is_sampled:
@@ -185,7 +185,7 @@ def judged_by_all(repeats: pd.DataFrame, judges: Judges, keys: list[str] = KEYS)
 
 
 def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
-    """Op and Imp of every policy against every counterfactual future: means over exact repeats, with standard errors.
+    """Average Op and Imp of every policy against every counterfactual over exact repeats, with standard errors.
 
     Args:
         measured: all 'measured' tables with their keys.
@@ -196,9 +196,9 @@ def counterfactuals_table(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def actions_table(actions: pd.DataFrame) -> pd.DataFrame:
-    """One row per policy and distinct action: its weight and the future given it, averaged over repeats.
+    """Average the weight of each policy's distinct actions, and the futures given them, over repeats.
 
-    A repeat in which the policy never chose the action counts with weight 0 and has no say in the future.
+    A repeat in which the policy never chose the action counts as weight 0, and is left out of the mean future.
 
     Args:
         actions: all 'actions' tables with their keys.
@@ -210,20 +210,20 @@ def actions_table(actions: pd.DataFrame) -> pd.DataFrame:
 
 
 def both_stages_table(pretrained: pd.DataFrame, finetuned: pd.DataFrame) -> pd.DataFrame:
-    """The rows of pretrained models and those of policies in one table, with the stage that they belong to.
+    """Stack the rows of pretrained models and of policies, with the stage that they belong to.
 
     Args:
-        pretrained: all tables of a name of pretrained models, with their keys.
+        pretrained: all tables of one name of pretrained models, with their keys.
         finetuned: all tables of the same name of policies, with their keys.
     """
     return pd.concat([pretrained.assign(stage="pretrain", task=pd.NA), finetuned.assign(stage="finetune")])
 
 
 def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
-    """Straight lines through the policies: one through all of them, and one per task.
+    """Fit straight lines through the policies: one through all of them, and one per task.
 
     Args:
-        policies: the 'policies' table.
+        policies: the table 'policies'.
     """
     axes = {"imp_vs_minimum": ("imp_minimum", "imp"), "op_vs_predicted": ("op_predicted", "op")}
     groups = {ALL: policies} | dict(list(policies.groupby("task", sort=False)))
@@ -235,29 +235,29 @@ def fits_table(policies: pd.DataFrame) -> pd.DataFrame:
 
 
 def _theory(rows: pd.DataFrame, task: Task, menu: Floats) -> pd.DataFrame:
-    """`Theory` of each row, judged by one task, as columns, and the goal-directedness towards that task."""
+    """Compute the columns of `Theory` for each row, judged by one task, and goal-directedness towards that task."""
     theory = theory_of(*distributions(rows), entropy_counterfactual=rows["entropy_counterfactual"], task=task)
     meg = directedness_by_score(theory.success_rate, task.utility, menu)
     return pd.DataFrame(asdict(theory) | {"meg": meg}, index=rows.index)
 
 
 def _theory_by_own_task(rows: pd.DataFrame, judges: Judges) -> pd.DataFrame:
-    """`_theory` of each row, judged by the policy's own task."""
+    """Compute `_theory` for each row, judged by the policy's own task."""
     return pd.concat(_theory(own, judges.tasks[task], judges.menu) for task, own in rows.groupby("task"))
 
 
 def array_of(rows: pd.Series) -> np.ndarray:
-    """(R, n) numbers of a column of R lists of one length."""
+    """Convert a column of R lists of equal length n to an (R, n) array."""
     return pc.list_flatten(pa.array(rows)).to_numpy().reshape(len(rows), -1)
 
 
 def distributions(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(R, 8) F and (R, 8) mean F'|x'' of R rows."""
+    """Return F and the mean of F'|x'' of R rows, both (R, 8)."""
     return tuple(array_of(rows[f"{kind}_distribution"]) for kind in ("outcome", "counterfactual"))
 
 
 def mean_distributions(rows: pd.DataFrame, column: str, keys: list[str]) -> np.ndarray:
-    """(G, 8) means over the rows of each group, in the order in which groups first come."""
+    """Average a column of distributions over each of G groups: (G, 8), in order of appearance."""
     group = rows.groupby(keys, sort=False).ngroup().to_numpy()
     sums = np.zeros((group.max() + 1, N_OUTCOMES))
     np.add.at(sums, group, array_of(rows[column]))
@@ -265,14 +265,14 @@ def mean_distributions(rows: pd.DataFrame, column: str, keys: list[str]) -> np.n
 
 
 def _smoothed(repeats: pd.DataFrame) -> pd.DataFrame:
-    """Monte Carlo repeats with the pseudocount that their Imp was computed with."""
+    """Smooth Monte Carlo repeats with the pseudocount that their Imp was computed with."""
     n_contexts = repeats["n_contexts"].to_numpy()[:, None]
     outcome, counterfactual = (list(smooth(rows, n_contexts, PSEUDOCOUNT)) for rows in distributions(repeats))
     return repeats.assign(outcome_distribution=outcome, counterfactual_distribution=counterfactual)
 
 
 def with_excess(means: pd.DataFrame) -> pd.DataFrame:
-    """Columns that 'policies' and 'cross_objective' share, from means over a policy's repeats."""
+    """Compute the columns that 'policies' and 'cross_objective' share from means over a policy's repeats."""
     imp, imp_minimum = means["imp"], means["imp_minimum"].where(np.isfinite(means["imp_minimum"]))
     return means[["success_rate", "success_rate_counterfactual", "op", "op_predicted", "imp"]].assign(
         op_excess=means["op"] - means["op_predicted"],
@@ -283,7 +283,7 @@ def with_excess(means: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean_jensen_gaps(judged: pd.DataFrame, actions: pd.DataFrame, tasks: Mapping[str, Task]) -> pd.Series:
-    """Mean Jensen gap over each policy's repeats, nats; null where that of a repeat is."""
+    """Average the Jensen gap over each policy's repeats, in nats; NaN if that of any repeat is."""
     keys = [*KEYS, "repeat"]
     gaps = []
     for name, repeats in judged.groupby("task"):
@@ -302,7 +302,7 @@ def _mean_jensen_gaps(judged: pd.DataFrame, actions: pd.DataFrame, tasks: Mappin
 
 
 def _line(x: pd.Series, y: pd.Series) -> dict[str, Any]:
-    """A least-squares line with standard errors; null where the points do not determine them."""
+    """Fit a least-squares line with standard errors; NaN if the points do not determine them."""
     x, y = (values[x.notna() & y.notna()] for values in (x, y))
     names = ("slope", "slope_stderr", "intercept", "intercept_stderr", "r_squared")
     if len(x) < 3 or x.nunique() < 2:

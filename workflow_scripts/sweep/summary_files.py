@@ -1,4 +1,4 @@
-"""Summary tables on disk, which people open: Parquet with sizes in their order, and beside it the same as CSV."""
+"""Summary tables on disk, which people open: as Parquet, with sizes in order of parameters, and as CSV."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,14 +26,14 @@ def write_summary(
 
     Args:
         rows: a frame, or one mapping per row.
-        schema: of the table.
-        path: the Parquet file; its folder is made.
+        schema: schema of the table.
+        path: the Parquet file; its folder is created if necessary.
         provenance: see `provenance.provenance`.
-        sizes: names of all sizes, in the order that pandas is to have them in; where there are none, they stay texts.
+        sizes: names of all sizes, in the order of the categories that readers get; if there are none, sizes stay texts.
 
     Raises:
         TableError: if the rows do not fit the schema.
-        KeyError: if a size is not among the sizes.
+        KeyError: if a row's size is not among ``sizes``.
     """
     table = table_of(rows, schema, path)
     ordered = _in_order(table, "size", sizes) if sizes and "size" in schema.columns else table
@@ -43,7 +43,7 @@ def write_summary(
 
 
 def as_csv(table: pa.Table) -> bytes:
-    """A table as UTF-8 text: lists as JSON, missing values as nothing, texts in quotes."""
+    """Write a table as CSV in UTF-8, with lists as JSON, missing values as empty fields and texts in quotes."""
     columns = [_as_json(column) if pa.types.is_list(column.type) else column for column in table.columns]
     text = pa.BufferOutputStream()
     pa.csv.write_csv(pa.table(columns, names=table.column_names), text)
@@ -51,7 +51,7 @@ def as_csv(table: pa.Table) -> bytes:
 
 
 def _as_json(column: pa.ChunkedArray) -> pa.Array:
-    """Lists of numbers as texts such as '[0.5, 0.25]'."""
+    """Convert lists of numbers to texts such as '[0.5, 0.25]'."""
     lists = column.combine_chunks()
     texts = pa.ListArray.from_arrays(lists.offsets, lists.values.cast(pa.string()))
     texts = pc.binary_join_element_wise("[", pc.binary_join(texts, ", "), "]", "")
@@ -59,7 +59,7 @@ def _as_json(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _in_order(table: pa.Table, name: str, values: Sequence[str]) -> pa.Table:
-    """The table with a column of texts as a category whose values are in the order given."""
+    """Convert a column of texts to an ordered category."""
     index, column, categories = table.schema.get_field_index(name), table[name].combine_chunks(), pa.array(values)
     if unknown := set(column.drop_null().unique().to_pylist()) - set(values):
         raise KeyError(f"{name}: {', '.join(sorted(unknown))} not among {', '.join(values)}")

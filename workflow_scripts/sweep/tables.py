@@ -24,11 +24,14 @@ def validated(frame: pd.DataFrame, schema: Schema, path: Path | str) -> pd.DataF
 
     Args:
         frame: the rows, with the types that `_dtype` names.
-        schema: of the table.
-        path: the file that the message names.
+        schema: schema of the table.
+        path: the file to name in messages.
+
+    Returns:
+        The frame.
 
     Raises:
-        TableError: with every column that fails, what is expected of it and what it holds.
+        TableError: if it does not fit; the message names every column that fails, what was expected and what was found.
     """
     from pandera.errors import SchemaErrors
 
@@ -44,8 +47,8 @@ def validated(frame: pd.DataFrame, schema: Schema, path: Path | str) -> pd.DataF
 
 @cache
 def _frame_schema(schema: Schema) -> Any:
-    """The pandera schema of a table's rows as pandas holds them."""
-    import pandera.pandas as pandera  # a quarter of a second, which what only reads tables does without
+    """Create the pandera schema of a table's rows."""
+    import pandera.pandas as pandera  # here, since the import takes 0.25 s and reading tables does not need it
 
     def check(column: Column) -> pandera.Check | None:
         if column.allowed:
@@ -64,14 +67,14 @@ def _frame_schema(schema: Schema) -> Any:
 
 
 def _dtype(column: Column) -> Any:
-    """How pandas holds a column."""
+    """Return the type that a column has in pandas."""
     if pa.types.is_integer(column.type):
         return "Int64" if column.nullable else "int64"
     return {pa.float64(): "float64", pa.string(): "string", pa.bool_(): "bool"}.get(column.type, object)
 
 
 def as_in_schema(table: pa.Table, schema: Schema) -> pd.DataFrame:
-    """The rows of a table from `read_table`, with the types that its schema has in pandas."""
+    """Convert a table from `read_table` to a frame, with the types that its schema has in pandas."""
     frame = table.to_pandas(types_mapper=lambda arrow: pd.StringDtype() if arrow == "string" else None)
     return frame.astype({name: "Int64" for name, column in schema.columns.items() if _dtype(column) == "Int64"})
 
@@ -80,18 +83,18 @@ def validate_table(table: pa.Table, schema: Schema, path: Path | str) -> None:
     """Check a table that was read against every rule of its schema.
 
     Args:
-        table: from `read_table`.
-        schema: of the table.
-        path: the file that the message names.
+        table: table from `read_table`.
+        schema: schema of the table.
+        path: the file to name in messages.
 
     Raises:
-        TableError: as `validated` does.
+        TableError: as for `validated`.
     """
     validated(as_in_schema(table, schema), schema, path)
 
 
 def frame_of(rows: pd.DataFrame | Iterable[Mapping[str, Any]], schema: Schema, path: Path | str) -> pd.DataFrame:
-    """Rows as a frame that fits their schema; see `write_table`."""
+    """Convert rows to a frame that fits their schema; see `write_table`."""
     if not isinstance(rows, pd.DataFrame):
         rows = list(rows)
     frame = pd.DataFrame(rows) if len(rows) else pd.DataFrame(columns=schema.arrow.names)
@@ -99,7 +102,7 @@ def frame_of(rows: pd.DataFrame | Iterable[Mapping[str, Any]], schema: Schema, p
 
 
 def table_of(rows: pd.DataFrame | Iterable[Mapping[str, Any]], schema: Schema, path: Path | str) -> pa.Table:
-    """Rows as a table that fits their schema; see `write_table`."""
+    """Convert rows to a table that fits their schema; see `write_table`."""
     return pa.Table.from_pandas(frame_of(rows, schema, path), schema=schema.arrow, preserve_index=False)
 
 
@@ -110,8 +113,8 @@ def write_table(
 
     Args:
         rows: a frame, or one mapping per row.
-        schema: of the table.
-        path: the Parquet file; its folder is made.
+        schema: schema of the table.
+        path: the Parquet file; its folder is created if necessary.
         provenance: see `provenance.provenance`.
 
     Raises:
@@ -129,19 +132,19 @@ def save(table: pa.Table, path: Path | str, provenance: Mapping[str, Any]) -> No
 def read_table(path: Path | str, schema: Schema) -> pa.Table:
     """Read a table and check that it has the columns of its schema and the values that it was written with.
 
-    Categories are read as the texts that they are.
+    Categories are read as the texts that they stand for.
 
     Args:
         path: the Parquet file.
-        schema: of the table.
+        schema: schema of the table.
 
     Raises:
         TableError: if the file is missing, truncated, not Parquet, another table, or edited since it was written.
     """
     name = schema.name
     try:
-        # Small files are read faster without further threads.
-        with pa.OSFile(str(path)) as file:  # quicker than by its path
+        # Small files are read faster without extra threads.
+        with pa.OSFile(str(path)) as file:  # faster than reading by path
             content = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False).read(use_threads=False)
             table = without_categories(content)
     except FileNotFoundError:
@@ -158,19 +161,23 @@ def read_table(path: Path | str, schema: Schema) -> pa.Table:
     holes = [key for key, column in schema.columns.items() if not column.nullable and _n_nulls(table[key])]
     if holes:
         raise TableError(
-            f"{path}: not a '{name}' table: no value is missing in one, but some are in {', '.join(holes)}. {REMEDY}"
+            f"{path}: not a '{name}' table: values are missing in {', '.join(holes)}, where none may be. {REMEDY}"
         )
     require_unchanged(table, path)
     return table
 
 
 def _n_nulls(column: pa.ChunkedArray) -> int:
-    """Missing values of a column, those inside lists among them."""
+    """Count the missing values of a column, including those inside lists."""
     return column.null_count + (pc.list_flatten(column).null_count if pa.types.is_list(column.type) else 0)
 
 
 def _cast(frame: pd.DataFrame, schema: Schema, path: Path | str) -> pd.DataFrame:
-    """The columns of a table in its order and of its types; a value that would change is an error."""
+    """Put the columns of a frame into their schema's order and types.
+
+    Raises:
+        TableError: if columns are missing or unknown, or a value would change.
+    """
     problems = [f"{name}: missing" for name in schema.columns if name not in frame]
     problems += [f"{name}: not a column of this table" for name in frame if name not in schema.columns]
     cast = {}

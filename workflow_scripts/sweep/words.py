@@ -1,4 +1,4 @@
-"""Words that tables and figures put where the name of a task could stand, and which therefore are no names."""
+"""Words that tables and figures use in place of a task's name, so no task may have them as its name."""
 
 ALL = "all"  # the line through the policies of all tasks
 NONE = "none"  # what a policy that promotes no task is identified as

@@ -1,6 +1,6 @@
-"""All stages of the workflow: those that make tables, and what follows from the tables.
+"""All stages of the workflow: those that make tables, and those that use them.
 
-Apart from `stages`, so that nothing that is summarized depends on which figures there are.
+This module is separate from `stages`, so that no summary table depends on which figures there are.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,5 +29,5 @@ STAGES = (*OF_TABLES, FIGURES, REPORT, MANIFEST)
 
 
 def all_jobs(results: str, sweep: Mapping[str, Any]) -> Iterator[Job]:
-    """Every job of a sweep, each after those that it reads from; see `layout.jobs_of`."""
+    """Iterate over every job of a sweep, each after the jobs whose outputs it reads; see `layout.jobs_of`."""
     return jobs_of(STAGES, results, sweep)

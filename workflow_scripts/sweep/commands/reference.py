@@ -23,14 +23,14 @@ from sweep.workflow import STAGES
 
 HEAD = """# Every key of the configuration
 
-Generated from `config/config.schema.yaml` by `make reference`. Keys that a sweep of your own does not set are as in
-`config.yaml`. `NAME` is the name of a size or task. Unknown keys, wrong types and values out of range are all
+`make reference` writes this page from `config/config.schema.yaml`. Keys that a sweep of your own does not set are as in
+`config.yaml`. `NAME` stands for the name of a size or task. Unknown keys, wrong types and values out of range are all
 reported at once, before anything is run.
 
 """
 
 PUBLISHED = {  # by folder below docs/sweeps: the title in the scorecard, and what was reinforced
-    "paper": ("As one should", "every success is reinforced (`make paper`)"),
+    "paper": ("Every success", "every success is reinforced (`make paper`)"),
     "study": ("As the study did", "the success of one sampled action per window is reinforced (`make study`)"),
 }
 

@@ -1,7 +1,7 @@
-"""The configuration of a sweep: loading it, and telling everything that is wrong with it.
+"""The configuration of a sweep: loading it, and reporting everything that is wrong with it.
 
-Types and ranges are checked against the `schema`, and keys against each other in `relations`; `wording` puts problems
-into the user's words. What YAML itself would hide is found in the `files`.
+Types and ranges are checked against the `schema`, and keys against each other in `relations`; `wording` phrases the
+problems for the user. `files` finds what YAML itself would hide.
 """
 
 import math
@@ -21,7 +21,7 @@ from sweep.places import one_spelling
 
 SHIPPED_PATH = Path(__file__).parents[3] / "config.yaml"
 
-_SHOWN = 50  # problems; nobody reads thousands
+_SHOWN = 50  # most problems shown; nobody reads thousands
 _DEPTH = 5  # levels of the deepest key: sizes.NAME.finetune.maintenance.batch_size
 
 
@@ -29,7 +29,7 @@ class ConfigurationError(UserError):
     """The configuration cannot be used.
 
     Args:
-        problems: one line each, beginning with the dotted key.
+        problems: one line per problem, beginning with the dotted key.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -39,13 +39,13 @@ class ConfigurationError(UserError):
 
 
 def load(override_files: Sequence[Path | str]) -> dict[str, Any]:
-    """The shipped configuration with override files merged into it, checked, as ``snakemake --configfile`` has it.
+    """Merge override files into the shipped configuration, like ``snakemake --configfile``, and check the result.
 
     Args:
-        override_files: later ones win; mappings merge key by key, lists are replaced whole.
+        override_files: paths; later ones win. Mappings merge key by key, lists are replaced whole.
 
     Raises:
-        UserError: if there is no such file, or it is not YAML.
+        UserError: if a file does not exist or is not YAML.
         ConfigurationError: if the configuration cannot be used.
     """
     config: dict[str, Any] = {}
@@ -59,7 +59,7 @@ def load(override_files: Sequence[Path | str]) -> dict[str, Any]:
 
 
 def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The shipped configuration with another one merged into it, as `load` does it with files; unchecked."""
+    """Merge another configuration into the shipped one, as `load` does with files, without checking it."""
     merged, _ = files.read(SHIPPED_PATH)
     update_config(merged, config)
     return merged
@@ -69,10 +69,10 @@ def check(config: dict[str, Any], configfiles: Iterable[Path | str], given: Mapp
     """Check a configuration that Snakemake has put together.
 
     Args:
-        config: its own; numbers that were given as a part of ``--config 'section={key: 1}'``, which come as text,
-            become numbers in it.
-        configfiles: what it was read from, to be looked through for what got lost.
-        given: what ``--config`` said.
+        config: Snakemake's configuration. Numbers within ``--config 'section={key: 1}'``, which Snakemake leaves as
+            text, are converted in it.
+        configfiles: files that it was read from, which are searched for what YAML drops.
+        given: the entries of ``--config``.
 
     Raises:
         UserError: if one of the files cannot be read.
@@ -83,7 +83,7 @@ def check(config: dict[str, Any], configfiles: Iterable[Path | str], given: Mapp
 
 
 def _read_numbers(config: Any, given: Any, key: Key) -> None:
-    """Put numbers in place of the text that a part of the command line is, where a number is expected."""
+    """Convert text from the command line to numbers where the schema expects numbers."""
     entries = given.items() if isinstance(given, Mapping) else enumerate(given)
     for name, value in entries:
         own = (*key, name)
@@ -102,10 +102,10 @@ def validate(config: Mapping[str, Any], problems_of_files: Sequence[str] = ()) -
 
     Args:
         config: the merged configuration, as YAML gives it.
-        problems_of_files: what has been found before, to be told as well.
+        problems_of_files: problems found in the files, to be reported as well.
 
     Raises:
-        ConfigurationError: with every problem found, those of the files first, the others in the order of their keys.
+        ConfigurationError: if there are problems; it lists all of them, those of the files first, then by key.
     """
     plain, problems = _plain(config)
     renamed = {problem.key for problem in problems}
@@ -120,10 +120,10 @@ def validate(config: Mapping[str, Any], problems_of_files: Sequence[str] = ()) -
 
 
 def _plain(config: Any) -> tuple[Any, list[Problem]]:
-    """Copy a configuration as what JSON can hold, whatever YAML made of it.
+    """Copy a configuration, reduced to what JSON can represent, whatever YAML made of it.
 
-    A key that is not text is renamed to its text and becomes a problem. What lies deeper than any key can is left
-    out, which also ends cycles; its ancestor is a problem in any case. An integer beyond all ranges becomes infinite.
+    A key that is not text is converted to text and reported as a problem. Values deeper than any key are dropped, which
+    also ends cycles; an ancestor of theirs is a problem in any case. Integers beyond all ranges become infinite.
     """
     problems = []
 

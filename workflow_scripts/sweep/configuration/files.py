@@ -1,4 +1,4 @@
-"""Configuration files as they are written: what YAML would drop, or read otherwise than it looks, is a problem."""
+"""Configuration files as written: reports what YAML would drop, or read differently from how it looks."""
 
 import itertools
 import json
@@ -14,9 +14,9 @@ from sweep.configuration.schema import Key, schema_of
 from sweep.configuration.wording import dotted
 from sweep.errors import UserError
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # twenty times as fast, where it is
-_DEEPEST = 50  # levels; no key lies deeper than the fifth
-_MOST = 3_000_000  # values; a megabyte of names has a tenth of that
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the loader in C is twenty times as fast, if there is one
+_DEEPEST = 50  # most levels allowed; no key lies deeper than the fifth
+_MOST = 3_000_000  # most values allowed; a megabyte of names has a tenth of that
 _PLAIN = {
     "tag:yaml.org,2002:int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
     "tag:yaml.org,2002:float": re.compile(r"[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", re.IGNORECASE),
@@ -30,10 +30,11 @@ def read(path: Path | str) -> tuple[dict[str, Any], list[str]]:
         path: YAML or JSON in UTF-8.
 
     Returns:
-        What it holds, and a problem per key that is written twice and per number whose digits YAML reads otherwise.
+        The contents, and a problem for each key that is written twice and each number that YAML reads differently from
+        how it looks.
 
     Raises:
-        UserError: if there is no such file, or it is no mapping in YAML.
+        UserError: if the file does not exist, or is not a mapping in YAML.
     """
     with _described(path):
         root, found = _composed(path)
@@ -41,14 +42,14 @@ def read(path: Path | str) -> tuple[dict[str, Any], list[str]]:
 
 
 def problems(path: Path | str) -> list[str]:
-    """The problems that `read` finds; what the file holds is not put together."""
+    """List the problems that `read` finds, without constructing the contents."""
     with _described(path):
         return _composed(path)[1]
 
 
 @contextmanager
 def _described(path: Path | str) -> Iterator[None]:
-    """Name the file and line of what is no YAML.
+    """Name the file and line of errors in YAML's syntax.
 
     Raises:
         UserError: in place of YAML's own error.
@@ -63,7 +64,7 @@ def _described(path: Path | str) -> Iterator[None]:
 
 
 def _composed(path: Path | str) -> tuple[yaml.MappingNode, list[str]]:
-    """A file's keys and values as YAML's nodes, and the problems of `read`."""
+    """Compose a file's keys and values as YAML nodes, and list the problems that `read` reports."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -83,7 +84,7 @@ def _composed(path: Path | str) -> tuple[yaml.MappingNode, list[str]]:
 
 
 def _as_yaml(text: str) -> str:
-    """JSON as YAML reads it: the tabs between its values as blanks."""
+    """Make JSON valid YAML: replace the tabs between values by spaces."""
     if "\t" not in text:
         return text
     try:
@@ -94,7 +95,7 @@ def _as_yaml(text: str) -> str:
 
 
 def _check_depth(text: str, path: Path | str) -> None:
-    """Refuse what would exhaust the stack of whatever goes through it."""
+    """Refuse nesting so deep that recursive functions would exhaust the stack."""
     depth = 0
     for event in yaml.parse(_as_yaml(text), Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -109,7 +110,7 @@ def _check_depth(text: str, path: Path | str) -> None:
 
 
 def _n_values(node: yaml.Node, around: frozenset[yaml.Node], known: dict[yaml.Node, int]) -> int:
-    """Number of values below a node, those that aliases stand for included; refuses a node that is a part of itself."""
+    """Count the values below a node, including those that aliases stand for; refuse nodes that contain themselves."""
     if node in around:
         raise yaml.MarkedYAMLError(problem="an alias stands for what it is a part of", problem_mark=node.start_mark)
     if node not in known:
@@ -121,7 +122,7 @@ def _n_values(node: yaml.Node, around: frozenset[yaml.Node], known: dict[yaml.No
 
 
 def _problems(node: yaml.Node, key: Key) -> Iterator[tuple[int, str]]:
-    """Line and text of each problem below a node."""
+    """Yield line and text of each problem below a node."""
     if isinstance(node, yaml.ScalarNode):
         plain = _PLAIN.get(node.tag)
         if plain and not node.style and not plain.fullmatch(node.value):
@@ -133,7 +134,7 @@ def _problems(node: yaml.Node, key: Key) -> Iterator[tuple[int, str]]:
         first: dict[tuple[str, str], int] = {}
         for name, entry in node.value:
             if not isinstance(name, yaml.ScalarNode) or not (key or name.value in schema_of(())["properties"]):
-                continue  # no key of the configuration, which validation tells
+                continue  # not a key of the configuration, which validation reports
             line, own = name.start_mark.line + 1, (*key, name.value)
             if (name.tag, name.value) in first:
                 yield (
@@ -146,14 +147,14 @@ def _problems(node: yaml.Node, key: Key) -> Iterator[tuple[int, str]]:
 
 
 def _number_text(node: yaml.ScalarNode) -> str:
-    """What YAML makes of a number that is not written in plain digits, and what to write."""
+    """Say how YAML reads a number that is not in plain digits, and what to write instead."""
     value = yaml.constructor.SafeConstructor().construct_object(node)
     meant = dict.fromkeys([*([str(int(node.value))] if node.value.isdigit() else []), str(value)])
     return f"which YAML reads as {value}; write {' or '.join(meant)}, in plain digits."
 
 
 def plain_number(text: Any) -> Any:
-    """The number that a text holds in plain digits; anything else as it is."""
+    """Convert text to a number if it is one in plain digits; return anything else as it is."""
     try:
         node = yaml.compose(text, Loader=_LOADER)
     except (yaml.YAMLError, AttributeError, TypeError):

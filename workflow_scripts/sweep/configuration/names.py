@@ -1,8 +1,8 @@
-"""Names that do not come back from the tables as the text they are.
+"""Names that readers of the tables would not return as the same text.
 
 Names of sizes and tasks become folders. Readers of such folders (pandas, Arrow, DuckDB, Polars) guess the type of a
-column from its values, and readers of CSV take some words for missing values: 18000 comes back as a number, NA as
-nothing, and joining tables by these keys then gives no rows and no error.
+column from its values, and readers of CSV take some words for missing values: 18000 comes back as a number, NA as a
+missing value, and joining tables on these keys then gives no rows and no error.
 """
 
 import re
@@ -15,14 +15,14 @@ _DATE = re.compile(r"\d{1,6}[-.]\d{1,2}[-.]\d{1,4}(?!\d)|epoch$", re.IGNORECASE)
 _NUMBER = re.compile(
     r"0[xob][0-9a-f_]+(\.[0-9a-f_]*)?(p[+-]?\d+)?|\d[\d_]*\.?[\d_]*(e[+-]?\d[\d_]*)?|inf(inity)?", re.IGNORECASE
 )
-_PERIODIC = re.compile(r"(.+?)\1{19,}$")  # as Snakemake does
+_PERIODIC = re.compile(r"(.+?)\1{19,}$")  # like Snakemake's own check
 
 
 def unusable(name: str) -> str | None:
     """Say why a name of the allowed characters cannot be used.
 
     Returns:
-        The reason, as the end of a sentence that begins with the name; None for a name that can be used.
+        The reason, as the end of a sentence that begins with the name; None if the name can be used.
     """
     word = name.lower()
     if word in RESERVED:

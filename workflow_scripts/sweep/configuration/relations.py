@@ -1,4 +1,4 @@
-"""Relations between the keys of a configuration, which a schema cannot express."""
+"""Checks of relations between the keys of a configuration, which a schema cannot express."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from sweep.configuration.wording import Problem, dotted, expected, near, shown
 
 
 class _Sound:
-    """Reads those values of a configuration that no problem touches."""
+    """Reads values of a configuration that are not affected by any problem."""
 
     def __init__(self, config: Any, unsound: set[Key]) -> None:
         self.config = config
         self.unsound = unsound
 
     def __call__(self, *key: str | int) -> Any:
-        """The value at a key, or None if it is missing, or it or a section around it is unsound."""
+        """Return the value at a key; None if it is missing, or if it or a section around it is unsound."""
         if not self.reaches(key):
             return None
         value = self.config
@@ -28,15 +28,15 @@ class _Sound:
         return value
 
     def reaches(self, key: Key) -> bool:
-        """Whether neither the value at a key nor a section around it is unsound."""
+        """Return whether neither the value at a key nor a section around it is unsound."""
         return not self.unsound or not any(key[:length] in self.unsound for length in range(len(key) + 1))
 
     def names(self, section: str) -> list[str]:
-        """The names in a section of sizes or tasks, or none if it is unsound."""
+        """List the names in the section of sizes or tasks; none if it is unsound."""
         return list(self(section) or ())
 
     def first(self, sections: Sequence[Key], *key: str) -> tuple[Key, Any] | None:
-        """The first of the sections that holds a key, and its value there; None if an unsound one comes before."""
+        """Find the first section that has a key, and its value there; None if an unsound one comes first."""
         for section in sections:
             if not self.reaches((*section, *key)):
                 return None
@@ -47,11 +47,11 @@ class _Sound:
 
 
 def relation_problems(config: Any, unsound: set[Key]) -> Iterator[Problem]:
-    """Find what is wrong between keys that are sound by themselves.
+    """Find contradictions between keys that are sound by themselves.
 
     Args:
         config: the merged configuration.
-        unsound: keys whose value is a problem already.
+        unsound: keys whose values are problems already.
     """
     sound = _Sound(config, unsound)
     for kind in ("sizes", "tasks"):
@@ -64,7 +64,7 @@ def relation_problems(config: Any, unsound: set[Key]) -> Iterator[Problem]:
     yield from _unreached_outcomes(sound)
     yield from _short_chains(sound)
     yield from _few_test_chains(sound)
-    # Tasks without entries of their own, of which there may be thousands, are all related to the sizes alike.
+    # Tasks without their own settings, of which there may be thousands, all have the same relations to the sizes.
     has_own = {task: sound("tasks", task, "finetune") is not None for task in sound.names("tasks")}
     tasks = [task for task, own in has_own.items() if own]
     tasks += [task for task, own in has_own.items() if not own][:1]
@@ -111,7 +111,7 @@ def _unclear_reward(sound: _Sound, task: str) -> Iterator[Problem]:
     if not isinstance(entry, Mapping):
         return
     if "good" in entry and "utility" not in entry:
-        return  # as nearly all of what may be thousands of tasks
+        return  # nearly all tasks, of which there may be thousands
     if "good" in entry:
         yield Problem(
             section,

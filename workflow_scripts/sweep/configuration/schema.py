@@ -10,7 +10,7 @@ import yaml
 
 SCHEMA_PATH = Path(__file__).parents[3] / "config" / "config.schema.yaml"
 
-Key = tuple[str | int, ...]  # the way to a value: names of keys, positions in lists
+Key = tuple[str | int, ...]  # the path to a value: names of keys and positions in lists
 
 
 @cache
@@ -20,8 +20,8 @@ def _schema() -> dict[str, Any]:
 
 @cache
 def validator() -> Any:
-    """A validator of the schema, stricter than JSON Schema: 2.0 is no integer, NaN and infinity are no numbers."""
-    from jsonschema import Draft202012Validator, validators  # takes 0.1 s, and most scripts validate nothing
+    """Create a validator that is stricter than JSON Schema: 2.0 is not an integer, NaN and infinity are not numbers."""
+    from jsonschema import Draft202012Validator, validators  # here: it takes 0.1 s, and most scripts validate nothing
 
     def is_number(_: Any, value: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -30,14 +30,14 @@ def validator() -> Any:
         return isinstance(value, int) and not isinstance(value, bool)
 
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({"number": is_number, "integer": is_integer})
-    # With its references written out it validates twice as fast: some sweeps define thousands of tasks.
+    # Some sweeps define thousands of tasks, and without references validation is twice as fast.
     return validators.extend(Draft202012Validator, type_checker=types)(_written_out(_schema()))
 
 
 def schema_errors(config: Any) -> Iterator[Any]:
-    """What jsonschema finds wrong with a configuration.
+    """Iterate over jsonschema's errors in a configuration.
 
-    Of tasks that are written alike, of which there may be thousands, one is looked at; all are if anything is wrong.
+    Of identical tasks, of which there may be thousands, only one is validated; if anything is wrong, all are.
     """
     tasks = config.get("tasks") if isinstance(config, dict) else None
     if isinstance(tasks, dict):
@@ -50,7 +50,7 @@ def schema_errors(config: Any) -> Iterator[Any]:
 
 
 def _written_out(schema: Any) -> Any:
-    """A schema with every reference replaced by what it refers to."""
+    """Replace every reference in a schema by its target."""
     if isinstance(schema, list):
         return [_written_out(part) for part in schema]
     if not isinstance(schema, dict):
@@ -63,7 +63,7 @@ def _written_out(schema: Any) -> Any:
 
 
 def schema_of(key: Key) -> dict[str, Any]:
-    """What the schema says about a key, references resolved; nothing for an unknown key."""
+    """Return what the schema says about a key, with references resolved; an empty mapping for an unknown key."""
     schema = _resolved({"$ref": "#/$defs/overrides"})
     for part in key:
         if isinstance(part, int):
@@ -81,12 +81,12 @@ def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(schema: dict[str, Any]) -> dict[str, Any]:
-    """What a schema's reference refers to."""
+    """Return the target of a schema's reference."""
     return _schema()["$defs"][schema["$ref"].removeprefix("#/$defs/")]
 
 
 @cache
 def known_keys(section: Key = ()) -> list[Key]:
-    """Every key that the schema names, other than below the names of sizes and tasks."""
+    """List every key that the schema names, except those below the names of sizes and tasks."""
     own = [(*section, name) for name in schema_of(section).get("properties", {})]
     return own + [key for name in own for key in known_keys(name)]

@@ -1,4 +1,4 @@
-"""The wording of problems: what stands at a key, what may stand there, and what to write instead."""
+"""The wording of problems: what was found at a key, what was expected, and what to write instead."""
 
 import difflib
 import json
@@ -18,7 +18,7 @@ _PLAIN_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 class Problem(NamedTuple):
-    """What is wrong at a key. Where the value itself is ``unsound``, no relation that it takes part in is checked."""
+    """A problem at a key. If the value itself is ``unsound``, its relations to other keys are not checked."""
 
     key: Key
     text: str
@@ -26,7 +26,7 @@ class Problem(NamedTuple):
 
 
 def schema_problems(error: Any) -> Iterator[Problem]:
-    """Put an error of the validator into the user's words: one problem, or one per missing or unknown key."""
+    """Phrase an error of the validator for the user: as one problem, or as one per missing or unknown key."""
     key, value = tuple(error.absolute_path), error.instance
     if "propertyNames" in error.absolute_schema_path:
         yield Problem((*key, value), f"is not a name that can be used; expected {error.schema['title']}.")
@@ -58,7 +58,7 @@ def schema_problems(error: Any) -> Iterator[Problem]:
 
 
 def expected(key: Key) -> str:
-    """Say what may stand at a key, with an example."""
+    """Say which values a key may have, with an example."""
     schema = schema_of(key)
     kind = schema.get("type")
     if "enum" in schema:
@@ -89,7 +89,7 @@ def _range(schema: Mapping[str, Any]) -> str:
 
 
 def _remedy(value: Any, schema: Mapping[str, Any]) -> str:
-    """Say what to write instead of a value, where that is clear; begins with a space."""
+    """Say what to write instead of a value, if that is clear; the text begins with a space, or is empty."""
     kind = schema["type"]
     if kind in ("integer", "number") and isinstance(value, str):
         return _remedy_for_text(value, kind)
@@ -124,9 +124,9 @@ def _remedy_for_text(text: str, kind: str) -> str:
 
 
 def _meant(name: str, known: Sequence[str], section: Key) -> str:
-    """Guess what an unknown key was meant to be: one that lies further in or elsewhere, or is spelt similarly."""
+    """Guess which key an unknown one was meant to be: one of the same name elsewhere, or one with a similar name."""
     if ":" in name and name.partition(":")[0] in known:
-        return f"write a blank after the colon: {name.replace(':', ': ', 1)}."
+        return f"write a space after the colon: {name.replace(':', ': ', 1)}."
     for start in (section, ()):
         if homes := [dotted(key) for key in known_keys(start) if key[-1] == name]:
             return f"did you mean {' or '.join(map(repr, homes))}?"
@@ -134,6 +134,7 @@ def _meant(name: str, known: Sequence[str], section: Key) -> str:
 
 
 def near(name: str, known: Sequence[str], template: str, cutoff: float = 0.6) -> str:
+    """Fill a template with the known name that is most similar to a given one; return nothing if none is."""
     matches = difflib.get_close_matches(name, known, n=1, cutoff=cutoff) or [
         entry for entry in known if entry == name.lower()
     ]
@@ -141,7 +142,7 @@ def near(name: str, known: Sequence[str], template: str, cutoff: float = 0.6) ->
 
 
 def dotted(key: Key) -> str:
-    """A key as users write it: ``sweep.seeds[0]``."""
+    """Write a key as users do, for example ``sweep.seeds[0]``."""
     text = ""
     for part in key:
         if isinstance(part, int):
@@ -152,7 +153,7 @@ def dotted(key: Key) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as users write it, shortened."""
+    """Write a value as users do, shortened if it is long."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -163,6 +164,7 @@ def shown(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
+    """Say what YAML takes a value for."""
     if isinstance(value, bool):
         return f"{shown(value)} (as it does yes, no, on and off)"
     if isinstance(value, int | float):
@@ -171,5 +173,6 @@ def kind_of(value: Any) -> str:
 
 
 def in_quotes(value: Any) -> str:
-    exact = isinstance(value, int | date) and not isinstance(value, bool)  # what was 1.50 or yes cannot be told
+    """Say to write a value in quotes, and show it if it is certain how the user wrote it."""
+    exact = isinstance(value, int | date) and not isinstance(value, bool)  # not 1.5, which may have been 1.50
     return f'write it in quotes: "{shown(value)}"' if exact else "write it in quotes"

@@ -1,4 +1,4 @@
-"""What a schema is made of."""
+"""The building blocks of schemas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import cached_property, partial
 import numpy as np
 import pyarrow as pa
 
-ROUNDING = 1e-9  # how far a number may lie beyond its range
+ROUNDING = 1e-9  # how far rounding may take a number out of its range
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,15 @@ class Column:
     """A column of a table.
 
     Attributes:
-        type: as Parquet holds it.
-        meaning: what a value says, beginning in lower case and without a full stop.
+        type: Arrow type of the values.
+        meaning: what a value means, beginning in lower case and without a full stop.
         low: smallest number allowed.
         high: largest number allowed.
         allowed: the texts allowed; any if empty.
-        length: of each list; any if None.
+        length: length of each list; any if None.
         nullable: whether values may be missing.
-        unit: of numbers that have one; a count is in units of what it counts.
-        section: of the method that defines it, such as '4.7'; empty if none does.
+        unit: unit of the numbers; empty for counts and pure numbers.
+        section: section of the method that defines the quantity, such as '4.7'; empty if none does.
     """
 
     type: pa.DataType
@@ -38,7 +38,7 @@ class Column:
 
     @property
     def range(self) -> str:
-        """The values allowed, in words: 'from 0 to ln 8', 'at least 0; may be missing'; empty where any value is."""
+        """The values allowed, in words, such as 'from 0 to ln 8' or 'at least 0; may be missing'; empty if all are."""
         values = ""
         if self.allowed:
             values = ", ".join(self.allowed)
@@ -52,19 +52,19 @@ class Column:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the column's field in a Parquet file says of it."""
+        """The metadata of the column's field in a Parquet file."""
         entries = {"description": self.meaning, "unit": self.unit, "range": self.range, "section": self.section}
         return {key: text for key, text in entries.items() if text}
 
 
 @dataclass(frozen=True, eq=False)
 class Schema:
-    """The columns of a table, in their order.
+    """The columns of a table, in order.
 
     Attributes:
-        name: in messages: the table's folder and name, or its name alone where more than one stage writes such tables.
-        rows: what a row of the table is: 'one row per policy'.
-        columns: by name.
+        name: name in messages: the table's folder and name, or its name alone if several stages write such tables.
+        rows: what a row of the table is, such as 'one row per policy'.
+        columns: the columns, by name.
     """
 
     name: str
@@ -73,34 +73,34 @@ class Schema:
 
     @property
     def table(self) -> str:
-        """Name of the table in its stage."""
+        """Name of the table within its stage."""
         return self.name.rpartition("/")[2]
 
     @cached_property
     def arrow(self) -> pa.Schema:
-        """As Arrow has it, with the metadata of each column."""
+        """The Arrow schema, with the metadata of each column."""
         return pa.schema(pa.field(name, column.type, metadata=column.metadata) for name, column in self.columns.items())
 
 
 def text(meaning: str, *allowed: str, nullable: bool = False, section: str = "") -> Column:
-    """A column of texts, of those alone that are named if there are any."""
+    """Create a column of texts; if any are named, of those alone."""
     return Column(pa.string(), meaning, allowed=allowed, nullable=nullable, section=section)
 
 
 def lists(meaning: str, element: pa.DataType, length: int | None = None, section: str = "") -> Column:
-    """A column of lists."""
+    """Create a column of lists."""
     return Column(pa.list_(element), meaning, length=length, section=section)
 
 
 def _in_words(limit: float) -> str:
-    """A limit without the room for rounding."""
+    """Put a limit into words, without the room for rounding."""
     for name, value in {"0": 0, "1": 1, "ln 8": LOG_8, "ln 16": LOG_16, "-ln 8": -LOG_8, "-ln 16": -LOG_16}.items():
         if abs(limit - value) <= ROUNDING:
             return name
     return f"{limit:g}"
 
 
-# Low and high, both inclusive, follow the meaning.
+# After the meaning, these take the lowest and the highest number allowed.
 integer = partial(Column, pa.int64())
 number = partial(Column, pa.float64())
 nats = partial(number, unit="nats")

@@ -20,10 +20,10 @@ from sweep.schemas.columns import (
 
 
 def measures(most: float) -> dict[str, Column]:
-    """The properties of `split_history.Futures` that are columns; one added here is measured and written.
+    """Return the properties of `split_history.Futures` that are columns; one added here is measured and written.
 
     Args:
-        most: entropy of the uniform distribution over the outcomes, nats.
+        most: entropy of the uniform distribution over the outcomes, in nats.
     """
     return {
         "entropy": nats(
@@ -126,7 +126,7 @@ BOOTSTRAP = Schema(
         **DISTRIBUTIONS,
     },
 )
-SELF_ESTIMATE = Schema(  # all tokens are its outcomes
+SELF_ESTIMATE = Schema(  # all tokens count as outcomes
     "finetuned/self_estimate",
     "one row per repeat; outcomes are the policy's own predictions, over all 16 tokens",
     {

@@ -52,13 +52,13 @@ _STAGE = {
 
 
 def _stderr(name: str, column: Column) -> dict[str, Column]:
-    """The standard error of a mean over repeats; missing if there is but one."""
+    """Create the column with the standard error of a mean over repeats; it is missing if there is only one."""
     meaning = f"standard error of {name} over the repeats"
     return {f"{name}_stderr": number(meaning, 0, nullable=True, unit=column.unit, section="4.4")}
 
 
 def _at_the_end(training: Schema, name: str) -> Column:
-    """A column of a training, at its last evaluation."""
+    """Create the column with a column's value at the last evaluation of training."""
     column = training.columns[name]
     return replace(column, meaning=f"{column.meaning}, at the end of training")
 
@@ -270,8 +270,8 @@ _ALONG_TRAINING = Schema(
 )
 _FIRST_IDENTIFIED = Schema(
     "summary/first_identified",
-    "one row per policy and measure: the first evaluation from which on the policy's task is always identified; "
-    "missing where it is not identified at the last one",
+    "one row per policy and measure: the first evaluation from which the policy's task stays identified; missing if it "
+    "is not identified at the last one",
     {
         **_POLICY,
         "measure": _MEASURE,
@@ -329,14 +329,14 @@ _CLAIMS = Schema(
         "statement": text("what the study says", section="10"),
         "verdict_claim": text("verdict on the claim, from all of its statistics that were not replaced", *_VERDICTS),
         "name": text("name of the statistic in the catalogue of claims"),
-        "replaced_by": text("name of the statistic that replaced it, after which it has no say", nullable=True),
-        "statistic": text("what is computed to judge it"),
+        "replaced_by": text("name of the statistic that replaced it, if any; it then does not count", nullable=True),
+        "statistic": text("description of the statistic"),
         "size": text("size of the models, where a statistic is taken by size", nullable=True, section="2.2"),
-        "value": _STATISTIC("value of the statistic, in the unit that its name says"),
+        "value": _STATISTIC("value of the statistic, in the unit that its description gives"),
         "low": _STATISTIC("lower end of the 95 % interval of the statistic"),
         "high": _STATISTIC("upper end of the 95 % interval of the statistic"),
-        "low_models": _STATISTIC("lower end of the interval over models alone, as if windows were no sample"),
-        "high_models": _STATISTIC("upper end of the interval over models alone, as if windows were no sample"),
+        "low_models": _STATISTIC("lower end of the interval over models alone, without sampling of the windows"),
+        "high_models": _STATISTIC("upper end of the interval over models alone, without sampling of the windows"),
         "side": text("where the claim expects the statistic, relative to the threshold", "above", "below", "within"),
         "threshold": number("threshold, in the statistic's unit"),
         "centre": number("what 'within' is about: the claim expects the statistic within centre ± threshold"),

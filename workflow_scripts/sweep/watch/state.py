@@ -151,7 +151,7 @@ def _written(path: Path) -> float | None:
 
 
 def _text(path: Path) -> str:
-    """What a file holds; nothing if it has gone since it was seen."""
+    """Read a file; return nothing if it has been deleted since it was seen."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -159,7 +159,7 @@ def _text(path: Path) -> str:
 
 
 def _done(job: Job, folder: Path, now: float, with_curve: bool) -> Progress:
-    """What a finished job left."""
+    """Describe a finished job by the files that it left."""
     log = folder / job.log
     took = _cached(_benchmark, log.with_suffix(".tsv"), default=np.nan)
     curve = _curve(job, folder) if with_curve else pd.DataFrame()
@@ -172,10 +172,10 @@ def _silence(log: Path, now: float) -> float:
 
 
 def _progress(job: Job, folder: Path, since: float | None, now: float) -> Progress:
-    """Where an unfinished job stands, given when the run that may still be alive started; None if none is."""
+    """Describe an unfinished job, given when the run that may still be alive started; None if there is none."""
     log = folder / job.log
     written, silence = _written(log), _silence(log, now)
-    # Snakemake deletes a job's outputs before it makes them again; the log stays until then.
+    # Snakemake deletes a job's outputs before remaking them, but the log of the previous run stays.
     of_this_run = written is not None and (since is None or written >= since)
     text = _text(log) if of_this_run else ""
     if not of_this_run or re.search(r"INFO done in .* s$", text.rstrip()):
@@ -185,7 +185,7 @@ def _progress(job: Job, folder: Path, since: float | None, now: float) -> Progre
     else:
         state = State.RUNNING if since is not None and silence < LONGEST_SILENCE else State.STOPPED
     step, n_steps, remaining = _last_of_bar(text)
-    # A training that was resumed does only what the bar still has to do, so the pace is that of the rest.
+    # The bar of a resumed training run knows only the pace since then, so scale the time left to all steps.
     took = remaining * n_steps / (n_steps - step) if state is State.RUNNING and step < n_steps else np.nan
     curve = logged_rows(text)
     if not curve.empty:  # a row may be newer than the bar's own count
@@ -196,7 +196,7 @@ def _progress(job: Job, folder: Path, since: float | None, now: float) -> Progre
 
 
 def _last_of_bar(text: str) -> tuple[int, int, float]:
-    """Step, number of steps and seconds left of the last progress bar in a log; zeros and NaN if there is none."""
+    """Read step, number of steps and seconds left off the last progress bar in a log; zeros and NaN without a bar."""
     bars = re.findall(r"(\d+)/(\d+) \[[\d:]+<(?:(\d+):)?(\d+):(\d+)", text)
     if not bars:
         return 0, 0, np.nan
@@ -205,12 +205,12 @@ def _last_of_bar(text: str) -> tuple[int, int, float]:
 
 
 def logged_rows(text: str) -> pd.DataFrame:
-    """The evaluations that `sweep.script.log_row` wrote into a log, whole lines only."""
+    """Read the evaluations that `sweep.script.log_row` wrote to a log, from whole lines only."""
     return pd.DataFrame(map(json.loads, re.findall(r"^(\{.*\})$", text.replace("\r", "\n"), re.MULTILINE)))
 
 
 def _curve(job: Job, folder: Path) -> pd.DataFrame:
-    """The evaluations of a finished training job; empty for any other job."""
+    """Read the evaluations of a finished training job; return an empty frame for any other job."""
     nothing = pd.DataFrame()
     if job.stage not in TRAINING:
         return nothing
@@ -220,17 +220,17 @@ def _curve(job: Job, folder: Path) -> pd.DataFrame:
 
 @cache
 def _reader(schema: Schema) -> Callable[[Path], pd.DataFrame]:
-    """What reads a table of that schema; one function each, which `_read` remembers tables by."""
+    """Return the function that reads tables of a schema, always the same one, since `_read` caches by function."""
     return lambda path: read_table(path, schema).to_pandas()
 
 
 def _benchmark(path: Path) -> float:
-    # Snakemake writes NA or a dash where a job ended before it was looked at.
+    # Snakemake writes NA or a dash if a job ended before it was measured.
     return float(pd.to_numeric(pd.read_csv(path, sep="\t")["s"], errors="coerce").iloc[-1])
 
 
 def _cached(read: Callable[[Path], T], path: Path, default: T) -> T:
-    """What a finished file holds, read once for each time that it was written; the default if it cannot be read."""
+    """Read a finished file, but only once after each time it was written; return the default if it is unreadable."""
     written = _written(path)
     try:
         return default if written is None else _read(read, path, written)
@@ -244,9 +244,9 @@ def _read(read: Callable[[Path], T], path: Path, written: float) -> T:
 
 
 def _with_estimates(jobs: Sequence[Progress], configuration: Mapping[str, Any]) -> Iterator[Progress]:
-    """The jobs with the time left of each: as its rule and size took, else in proportion to others' work."""
+    """Estimate the time left of each job: from jobs of its rule and size, or else in proportion to others' work."""
     works = [_work(configuration, progress.job) for progress in jobs]
-    paces: dict[Any, list[float]] = defaultdict(list)  # seconds a unit of work
+    paces: dict[Any, list[float]] = defaultdict(list)  # seconds per unit of work
     for progress, work in zip(jobs, works, strict=True):
         if not np.isnan(progress.took):
             for kind in _kinds(progress.job):
@@ -263,7 +263,7 @@ def _with_estimates(jobs: Sequence[Progress], configuration: Mapping[str, Any]) 
 
 
 def _work(configuration: Mapping[str, Any], job: Job) -> float:
-    """What a job's time is about proportional to: weights of the blocks, times steps if it trains."""
+    """Return what a job's time is roughly proportional to: weights of the blocks, times steps if it trains."""
     if "size" not in job.keys:
         return 1.0
     n_steps = job.settings(configuration)[job.rule]["n_steps"] if job.stage in TRAINING else 1
@@ -271,5 +271,5 @@ def _work(configuration: Mapping[str, Any], job: Job) -> float:
 
 
 def _kinds(job: Job) -> list[Any]:
-    """What a job's time is estimated from, best first: its rule and size, its rule, all training."""
+    """List what a job's time can be estimated from, best first: its rule and size, its rule, all training."""
     return [(job.rule, job.keys.get("size")), job.rule, *(["training"] if job.stage in TRAINING else [])]
