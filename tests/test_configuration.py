@@ -400,6 +400,10 @@ def test_tasks_that_chance_solves_more_often_are_trained_for_fewer_steps(exponen
 MAINTENANCE = BASE["finetune"]["maintenance"].keys()
 
 
+def test_the_paper_scale_sweep_has_the_settings_of_the_published_one():
+    assert yaml.safe_load((ROOT / "docs/sweeps/paper/configuration.yaml").read_text(encoding="utf-8")) == BASE
+
+
 def test_the_studys_sweep_has_the_settings_of_the_published_one():
     study = merged_with((ROOT / "config/study.yaml").read_text(encoding="utf-8"))
     published = yaml.safe_load((ROOT / "docs/sweeps/study/configuration.yaml").read_text(encoding="utf-8"))

@@ -18,7 +18,6 @@ from snakemake.utils import update_config
 
 import splithistory
 from conftest import ROOT
-from splithistory.task import good_mask
 from sweep.configuration import validate
 from sweep.figures import figure_names
 from sweep.figures.drawing import draw
@@ -70,7 +69,7 @@ def printed(page, capsys, change=lambda example: example):
     return outputs, said, names
 
 
-@pytest.mark.parametrize(("name", "n_examples"), [("tutorial", 9), ("experiments", 11)])
+@pytest.mark.parametrize(("name", "n_examples"), [("tutorial", 10), ("experiments", 11)])
 def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     outputs, said, _ = printed((ROOT / "docs" / f"{name}.md").read_text(), capsys)
@@ -100,31 +99,6 @@ def test_the_worked_examples_print_what_they_say_and_draw_what_is_shown(capsys, 
 POLICIES = pd.read_csv(ROOT / "docs" / "tuning" / "policies.csv")
 
 
-def test_the_readme_says_what_came_out():
-    said = " ".join(README.split())
-    summary = ROOT / "docs/sweeps/study/summary"
-    published = pd.read_csv(summary / "policies.csv")
-    by_size = POLICIES[POLICIES["task"] == "good2"].groupby("size")["success_rate"].mean()
-    sampled = published[published["task"] == "good2"].groupby("size")["success_rate"].mean()
-    assert f"in {sampled.min():.3f} to {sampled.max():.3f} of windows" in said
-    assert f"every success gives {by_size.min():.3f} to {by_size.max():.3f}, and" in said
-    assert f"Op then identifies all {POLICIES['identified_by_op'].sum()} " in said
-    identified = pd.read_parquet(summary / "identification.parquet").query("measure == 'op'")
-    n, first = len(identified), (identified["true_set_rank"] == 1).sum()
-    assert f"of {identified['correct'].sum()} of {n} policies, where guessing would be right for {n // 3}." in said
-    assert f"the true good set ranks first for {first} of them" in said
-    assert f"each of {n} tiny transformers" in said
-    claims = pd.read_csv(summary / "claims.csv")
-    (r_squared,) = claims[claims["statistic"].str.startswith("R² of Op about Op_pred")].itertuples()
-    value = f"{r_squared.value:.3f} (95 % interval {r_squared.low:.3f} to {r_squared.high:.3f})"
-    assert f"R² about y = x is {value}" in said
-    verdicts = claims.groupby("claim")["verdict_claim"].first().value_counts()
-    assert f"Of the study's {verdicts.sum()} claims**, {verdicts['replicated']} replicated, " in said
-    assert f"{verdicts['not replicated']} did not replicate and {verdicts['inconclusive']} are inconclusive" in said
-    slope = np.polyfit(published["imp_minimum"], published["imp"], 1)[0]
-    assert f"a slope of {slope:.2f}, not 2.6" in said
-
-
 def test_what_the_fits_of_differential_costs_find_is_what_times_are_made_of(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     benchmark = import_module("differential_cost")
@@ -148,14 +122,12 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
     assert len([line for line in example.splitlines() if line and not line.startswith("import")]) == 10
     names = {"pd": pd}
     exec(example, names)
-    policies = pd.read_parquet(ROOT / "docs/sweeps/study/summary/policies.parquet")
-    # Tables published before there were graded tasks hold the good sets alone.
-    policies = policies.assign(
-        utility=[good_mask(good, 8) for good in policies["good_set"]], chance=policies["n_good"] / 8
-    )
+    policies = pd.read_parquet(ROOT / "docs/sweeps/paper/summary/policies.parquet")
     style = FigureStyle.from_policies(["good2", "good4", "good6"], policies)
-    published = draw("op_vs_predicted", {"policies": policies}, style).figure.axes[0]
-    assert names["axes"].get_title() == published.get_title(loc="left")
+    figure = draw("op_vs_predicted", {"policies": policies}, style)
+    (explained,) = re.findall(r"R² about y = x is ([\d.]+)", figure.title)
+    assert names["axes"].get_title() == f"R² about y = x: {explained}, n = {len(policies)}"
+    published = figure.figure.axes[0]
     shown = np.concatenate([marks.get_offsets() for marks in names["axes"].collections])
     drawn = np.concatenate([part.get_offsets() for part in published.collections if isinstance(part, PathCollection)])
     np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(drawn, axis=0))
@@ -163,7 +135,7 @@ def test_the_figure_in_ten_lines_is_the_published_one(monkeypatch):
 
 def test_the_tutorial_answers_as_the_workflow_does_on_any_sweep(capsys, finished):
     def of_the_tiny_sweep(example):
-        return example.replace("docs/sweeps/study", finished.results.as_posix()).replace("51k", "tiny2")
+        return example.replace("docs/sweeps/paper", finished.results.as_posix()).replace("51k", "tiny2")
 
     *_, names = printed(TUTORIAL, capsys, of_the_tiny_sweep)
     keys = ["task", "size", "seed"]
@@ -197,9 +169,7 @@ def test_the_gallery_shows_every_figure_with_two_sentences():
     assert sorted(entries) == sorted(figure_names(["good2", "good4", "good6"]))
     for name, entry in entries.items():
         ((alternative, path),) = re.findall(r"!\[(.+)\]\((.+)\)", entry)
-        # The published sweep holds nothing of rollouts or of the course of training yet.
-        sweep = "quick" if name in ("identification_along_training", "rollouts_vs_natural") else "study"
-        assert path == f"sweeps/{sweep}/figures/{name}.svg"
+        assert path == f"sweeps/paper/figures/{name}.svg"
         assert len(alternative) > 10
         text = entry.partition(f"({path})")[2].strip()
         assert len(re.findall(r"[^.]\.(?=\s+[A-Z0-9]|$)", text)) >= 2, name

@@ -41,6 +41,7 @@ def test_figures_and_report_may_be_left_out(finished, tmp_path):
     published = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert {Path(path).suffix for path in published} == {".parquet", ".csv", ".yaml"}
     assert len([path for path in published if path.startswith("finetuned/self_estimate/")]) == 4
+    assert not any("bootstrap" in path for path in published)
 
 
 @pytest.mark.parametrize("name", ["report.html", "summary/claims.parquet", "summary/generator.csv"])

@@ -32,9 +32,9 @@ CONFIG = configuration()
 
 
 def read(name):
-    """A table of `docs/`."""
+    """A table of `docs/`, or a folder of tables."""
     path = DOCS / name
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
 
 
 def rows(template, table):

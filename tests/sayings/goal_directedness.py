@@ -6,5 +6,5 @@ def the_sequence():
     yield f"The sequence's noise replaces {100 * noise:.0f} % of the outcomes"
     yield f"by a factor of 1 / {1 - noise}."
     yield f"so MEG is ln {WORDS.index('three')}, the largest value that three actions allow"
-    told = read("sweeps/study/summary/goal_directedness.parquet")
+    told = read("sweeps/paper/summary/goal_directedness.parquet")
     yield f"For the {len(told[told['measure'] == 'op'])} policies of the [published sweep]"

@@ -13,7 +13,7 @@ def what_follows_each_answer():
     (fresh,) = re.findall(r"= futures_by_answer\((\d+_\d+)\)", (DOCS / "worked-examples.md").read_text())
     yield f"the same from {int(fresh):,} fresh windows"
     yield f"not given to, {int(fresh):,} of them"
-    actions = read("sweeps/study/summary/actions.parquet")
+    actions = read("sweeps/paper/summary/actions.parquet")
     rows = actions.loc[actions.groupby("action")["weight"].idxmax()].set_index("action")["outcome_distribution"]
     outcome, more, less = 2, 15, 13  # of the study's example
     assert rows[more][outcome] > rows[less][outcome]

@@ -40,7 +40,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--configfile", type=Path, nargs="+", default=[], help="as given to snakemake")
         if module is publish:
             command.add_argument("--folder", type=Path, required=True, help="where to publish it")
-            command.add_argument("--tables-only", action="store_true", help="neither figures nor report")
+            command.add_argument(
+                "--tables-only", action="store_true", help="neither figures nor report nor bootstrap draws"
+            )
     return options
 
 

@@ -1,7 +1,8 @@
 """Copy the published files of a finished sweep: figures, report, tables, configuration and the times of jobs.
 
-The tables are all summaries (as CSV and Parquet) and those tables of each policy that the pages in docs/ read. Files of
-an earlier sweep are removed from the folder, except for its README.
+The tables are all summaries (as CSV and Parquet) and those tables of each policy that the pages in docs/ read. To save
+space, bootstrap draws are those of the first seed, and bitmaps have a third of their resolution. Files of an earlier
+sweep are removed from the folder, except for its README.
 """
 
 import argparse
@@ -9,10 +10,12 @@ import shutil
 from pathlib import Path
 
 import yaml
+from PIL import Image
 
 from sweep.configuration import load
 from sweep.errors import UserError
 from sweep.jobs import recorded_jobs
+from sweep.schemas.measure import BOOTSTRAP
 from sweep.tables import read_table
 from sweep.workflow import FIGURES, MANIFEST, REPORT, all_jobs
 
@@ -23,6 +26,12 @@ def run(arguments: argparse.Namespace) -> int:
     results, sweep = Path(config["results_dir"]), config["sweep"]
     jobs = list(all_jobs(".", sweep))
     tables = [table for job in jobs for table in job.tables if table.schema in job.stage.published]
+    draws = f"/seed={sweep['seeds'][0]}/"
+    tables = [
+        table
+        for table in tables
+        if table.schema is not BOOTSTRAP or (draws in table.path and not arguments.tables_only)
+    ]
     files = [table.path for table in tables]
     files += [path for job in jobs if job.stage.published for path in job.files]
     if not arguments.tables_only:
@@ -37,7 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
         shutil.rmtree(folder / old, ignore_errors=True)
     for path in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(results / path, folder / path)
+        if path.endswith(".png"):
+            with Image.open(results / path) as image:
+                image.reduce(3).save(folder / path, optimize=True)
+        else:
+            shutil.copyfile(results / path, folder / path)
     recorded_jobs(results / "logs", sweep).to_csv(folder / "jobs.csv", index=False)
     (folder / "configuration.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     print(f"{len(files)} files of {results} are in {folder}.")

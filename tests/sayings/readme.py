@@ -1,0 +1,51 @@
+import numpy as np
+
+from sayings import CONFIG, r_squared_about_prediction, read
+
+POLICIES = read("sweeps/paper/summary/policies.parquet")
+SAMPLED = read("sweeps/study/summary/policies.parquet")
+
+
+def what_came_out():
+    identified = read("sweeps/paper/summary/identification.parquet").query("windows == 'natural' and measure == 'op'")
+    n, first = len(identified), (identified["true_set_rank"] == 1).sum()
+    yield f"each of {n} tiny transformers"
+    yield (
+        f"Op identifies the task of {identified['correct'].sum()} of {n} policies, where guessing would be right for "
+        f"{n // 3}. Among all {identified['n_promoted'].max()} candidate sets, the true good set ranks first for "
+        f"{first} of them"
+    )
+    claims = read("sweeps/paper/summary/claims.parquet")
+    (r_squared,) = claims[claims["statistic"].str.startswith("R² of Op about Op_pred")].itertuples()
+    assert np.isclose(r_squared.value, r_squared_about_prediction(POLICIES))
+    yield f"R² about y = x is {r_squared.value:.3f} (95 % interval {r_squared.low:.3f} to {r_squared.high:.3f})"
+    verdicts = claims.groupby("claim")["verdict_claim"].first().value_counts()
+    yield (
+        f"Of the study's {verdicts.sum()} claims**, {verdicts['replicated']} replicated, {verdicts['not replicated']} "
+        f"did not replicate and {verdicts['inconclusive']} are inconclusive"
+    )
+    slope = np.polyfit(POLICIES["imp_minimum"], POLICIES["imp"], 1)[0]
+    yield f"Impact follows its lower bound with a slope of {slope:.2f}, not 2.6"
+
+
+def success():
+    every, sampled = (
+        table.query("task == 'good2'").groupby("size", observed=True)["success_rate"].mean()
+        for table in (POLICIES, SAMPLED)
+    )
+    chance = POLICIES.query("task == 'good2'")["chance"].min()
+    yield (
+        f"succeeds on {{0, 4}}, where chance is {chance:.2f}, in "
+        f"{every.min():.3f} to {every.max():.3f} of windows, by size. Reinforcing one sampled action at a time, as the "
+        f"study did, gives {sampled.min():.3f} to {sampled.max():.3f}"
+    )
+
+
+def what_it_takes():
+    setups = read("performance/setups.csv").query("by == 'now'")
+    yield f"need Python 3.11 or later and {np.ceil(setups['megabytes'].max() / 1000):.0f} GB of disk"
+    least, *_, most = (name.removesuffix("k") for name in CONFIG["sweep"]["sizes"])  # sizes are named after it
+    yield f"a transformer of {least} to {most} thousand parameters"
+    n_sets = read("sweeps/paper/summary/identification.parquet")["n_promoted"].max()
+    yield f"the rank of the true good set among all {n_sets}](docs/sweeps/paper/figures/identification.svg)"
+    yield f"where its true set of rewarded outcomes ranks among all {n_sets} candidates"
