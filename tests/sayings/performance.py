@@ -169,3 +169,12 @@ def cost_against_size():
     batches = [finetune_settings(config, size, "good2")["batch_size"] for size in SIZES]
     assert batches[0] == batches[1] != batches[2] == batches[3]
     yield f"18k and 51k are reinforced in batches of {batches[0]}, the others of {batches[-1]}"
+
+
+def snakemakes_own_time():
+    (before, now) = read("performance/scheduler.csv").itertuples()
+    yield (
+        f"{before.core_seconds} core-seconds for the first {before.jobs} jobs of the paper-scale sweep of eight seeds, "
+        f"in {before.minutes} minutes"
+    )
+    yield f"the next {now.jobs} jobs took {now.core_seconds} core-seconds, in {now.minutes} minutes"
