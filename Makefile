@@ -88,12 +88,13 @@ results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
 # Only of sweeps that have a report, so that experiments can be published alone.
-published = $(if $(wildcard results/$(1)/report.html),$(SWEEP) publish --configfile $(2) --folder docs/$(3) && )
+published = { test ! -e results/$(1)/report.html || \
+	$(SWEEP) publish --configfile $(2) --folder docs/$(3); }
 publish: setup
-	$(call published,paper,config.yaml,sweeps/paper) true
-	$(call published,study,config/study.yaml,sweeps/study) true
+	$(call published,paper,config.yaml,sweeps/paper)
+	$(call published,study,config/study.yaml,sweeps/study)
 	$(foreach name,$(EXPERIMENTS),$(call published,experiments/$(name),$(call files_of,$(name)),experiments/$(name) \
-		--tables-only)) true
+		--tables-only) && ) true
 
 docs: .venv/docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs

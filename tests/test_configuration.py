@@ -218,7 +218,7 @@ BAD = [
     ("seeds", [0], "seeds is not a known key", "did you mean 'sweep.seeds'?"),
     ("sizes.18k.dropout", 0, "sizes.18k.dropout is not a known key", "did you mean 'sizes.18k.pretrain.dropout' or"),
     ("tasks.good2.finetune.maintainance", {}, "tasks.good2.finetune.maintainance is not", "'maintenance'?"),
-    (("figures", "png_dpi:50"), "", "figures.'png_dpi:50' is not a known key", "a blank after the colon: png_dpi: 50."),
+    (("figures", "png_dpi:50"), "", "figures.'png_dpi:50' is not a known key", "a space after the colon: png_dpi: 50."),
     ("figures.font", "serif", "figures.font is not a known key", "known here: png_dpi"),
     (("figures", 1), 2, "figures.1 is a key that YAML reads as a number", "in quotes"),
     # relations

@@ -69,7 +69,8 @@ def reinforced(configuration: Mapping[str, Any]) -> list[dict[str, str]]:
     ways: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for task, size in product(grid["tasks"], grid["sizes"]):
         finetune = finetune_settings(configuration, size, task)
-        how = f"{_WAYS[finetune['successes']]}; {_WINDOWS[finetune['windows']].format_map(finetune)}"
+        way, windows = finetune["successes"], _WINDOWS[finetune["windows"]]
+        how = f"{_WAYS.get(way, way)}; {windows.format_map(finetune)}"
         if finetune["failure_weight"]:
             how += f"; sampled failures are pushed back with weight {finetune['failure_weight']:g}"
         settings = ", ".join(f"{key}: {finetune[key]}" for key in ("successes", "windows"))
