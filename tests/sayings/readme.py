@@ -1,6 +1,6 @@
 import numpy as np
 
-from sayings import CONFIG, r_squared_about_prediction, read
+from sayings import CONFIG, WORDS, r_squared_about_prediction, read
 
 POLICIES = read("sweeps/paper/summary/policies.parquet")
 SAMPLED = read("sweeps/study/summary/policies.parquet")
@@ -15,6 +15,9 @@ def what_came_out():
         f"{n // 3}. Among all {identified['n_promoted'].max()} candidate sets, the true good set ranks first for "
         f"{first} of them"
     )
+    held_out = read("experiments/held_out/summary/identification.parquet").query("measure == 'op'")
+    told = f"it identifies those of {held_out['correct'].sum()} of {len(held_out)} policies"
+    yield f"Among {WORDS[held_out['task'].nunique()]} rewards that no setting was tuned on, {told}"
     claims = read("sweeps/paper/summary/claims.parquet")
     (r_squared,) = claims[claims["statistic"].str.startswith("R² of Op about Op_pred")].itertuples()
     assert np.isclose(r_squared.value, r_squared_about_prediction(POLICIES))
