@@ -96,9 +96,6 @@ def test_the_worked_examples_print_what_they_say_and_draw_what_is_shown(capsys, 
     assert [f'"{" ".join(reason.split())}"' in given for reason in reasons] == [True, True]
 
 
-POLICIES = pd.read_csv(ROOT / "docs" / "tuning" / "policies.csv")
-
-
 def test_what_the_fits_of_differential_costs_find_is_what_times_are_made_of(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     benchmark = import_module("differential_cost")

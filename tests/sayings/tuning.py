@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 from scipy.stats import spearmanr
 
 from sayings import CONFIG, DOCS, benchmark, configuration, r_squared_about_prediction, read, rows
@@ -9,10 +8,10 @@ from splithistory.sequence import N_OUTCOMES
 from sweep.stages import finetune_settings, pretrain_settings
 
 PAGE = (DOCS / "tuning.md").read_text(encoding="utf-8")
-POLICIES, PRETRAINING, STEPS, SUCCESSES, ROLLOUTS, REINFORCEMENT = (
-    read(f"tuning/{name}.csv")
-    for name in ("policies", "pretraining", "steps", "successes", "rollouts", "reinforcement")
+PRETRAINING, STEPS, SUCCESSES, ROLLOUTS, REINFORCEMENT = (
+    read(f"tuning/{name}.csv") for name in ("pretraining", "steps", "successes", "rollouts", "reinforcement")
 )
+POLICIES = read("sweeps/paper/summary/policies.parquet")
 STUDY, QUICK = configuration("study"), configuration("quick")
 GOOD = {name: task["good"] for name, task in CONFIG["tasks"].items()}
 SETS = {name: f"{{{', '.join(map(str, good))}}}" for name, good in GOOD.items()}
@@ -136,16 +135,18 @@ def steps():
 
 def what_policies_learn():
     sampled = read("sweeps/study/summary/policies.csv").groupby(["task", "size"])["success_rate"].mean()
-    for (task, size), of in POLICIES.groupby(["task", "size"], sort=False):
+    identified = read("sweeps/paper/summary/identification.parquet").query("windows == 'natural' and measure == 'op'")
+    first = identified.assign(first=identified["true_set_rank"] == 1).groupby(["task", "size"], observed=True)["first"]
+    for (task, size), of in POLICIES.groupby(["task", "size"], observed=True):
         yield (
             f"| {task} | {size} | {sampled[task, size]:.3f} | {of['success_rate'].mean():.3f} | "
             f"{of['op'].mean():.3f} | {of['op_predicted'].mean():.3f} | {of['op_within_good'].mean():.3f} | "
-            f"{(of['true_set_rank_by_op'] == 1).sum()} of {len(of)} | {of['natural_loss'].mean():.3f} | "
+            f"{first.sum()[task, size]} of {len(of)} | {of['natural_loss'].mean():.3f} | "
             f"{of['op_self'].mean():.3f} |"
         )
-    yield f"seeds {POLICIES['seed'].min()} to {POLICIES['seed'].max()}, on {N_TEST} test windows"
+    yield f"the published sweep of `config.yaml`, on {N_TEST} test windows"
     yield f"R² about y = x is {r_squared_about_prediction(POLICIES):.3f}"
-    assert POLICIES["identified_by_op"].sum() == len(POLICIES)
+    assert identified["correct"].all()
     yield f"Op identifies all {len(POLICIES)}"
     least = POLICIES.groupby("task")["success_rate"].min()
     possible = [1 - CONFIG["sequence"]["noise"] * (1 - len(good) / N_OUTCOMES) for good in GOOD.values()]
@@ -166,17 +167,16 @@ def favouritism_follows_the_circle_of_logarithms():
         own = [logarithm[residue] for residue in range(1, MODULUS) if residue % N_OUTCOMES == outcome]
         return sum(min(min((at - other) % circle, (other - at) % circle) for other in avoided) for at in own)
 
-    shares = POLICIES[POLICIES["task"] == "good6"][[f"outcome_{outcome}" for outcome in good]].mean()
+    futures = np.stack(POLICIES[POLICIES["task"] == "good6"]["outcome_distribution"])
+    shares = futures.mean(axis=0)[good]
     rank = spearmanr([room(outcome) for outcome in good], shares).statistic
-    order = [good[at] for at in np.argsort(-shares.to_numpy(), kind="stable")]
+    order = [good[at] for at in np.argsort(-shares, kind="stable")]
     yield "outcomes {} and {}, which fail".format(*failing)
     yield f"(rank correlation {rank:.2f}), in the order {', '.join(map(str, order))}. A policy"
 
 
 def self_estimates():
-    heavy = read("tuning/self_estimates.csv").assign(maintenance="heavy")
-    light = POLICIES[POLICIES["size"].isin(heavy["size"]) & (POLICIES["seed"] == 0)].assign(maintenance="light")
-    policies = pd.concat([light, heavy])
+    policies = read("tuning/self_estimates.csv")
     for measure in ("op", "imp"):
         policies[f"{measure}_share"] = 100 * policies[f"{measure}_self"] / policies[measure]
     yield from rows(
@@ -184,13 +184,16 @@ def self_estimates():
         "{op_share:.0f} % | {imp:.3f} | {imp_self:.3f} | {imp_share:.0f} %",
         policies,
     )
-    off = policies[policies["maintenance"] == "heavy"][["op_share", "imp_share"]].sub(100).abs().max()
+    heavy, light = (policies[policies["maintenance"] == name] for name in ("heavy", "light"))
+    off = heavy[["op_share", "imp_share"]].sub(100).abs().max()
     yield f"within {off['op_share']:.0f} % of the measured Op and within {off['imp_share']:.0f} % of the measured Imp"
     assert heavy["success_rate"].min() >= light["success_rate"].min()  # "success is no lower"
-    claims = read("tuning/self_estimate_claims.csv")
-    first, second = sorted(set(claims["claim"]))
+    heavy_claims = read("tuning/self_estimate_claims.csv")
+    first, second = sorted(set(heavy_claims["claim"]))
     yield f"The verdicts on claims {first} (two statistics) and {second}"
-    for maintenance, judged in claims.groupby("maintenance"):
+    light_claims = read("sweeps/paper/summary/claims.parquet").query("claim in (@first, @second)")
+    light_claims = light_claims[light_claims["replaced_by"].isna()]
+    for maintenance, judged in (("light", light_claims), ("heavy", heavy_claims)):
         told = [f"{of.value:.3f} ({of.low:.3f} to {of.high:.3f}), {of.verdict}" for of in judged.itertuples()]
         yield f"{maintenance}, n = {judged['n'].iloc[0]}: {'; '.join(told)}"
     practised = MaintenanceSettings(**CONFIG["finetune"]["maintenance"])
