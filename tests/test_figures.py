@@ -631,7 +631,7 @@ def test_the_excess_over_the_curve_is_said_and_how_far_the_curve_is_a_bound(offs
     assert "The line is a lower bound where all outcomes are equally likely" in beside.caption
     expected = explained_about_identity(policies["op_predicted"], policies["op"])
     said = f"{expected:.3f}".replace("-", "−")
-    assert beside.title == f"Op against its prediction from the success rate: R² about y = x is {said}"
+    assert beside.title == f"Op against its prediction: R² about y = x is {said}"
 
 
 def test_graded_tasks_are_identified_by_each_measure_and_not_ranked():

@@ -222,9 +222,10 @@ def plan_lightly() -> None:
 
 @_softly("a sweep of hundreds of jobs keeps a part of a core busy", None)
 def schedule_lightly() -> None:
-    """Have Snakemake look through the jobs that wait once a second, and not once more a second after each job.
+    """Have Snakemake look through the waiting jobs once a second, however many jobs have ended.
 
-    It starts a timer whenever it has looked, also when a job's end was the reason, and each timer makes it look again.
+    Snakemake starts a timer whenever it has looked through them, whether a timer or the end of a job was the reason,
+    and each timer makes it look again. So every job that ends would make it look once more per second.
     """
     from snakemake.scheduling.job_scheduler import JobScheduler
 

@@ -26,11 +26,11 @@ def run(arguments: argparse.Namespace) -> int:
     results, sweep = Path(config["results_dir"]), config["sweep"]
     jobs = list(all_jobs(".", sweep))
     tables = [table for job in jobs for table in job.tables if table.schema in job.stage.published]
-    draws = f"/seed={sweep['seeds'][0]}/"
+    first_seed = f"/seed={sweep['seeds'][0]}/"
     tables = [
         table
         for table in tables
-        if table.schema is not BOOTSTRAP or (draws in table.path and not arguments.tables_only)
+        if table.schema is not BOOTSTRAP or (first_seed in table.path and not arguments.tables_only)
     ]
     files = [table.path for table in tables]
     files += [path for job in jobs if job.stage.published for path in job.files]

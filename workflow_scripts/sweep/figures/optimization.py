@@ -64,7 +64,7 @@ def op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> C
     legend_below(figure, [*tasks, line], sizes)
 
     explained = explained_about_identity(shown["op_predicted"], shown["op"])
-    title = f"Op against its prediction from the {score(judges)}"
+    title = "Op against its prediction"
     if explained is not None:
         title += f": R² about y = x is {number(explained, '.3f')}"
     difference = shown["op"] - shown["op_predicted"]
