@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         if module is publish:
             command.add_argument("--folder", type=Path, required=True, help="where to publish it")
             command.add_argument(
-                "--tables-only", action="store_true", help="neither figures nor report nor bootstrap draws"
+                "--tables-only", action="store_true", help="neither figures nor report, and tables in few files"
             )
     return options
 
