@@ -6,6 +6,7 @@ the page none of them holds; its docstring says how to add a page.
 """
 
 import inspect
+from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -18,6 +19,8 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+MEASURING = ("measure", "measure_pretrained", "measure_generator")
 
 
 def configuration(*overrides):
@@ -56,6 +59,24 @@ def r_squared_about_prediction(policies):
         ((policies["op"] - y) ** 2).sum() for y in (policies["op_predicted"], policies["op"].mean())
     )
     return 1 - about_line / about_mean
+
+
+def of_published_sweep(name, config):
+    """What the README of a published sweep says of its size and its jobs."""
+    jobs, sweep = read(f"sweeps/{name}/jobs.csv").dropna(subset=["seconds"]), config["sweep"]
+    n_models = len(sweep["sizes"]) * len(sweep["seeds"])
+    counts = ", ".join(f"{WORDS[len(sweep[key])]} {key}" for key in ("sizes", "seeds", "tasks"))
+    yield f"{counts}; {n_models} pretrained models and {n_models * len(sweep['tasks'])} policies"
+    yield f"measured and drawn on {datetime.fromtimestamp(jobs['end'].max(), UTC):%d %B %Y}"
+    yield f"It took {(jobs['end'].max() - (jobs['end'] - jobs['seconds']).min()) / 60:.0f} minutes of wall time"
+    stage = {"pretrain": "pretraining", "finetune": "reinforcement"} | dict.fromkeys(MEASURING, "measuring")
+    seconds = jobs.groupby(jobs["rule"].map(stage), sort=False)["seconds"].sum()
+    *first, last = [f"{seconds[of]:,.0f} of {of}" for of in dict.fromkeys(stage.values()) if of in seconds]
+    yield (
+        f"{len(jobs)} timed jobs took {jobs['seconds'].sum():,.0f} seconds: {', '.join(first)} and {last}; by size "
+        + " / ".join(f"{of:,.0f}" for of in jobs.groupby("size")["seconds"].sum()[sweep["sizes"]])
+    )
+    yield f"The largest job had {jobs['memory'].max() / 1000:.2f} GB of memory"
 
 
 @cache
