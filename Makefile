@@ -87,6 +87,12 @@ $(EXPERIMENTS): setup
 results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
+# Figures that docs/experiments.md shows.
+SHOWN_graded = op_vs_predicted
+SHOWN_along_training = identification_along_training
+SHOWN_uneven = identification_by_measure
+SHOWN_heavy_maintenance = self_op_vs_measured
+
 # Only of sweeps that have a report, so that experiments can be published alone.
 published = { test ! -e results/$(1)/report.html || \
 	$(SWEEP) publish --configfile $(2) --folder docs/$(3); }
@@ -94,7 +100,7 @@ publish: setup
 	$(call published,paper,config.yaml,sweeps/paper)
 	$(call published,study,config/study.yaml,sweeps/study)
 	$(foreach name,$(EXPERIMENTS),$(call published,experiments/$(name),$(call files_of,$(name)),experiments/$(name) \
-		--tables-only) && ) true
+		--tables-only $(if $(SHOWN_$(name)),--figures $(SHOWN_$(name)))) && ) true
 
 docs: .venv/docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs

@@ -91,7 +91,7 @@ def test_the_scorecard_says_what_the_published_tables_do():
 def test_nonuniformity_in_many_windows_is_as_the_page_says():
     """Of the published policies' answers, in windows of chains that no sweep has."""
     rng, environment, n, batch = np.random.default_rng(1), Recurrence(0.02), 200_000, 50_000
-    answers = pd.read_csv(ROOT / "docs/sweeps/study/summary/actions.csv")
+    answers = pd.read_csv(ROOT / "docs/sweeps/paper/summary/actions.csv")
     weights = answers.groupby("action")["weight"].sum() / len(answers.groupby(["task", "size", "seed"]))
     futures = 0
     for _ in range(n // batch):

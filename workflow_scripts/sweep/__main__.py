@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--tables-only", action="store_true", help="neither figures nor report, and tables in few files"
             )
+            command.add_argument(
+                "--figures", nargs="+", default=[], help="figures to publish with --tables-only", metavar="NAME"
+            )
     return options
 
 

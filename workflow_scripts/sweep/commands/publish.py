@@ -2,8 +2,8 @@
 
 The tables are all summaries (as CSV and Parquet) and those tables of each policy that the pages in docs/ read. To save
 space, bootstrap draws are those of the first seed, and bitmaps have a third of their resolution and 256 colours. With
---tables-only there are no draws, summaries are Parquet only, and one file holds the tables of all policies. Files of an
-earlier sweep are removed from the folder, except for its README.
+--tables-only there are no draws, summaries are Parquet only, one file holds the tables of all policies, and figures are
+those of --figures, as SVG. Files of an earlier sweep are removed from the folder, except for its README.
 """
 
 import argparse
@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tables_only:
         tables = [table for table in tables if table.schema is not BOOTSTRAP]
         files = [path for path in files if not path.endswith(".csv")]
+        files += [f"figures/{name}.svg" for name in arguments.figures]
     else:
         first_seed = f"/seed={sweep['seeds'][0]}/"
         tables = [table for table in tables if table.schema is not BOOTSTRAP or first_seed in table.path]
