@@ -1093,7 +1093,7 @@ def test_two_seeds_have_no_error_bars_and_no_trend(style):
     bars = [part for part in axes.collections if isinstance(part, LineCollection)]
     assert not [segment for bar in bars for segment in bar.get_segments() if len(segment)]
     assert "two seeds are too few for error bars" in captioned.caption
-    assert re.match("Mean Op over 4 sizes is ", captioned.title)
+    assert re.match("Mean Op by size is ", captioned.title)
     three = draw("op_vs_parameters", make_tables(n_seeds=3), style)
     bars = [part for part in three.figure.axes[0].collections if isinstance(part, LineCollection)]
     assert np.isfinite(np.concatenate([segment for bar in bars for segment in bar.get_segments()])).all()
@@ -1132,7 +1132,7 @@ def test_titles_say_no_more_than_the_data(tables, style):
     assert text(policies[policies["task"] == "good6"]) == "Mean Op rises with size at every step on good6"
     assert text(policies[policies["size"] == "18k"]).startswith("Mean Op over 1 size is 0.11 nats on good2, ")
     one_seed = policies[policies["seed"] == 0]
-    assert text(one_seed).startswith("Op over 4 sizes is 0.10 to 0.40 nats on good2, ")
+    assert text(one_seed).startswith("Op by size is 0.10 to 0.40 nats on good2, ")
     assert text(one_seed).endswith(" (one seed)")
     policies.loc[(policies["task"] == "good2") & (policies["size"] == "402k"), "op"] = 0.0
     assert text(policies) == "Mean Op rises with size at every step on 2 of 3 tasks"

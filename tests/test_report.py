@@ -136,7 +136,7 @@ def document(html):
 def test_it_says_which_sweep_it_is_when_it_was_made_and_by_what(document, finished):
     header = document.all("header")[0]["text"]
     assert "tiny, 4 policies: 2 tasks, 2 sizes, 1 seed" in header
-    reinforced_ = "every success: all answers that can succeed, by their probability, every window counting alike; in "
+    reinforced_ = "every success: in each window, every answer that would have succeeded; in "
     assert f"{reinforced_}windows of untouched chains (successes: every, windows: natural)" in header
     assert re.search(r"Made\s*\d+ \w+ 20\d\d, \d\d:\d\d to .*\d\d:\d\d UTC", header)
     assert f"NumPy {np.__version__}" in header
@@ -281,7 +281,7 @@ def test_a_small_sweep_says_so_and_shows_no_verdict(document, finished):
     text = document.all("body")[0]["text"]
     assert not re.search(r"\d+ (is|are) (not )?replicated|inconclusive|by guessing", text)
     assert "verdict" not in {part.get("class", "").split(" ")[0] for part in document.elements}
-    assert headings_of(document, "claims-table") == ["statistic", "value", "interval", "claimed", "n"]
+    assert headings_of(document, "claims-table") == ["statistic", "value", "interval", "criterion", "n"]
     # What was measured is folded away.
     (folded,) = [part for part in document.all("details") if part.get("id") == "numbers"]
     assert "open" not in folded

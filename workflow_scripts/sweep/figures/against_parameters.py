@@ -126,7 +126,8 @@ def counterfactual_success_vs_parameters(tables: Mapping[str, pd.DataFrame], sty
         "answer to another window, x'', averaged over all x'' and thus that of F', the mean of the futures F'|x''; "
         f"minus chance, {chance_text(tasks.values())}; against model size, {count_text(shown)}. "
         f"{_marks_text(shown)} "
-        f"{above} of {len(shown)} policies exceed chance on their task. {left_out_text(policies, shown, _UNDEFINED)}"
+        f"{above} of {len(shown)} policies exceed chance on their task even so. "
+        f"{left_out_text(policies, shown, _UNDEFINED)}"
     )
     return captioned(figure, title, caption)
 

@@ -37,7 +37,7 @@ def identification_along_training(tables: Mapping[str, pd.DataFrame], style: Fig
     above, below = figure.subplots(2, 1)
     measures = _shares(above, first, along["gained"], names=names)
     above.set_title("task identified from then on")
-    above.set_xlabel(folded(f"{short_score(judges)} gained (share of what chance leaves)", 2.8))
+    above.set_xlabel(folded(f"{short_score(judges)} gained, from chance (0) to the most possible (1)", 2.8))
     above.set_ylabel("share of policies")
     tasks, sizes = _courses(below, along_op, first_op, style=style)
     below.set_title("marker: from here on, Op identifies the task")

@@ -13,8 +13,8 @@ from sweep.figures.axes import legend_below, readable_log_axis
 from sweep.figures.marks import FigureStyle, finite_rows, policy_points
 from sweep.figures.optimization import theory_curves
 from sweep.figures.scores import (
+    better_text,
     imp_minimum_text,
-    no_better_text,
     predicted_op_text,
     score,
     short_score,
@@ -44,7 +44,7 @@ def cross_op_vs_success(tables: Mapping[str, pd.DataFrame], style: FigureStyle, 
     caption = (
         f"Measured optimization of all policies against their {score([judge])} judged by {task}, {count_text(shown)}. "
         f"{POINTS_TEXT} Curve: {theory_text([judge])} "
-        f"{_no_better_text(shown, judge.chance, judge, name='chance')} {left_out_text(judged, shown, _OP_UNDEFINED)}"
+        f"{_better_text(shown, judge.chance, judge, name='chance')} {left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
     return captioned(
         figure, _range_title(shown, task, "op_excess", quantity="Op minus the curve (nats)", style=style), caption
@@ -66,7 +66,7 @@ def cross_op_vs_predicted(tables: Mapping[str, pd.DataFrame], style: FigureStyle
     caption = (
         f"Measured optimization of all policies against that predicted from their {score([judge])} judged by {task}, "
         f"{count_text(shown)}. {POINTS_TEXT} The prediction for {task} is {predicted_op_text([judge])}. Dashed: y = x. "
-        f"{unequal_text(axes)}{_no_better_text(shown, judge.chance, judge, name='chance')} "
+        f"{unequal_text(axes)}{_better_text(shown, judge.chance, judge, name='chance')} "
         f"{left_out_text(judged, shown, _OP_UNDEFINED)}"
     )
     return captioned(
@@ -91,7 +91,7 @@ def cross_imp_vs_minimum(tables: Mapping[str, pd.DataFrame], style: FigureStyle,
         f"Measured impact of all policies against the least impact for their {score([judge])} judged by {task}, "
         f"{count_text(shown)}. {POINTS_TEXT} {imp_minimum_text([judge])} Dashed: y = x, below which no policy can lie. "
         f"{unequal_text(axes)}"
-        f"{_no_better_text(shown, shown['success_rate_counterfactual'], judge, name='under the split history')} "
+        f"{_better_text(shown, shown['success_rate_counterfactual'], judge, name='under the split history')} "
         f"{left_out_text(judged, shown, _IMP_UNDEFINED)}"
     )
     place = f"further above y = x than every policy of {task}"
@@ -181,6 +181,6 @@ def _range_title(shown: pd.DataFrame, task: str, column: str, quantity: str, sty
     return f"Judged by {task}, {quantity} is " + ranges_text(groups)
 
 
-def _no_better_text(shown: pd.DataFrame, reference: float | pd.Series, judge: Task, name: str) -> str:
-    """Say how many policies do no better than a reference score on the judging task."""
-    return no_better_text(int((shown["success_rate"] <= reference).sum()), len(shown), judge, reference=name)
+def _better_text(shown: pd.DataFrame, reference: float | pd.Series, judge: Task, name: str) -> str:
+    """Say how many policies do better than a reference score on the judging task."""
+    return better_text(int((shown["success_rate"] > reference).sum()), len(shown), judge, reference=name)

@@ -124,7 +124,7 @@ def _futures(panels: Sequence[Axes], policy: pd.Series, task: Task, color: Any) 
     of_future = float(entropy(policy["outcome_distribution"]))
     entropies = of_future, of_future + policy["op"]
     columns = "outcome_distribution", "counterfactual_distribution"
-    names = "2  F: it answers the window", "F'|x'': it answers another"
+    names = "2  Answering each window: F", "Answering another: F'|x''"
     measured = "entropy", "mean entropy"
     for axes, name, column, of, nats in zip(panels, names, columns, measured, entropies, strict=True):
         outcome_bars(axes, policy[column], task.utility, color=color)
@@ -137,15 +137,11 @@ def _futures(panels: Sequence[Axes], policy: pd.Series, task: Task, color: Any) 
 def _theory(axes: Axes, predicted: pd.Series, measured: float, style: FigureStyle) -> tuple[Artist, float]:
     """Draw Op predicted by each task as bars, and measured Op as a line; return its handle and the names' height."""
     axes.bar(range(len(predicted)), predicted, color=[style.color(task) for task in predicted.index])
-    if len(predicted) <= _FEW_TASKS:
-        for place, (task, value) in enumerate(predicted.items()):
-            beside = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center"}
-            blank = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # keeps the line from crossing the number
-            axes.annotate(f"{value:.2f}", (place, value), color=style.color(task), bbox=blank, **beside)
     line = {"color": "black", "linestyle": ":", "linewidth": 1.2}
     axes.axhline(measured, **line)
-    names = category_axis(axes, list(predicted.index))
+    few = len(predicted) <= _FEW_TASKS
+    names = category_axis(axes, [f"{task}\n{value:.2f}" if few else task for task, value in predicted.items()])
     axes.margins(y=0.15)
-    axes.set_title("3  Theory: Op predicted\nfrom its score, by task")
+    axes.set_title("3  Theory: Op predicted\nfrom the policy's score")
     axes.set(xlabel="task", ylabel="predicted Op (nats)")
     return Line2D([], [], label="measured Op", **line), names

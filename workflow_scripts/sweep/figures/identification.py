@@ -50,7 +50,11 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     if good_sets:
         _rank_axis(panels[1, 0], shown)
         quantiles = Line2D(
-            [], [], color=NEUTRAL, linewidth=0.8, label="95% of bootstrap resamples (no line: same rank in all)"
+            [],
+            [],
+            color=NEUTRAL,
+            linewidth=0.8,
+            label="95% of bootstrap resamples (no line: same rank in at least 95%)",
         )
         legend_below(figure, task_handles(shown, style), size_handles(shown, style), [quantiles])
 
@@ -67,9 +71,9 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
     title = f"Op identifies the task of {correct['op']} of {len(policies)} policies, Imp that of {correct['imp']}"
     if good_sets:
         caption += (
-            f"Below: rank of the policy's own good set among all promoted ones, from 1, the best, to at most {most}, "
-            "with one marker per size, smaller sizes to the left; lines span the 2.5% to 97.5% quantiles over "
-            "bootstrap resamples of the windows, and where no line is visible, both equal the rank. Of the "
+            "Below: rank of the policy's own good set among all promoted ones, from 1, whose prediction is nearest, to "
+            f"at most {most}, with one marker per size, smaller sizes to the left; lines span the 2.5% to 97.5% "
+            "quantiles over bootstrap resamples of the windows, and where no line is visible, both equal the rank. Of the "
             f"{2**N_OUTCOMES - 2} proper non-empty sets of {N_OUTCOMES} outcomes, one of each complementary pair is "
             f"promoted: {(2**N_OUTCOMES - 2) // 2} candidates, or fewer if there are ties. The true set ranks first "
             f"for {first['op']} policies by Op and for {first['imp']} by Imp. "

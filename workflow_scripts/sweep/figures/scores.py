@@ -64,11 +64,11 @@ def theory_text(tasks: Iterable[Task]) -> str:
     return f"Op expected of {whose}, {predicted_op_text(tasks)}; paler {below}."
 
 
-def no_better_text(number: int, of: int, task: Task, reference: str) -> str:
-    """Say how many policies do no better on a task than a reference, such as 'chance'."""
+def better_text(number: int, of: int, task: Task, reference: str) -> str:
+    """Say how many policies do better on a task than a reference, such as 'chance'."""
     if task.is_good_set:
-        return f"{number} of {of} succeed no more often than {reference}."
-    return f"{number} of {of} have no more utility than {reference}."
+        return f"{number} of {of} succeed more often than {reference}."
+    return f"{number} of {of} have more utility than {reference}."
 
 
 def _worded(tasks: Iterable[Task], good_sets: str, graded: str, both: str) -> str:

@@ -86,7 +86,8 @@ STEPS_TEXT = (
 # How a title's trend is determined, for captions.
 TREND_TEXT = (
     "The title names a trend only if there are at least three seeds per size and the 95% interval of every step "
-    "between sizes excludes zero; otherwise it gives the smallest and the largest mean."
+    "between sizes excludes zero; otherwise it gives the smallest and the largest mean. Sizes may differ in "
+    "learning rates and numbers of steps too, so that a trend need not be one of size alone."
 )
 
 
@@ -117,7 +118,7 @@ def trend_text(quantity: str, unit: str, rows: pd.DataFrame, column: str, style:
         ]
         if len(ranges) > 4:
             ranges = [(f"{unit} on {len(ranges)} tasks".strip(), means.stack())]
-        text = f"{mean} over {counted(len(sizes), 'size')} is {ranges_text(ranges)}" + seeds_text(rows)
+        text = f"{mean} by size is {ranges_text(ranges)}" + seeds_text(rows)
     return text[:1].upper() + text[1:]
 
 

@@ -47,7 +47,7 @@ def run_details(jobs: pd.DataFrame, tables: Iterable[str], configuration: Mappin
 _WAYS = {
     "sampled": "one sampled answer per window, if it succeeds, as in the study",
     "expected": "all answers to a window, by their probability and chance of success",
-    "every": "every success: all answers that can succeed, by their probability, every window counting alike",
+    "every": "every success: in each window, every answer that would have succeeded",
 }
 _WINDOWS = {
     "natural": "in windows of untouched chains",
