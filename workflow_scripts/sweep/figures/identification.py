@@ -73,9 +73,9 @@ def identification(tables: Mapping[str, pd.DataFrame], style: FigureStyle) -> Ca
         caption += (
             "Below: rank of the policy's own good set among all promoted ones, from 1, whose prediction is nearest, to "
             f"at most {most}, with one marker per size, smaller sizes to the left; lines span the 2.5% to 97.5% "
-            "quantiles over bootstrap resamples of the windows, and where no line is visible, both equal the rank. Of the "
-            f"{2**N_OUTCOMES - 2} proper non-empty sets of {N_OUTCOMES} outcomes, one of each complementary pair is "
-            f"promoted: {(2**N_OUTCOMES - 2) // 2} candidates, or fewer if there are ties. The true set ranks first "
+            "quantiles over bootstrap resamples of the windows, and where no line is visible, both equal the rank. Of "
+            f"the {2**N_OUTCOMES - 2} proper non-empty sets of {N_OUTCOMES} outcomes, one of each complementary pair "
+            f"is promoted: {(2**N_OUTCOMES - 2) // 2} candidates, or fewer if there are ties. The true set ranks first "
             f"for {first['op']} policies by Op and for {first['imp']} by Imp. "
             + left_out_text(
                 rankable,
