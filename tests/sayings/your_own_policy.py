@@ -9,7 +9,7 @@ from test_own_policy import ANSWERS, ROOM, TEMPERATURES, N, bias, sampled
 
 
 def limits():
-    yield f"which works for at most {MOST_RANKED_OUTCOMES}:"
+    yield f"which works for at most {MOST_RANKED_OUTCOMES}. Best"
     of = benchmark("windows")
     yield f"memory for {of.N_ACTIONS:,} actions, {of.N_OUTCOMES} outcomes and {of.N_WINDOWS:,} windows"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
