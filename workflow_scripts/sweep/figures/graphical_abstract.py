@@ -137,11 +137,15 @@ def _futures(panels: Sequence[Axes], policy: pd.Series, task: Task, color: Any) 
 def _theory(axes: Axes, predicted: pd.Series, measured: float, style: FigureStyle) -> tuple[Artist, float]:
     """Draw Op predicted by each task as bars, and measured Op as a line; return its handle and the names' height."""
     axes.bar(range(len(predicted)), predicted, color=[style.color(task) for task in predicted.index])
+    if len(predicted) <= _FEW_TASKS:
+        for place, (task, value) in enumerate(predicted.items()):
+            beside = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center"}
+            blank = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # keeps the line from crossing the number
+            axes.annotate(f"{value:.2f}", (place, value), color=style.color(task), bbox=blank, **beside)
     line = {"color": "black", "linestyle": ":", "linewidth": 1.2}
     axes.axhline(measured, **line)
-    few = len(predicted) <= _FEW_TASKS
-    names = category_axis(axes, [f"{task}\n{value:.2f}" if few else task for task, value in predicted.items()])
+    names = category_axis(axes, list(predicted.index))
     axes.margins(y=0.15)
     axes.set_title("3  Theory: Op predicted\nfrom the policy's score")
     axes.set(xlabel="task", ylabel="predicted Op (nats)")
-    return Line2D([], [], label="measured Op", **line), names
+    return Line2D([], [], label=f"measured Op: {measured:.2f}", **line), names
