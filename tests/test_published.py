@@ -40,13 +40,7 @@ def claims_of(folder):
         name: as_text(pd.read_parquet(folder / "finetuned" / name)).astype({"seed": int})
         for name in ("measured", "self_estimate")
     }
-    # Tables published before there were graded tasks and windows of rollouts hold neither.
-    policies = tables["policies"].assign(chance=lambda of: of["n_good"] / 8)
-    generator = (
-        tables["generator"].assign(windows="natural") if "windows" not in tables["generator"] else tables["generator"]
-    )
-    tables |= {"policies": policies, "generator": generator}
-    return claims_table(tables, without_each_repeat(tables, finetuned, generator, judges=judges))
+    return claims_table(tables, without_each_repeat(tables, finetuned, tables["generator"], judges=judges))
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -3,7 +3,6 @@ import numpy as np
 from sayings import CONFIG, WORDS, r_squared_about_prediction, read
 
 POLICIES = read("sweeps/paper/summary/policies.parquet")
-SAMPLED = read("sweeps/study/summary/policies.parquet")
 
 
 def what_came_out():
@@ -29,19 +28,21 @@ def what_came_out():
         f"did not replicate and {verdicts['inconclusive']} are inconclusive"
     )
     slope, intercept = np.polyfit(POLICIES["imp_minimum"], POLICIES["imp"], 1)
-    yield f"Impact follows its lower bound as {slope:.2f} Imp_min + {intercept:.2f}, whose slope is far from"
+    yield f"follows its lower bound as {slope:.2f} Imp_min + {intercept:.2f}, whose slope is far from the study's 2.6"
 
 
 def success():
-    every, sampled = (
+    windows = read("sweeps/study/summary/windows.parquet").query("is_training_task and estimator == 'exact'")
+    every, untouched, own = (
         table.query("task == 'good2'").groupby("size", observed=True)["success_rate"].mean()
-        for table in (POLICIES, SAMPLED)
+        for table in (POLICIES, *(windows[windows["windows"] == kind] for kind in ("natural", "rollouts")))
     )
     chance = POLICIES.query("task == 'good2'")["chance"].min()
     yield (
-        f"succeeds on {{0, 4}}, where chance is {chance:.2f}, in "
-        f"{every.min():.3f} to {every.max():.3f} of windows, by size. Reinforcing one sampled action at a time, as the "
-        f"study did, gives {sampled.min():.3f} to {sampled.max():.3f}"
+        f"succeeds on {{0, 4}}, where chance is {chance:.2f}, in {every.min():.3f} to {every.max():.3f} of windows, by "
+        "size. Reinforced as in the study, at one sampled answer "
+        f"per window that it has written every other token of, it succeeds in {untouched.min():.3f} to "
+        f"{untouched.max():.3f} of untouched windows and in {own.min():.3f} to {own.max():.3f} of its own"
     )
 
 

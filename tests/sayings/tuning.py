@@ -134,7 +134,7 @@ def steps():
 
 
 def what_policies_learn():
-    sampled = read("sweeps/study/summary/policies.csv").groupby(["task", "size"])["success_rate"].mean()
+    sampled = read("sweeps/study/summary/policies.parquet").groupby(["task", "size"])["success_rate"].mean()
     identified = read("sweeps/paper/summary/identification.parquet").query("windows == 'natural' and measure == 'op'")
     first = identified.assign(first=identified["true_set_rank"] == 1).groupby(["task", "size"], observed=True)["first"]
     for (task, size), of in POLICIES.groupby(["task", "size"], observed=True):
@@ -275,7 +275,7 @@ def sampled():
         f"{alone['success_rate']:.3f} and {success.min():.3f} to {success.max():.3f}."
     )
     settings = finetune_settings(STUDY, "143k", "good2")
-    assert settings["maintenance"]["batch_size"] == settings["batch_size"] / 8  # "143k has an eighth"
+    assert settings["maintenance"]["batch_size"] == settings["batch_size"] / 4  # "a quarter ... is enough"
     yield f"positions −1, −2, −{MEMORY + 1} and −{MEMORY + 2}, as predictions do, and hardly on −{MEMORY}, which"
 
     n_windows = CONFIG["sequence"]["n_validation"]
