@@ -132,6 +132,7 @@ def settings_beside_the_studys():
     yield row("dropout, pretraining and reinforcement", "0.1", dropout)
     yield row("weight decay", "0.01", weight_decay)
     yield row("maintenance rate over reinforcement rate", '"much lower"', relative_rates)
+    yield row("windows", "own rollouts", lambda of: of["finetune"]["windows"])
     yield row("maintenance: own rollouts, chance's rollouts, untouched windows", "own rollouts (inferred)", shares)
     yield row("training chains", "not said", lambda of: "{n_train:,} of {chain_length} tokens".format(**of["sequence"]))
     yield row("seeds per size", "4 (inferred)", lambda of: str(len(of["sweep"]["seeds"])))
