@@ -1,37 +1,82 @@
 import re
 
-from sayings import CONFIG, DOCS, WORDS, read
+import numpy as np
+import pandas as pd
+from scipy.special import rel_entr
 
-KEYS = ["task", "size"]
-GOOD = {name: f"{{{', '.join(map(str, task['good']))}}}" for name, task in CONFIG["tasks"].items()}
-STUDY = read("sweeps/study/summary/policies.parquet")
+from sayings import CONFIG, DOCS, WORDS, configuration, read
+
+KEYS = ["task", "size", "seed"]
+GOOD = {name: task["good"] for name, task in CONFIG["tasks"].items()}
+SETS = {name: f"{{{', '.join(map(str, good))}}}" for name, good in GOOD.items()}
+MEASURE = CONFIG["measure"]
 
 
-def what_biases_the_self_estimates():
-    measured = read("sweeps/study/finetuned/measured").query(
-        "estimator == 'exact' and counterfactual == 'split_history'"
+def _identified(folder, measure="op"):
+    return read(f"{folder}/summary/identification.parquet").query("measure == @measure and windows == 'natural'")
+
+
+def _below_theory(sweep, windows, estimator):
+    """How many policies' mean Op over the repeats falls below what the success rate predicts."""
+    rows = read(f"sweeps/{sweep}/finetuned/measured").query(
+        "counterfactual == 'split_history' and windows == @windows and estimator == @estimator"
     )
-    own = read("sweeps/study/finetuned/self_estimate")
-    expected, found = (
-        table.astype({"task": str, "size": str}).groupby(KEYS)[["op", "entropy_counterfactual"]].mean()
-        for table in (own, measured)
+    s = np.array([future[GOOD[task]].sum() for future, task in rows[["outcome_distribution", "task"]].to_numpy()])
+    s, p = s.clip(0, 1), rows["task"].map({task: len(good) / 8 for task, good in GOOD.items()}).astype(float)
+    excess = (rows["op"] - rel_entr(s, p) - rel_entr(1 - s, 1 - p)).groupby([rows[key] for key in KEYS], observed=True)
+    return (excess.mean() < 0).sum()
+
+
+def why_op_falls_below_theory():
+    policies = [read(f"sweeps/{sweep}/summary/policies.parquet") for sweep in ("paper", "study")]
+    first, second = ((of["op_excess"] < 0).sum() for of in policies)
+    yield f"outweighs the favourites of {first} policies of the first sweep and {second} of the second"
+    n, few, many = len(policies[1]), MEASURE["n_contexts_rollouts"], MEASURE["n_contexts_exact"]
+    sampled = MEASURE["n_contexts_monte_carlo"]
+    yield f"over ten sets of {many:,} windows, and the same {MEASURE['n_repeats'] * many:,} windows taken together"
+    yield f"({sampled} windows, one sampled outcome each) and exactly ({many:,} natural windows, or {few} that end"
+    yield f"Measured as the study did, on {sampled} windows of their own rollouts"
+    yield (
+        f"lie below theory in {_below_theory('study', 'rollouts', 'monte_carlo')} of {n} cases, even as means of "
+        f"{WORDS[MEASURE['n_repeats']]} repeats"
     )
-    errors = expected - found
-    share = (100 * errors["entropy_counterfactual"] / errors["op"]).round().unstack("task")
-    few = share[["good2", "good4"]].to_numpy()
-    yield f"On {GOOD['good2']} and {GOOD['good4']} that is most of the shortfall, {few.min():.0f} to {few.max():.0f} %"
-    many = share["good6"]
-    small = many.drop("402k")
-    yield f"On {GOOD['good6']} it is {small.min():.0f} to {small.max():.0f} % up to 143k"
-    yield f"and {many['402k']:.0f} % at 402k"
+    yield f"since without it there are {_below_theory('study', 'rollouts', 'exact')}"
+    yield f"there being {few} windows instead of {many:,}"
+    noisy, exact = (_below_theory("study", "natural", estimator) for estimator in ("monte_carlo", "exact"))
+    assert exact == second
+    yield f"it puts {noisy} of {n} below theory, against {exact} without"
+    yield f"and {_below_theory('paper', 'natural', 'monte_carlo')} of {n} fall below it"
+
+
+def what_is_practised():
+    of = CONFIG["finetune"]["maintenance"]
+    natural = of["batch_size"] * of["natural_fraction"]
+    random = (of["batch_size"] - natural) * of["random_fraction"]
+    own = of["batch_size"] - natural - random
+    yield f"has {natural:.0f} untouched windows, {own:.0f} own and {random:.0f} random rollouts per step"
+
+
+def is_the_reward_identified():
+    every, by_op, by_imp = _identified("sweeps/paper"), _identified("sweeps/study"), _identified("sweeps/study", "imp")
+    assert every["correct"].all()
+    assert _identified("sweeps/paper", "imp")["correct"].all()
+    first, n = (every["true_set_rank"] == 1).sum(), len(every)
+    yield f"the true set comes first for {first} of {n}."
+    yield f"Op tells {by_op['correct'].sum()} of {n} right and Imp {by_imp['correct'].sum()}, all mistakes being about"
+    mistaken = pd.concat([by_op, by_imp]).query("not correct")
+    assert set(mistaken["task"]) == {"good6"}
+    yield f"all mistakes being about {SETS['good6']}"
+    held_out = _identified("experiments/held_out")
+    ahead, of = (held_out["true_set_rank"] == 1).sum(), len(held_out)
+    yield f"{first} of {n} policies are {100 * first / n:.1f} %, and {ahead} of {of} are {100 * ahead / of:.1f} %"
 
 
 def what_held_out_policies_are_taken_for():
-    identified = read("experiments/held_out/summary/identification.parquet").query("measure == 'op'")
+    identified = _identified("experiments/held_out")
     assert identified["correct"].all()
     policies = read("experiments/held_out/summary/policies.parquet")
     dropped: dict[str, list[int]] = {}
-    of_policies = policies.set_index(["task", "size", "seed"])[["good_set", "outcome_distribution"]]
+    of_policies = policies.set_index(KEYS)[["good_set", "outcome_distribution"]]
     for row in identified[identified["true_set_rank"] != 1].itertuples():
         good, future = of_policies.loc[(row.task, row.size, row.seed)]
         (least,) = set(good) - set(row.best_set)
@@ -48,36 +93,69 @@ def what_held_out_policies_are_taken_for():
         f"{dropped[all_of][0]} of {sets[all_of]} in all policies, {dropped[some_of][0]} of {sets[some_of]} in half of "
         f"them and {dropped[one_of][0]} of {sets[one_of]} in one"
     )
-    yield f"Among {WORDS[len(n)]} candidates no policy is mistaken. Where the true set"
+    yield f"Among {WORDS[len(n)]} candidates no policy is mistaken."
 
 
-def long_runs():
-    before = STUDY.query("task == 'good2' and seed == 0").astype({"size": str}).set_index("size")["success_rate"]
-    longer = read("tuning/long_runs.csv").query("task == 'good2' and evaluated_task == 'good2'").set_index("size")
-    gain = longer["success_rate"] - before
-    (least,) = gain[gain < 0.001].index
-    yield f"On {GOOD['good2']} all sizes but {least} gain from longer runs"
+def how_much_a_policy_must_have_learned():
+    first = read("experiments/along_training/summary/first_identified.parquet")
+    along = read("experiments/along_training/summary/along_training.parquet")
+    last = along.groupby(KEYS, observed=True)["step"].max()
+    by_op, alone = (first[first["measure"] == measure].set_index(KEYS) for measure in ("op", "success_rate"))
+    yield f"are evaluated every {along['step'].min()} steps of reinforcement"
+    yield f"Op tells the task of all {by_op['step'].count()} policies from step {by_op['step'].max():.0f} on"
+    yield f"from step {by_op['step'].max():.0f} on, of {last.min()} to {last.max()} steps"
+    assert by_op["step"].count() == len(last)
+    assert alone["step"].idxmax()[0] == "good6"
+    yield f"takes up to step {alone['step'].max():.0f} on {SETS['good6']}, some of whose"
+    others = along.query("task == 'good6' and measure == 'success_rate' and not correct")["identified_task"]
+    assert others.mode().item() == "good4"
+    yield f"by more on {SETS['good4']} until then"
 
 
-def odd_answers():
-    published = STUDY.astype({"size": str}).set_index([*KEYS, "seed"])["maintenance_loss"]
-    odd = read("experiments/odd_answers/summary/policies.parquet").astype({"size": str})
-    odd = odd.set_index([*KEYS, "seed"])["maintenance_loss"]
-    lower = (published.loc[odd.index] - odd).groupby("task", observed=True).mean()
-    yield "it is lower by {:.3f}, {:.3f} and {:.3f} on the three tasks".format(*lower[["good2", "good4", "good6"]])
+def graded_rewards():
+    told = read("experiments/graded/summary/goal_directedness.parquet")
+    for measure in ("op", "imp", "meg"):
+        wrong = told[(told["measure"] == measure) & ~told["correct"]]
+        assert list(wrong["task"]) == ["linear"] * 3
+        assert set(wrong["identified_task"]) == {"steep"}
+    by_success = told.query("measure == 'success_rate' and not correct")["identified_task"].value_counts()
+    assert by_success["upper"] == 3
+    yield "Three of the four policies of `linear` are taken for policies of `steep`"
+    yield "Success alone takes three of them for `upper`"
 
 
-def overfitting():
-    tried = read("tuning/training_set.csv").query("n_train == 400")
-    smallest = min(tried["size"].unique(), key=lambda name: int(name.removesuffix("k")))
-    yield f"with {tried['n_train'].iloc[0]} every size that was tried, {smallest} and up, overfits"
+def natural_windows_against_rollouts():
+    for sweep, words in {"paper": "and tells only {right} of {n} right", "study": "Op tells all {n} right"}.items():
+        rows = read(f"sweeps/{sweep}/summary/windows.parquet").query("estimator == 'exact' and windows == 'rollouts'")
+        promoted = rows[rows["success_rate"] > rows["evaluated_task"].map({of: len(GOOD[of]) / 8 for of in GOOD})]
+        distance = (promoted["op"] - promoted["op_predicted"]).abs()
+        nearest = promoted.assign(distance=distance).sort_values("distance").drop_duplicates(KEYS)
+        right, n = nearest["is_training_task"].sum(), len(rows) // len(GOOD)
+        assert right == n or sweep == "paper"
+        yield words.format(right=right, n=n)
 
 
-def the_slope():
-    """As the page's own code prints it, which another test compares."""
-    printed = re.findall(r"Imp_min in base-10 logarithms +\S+ \S+ +(\S+) (\S+)", (DOCS / "experiments.md").read_text())
-    (of_study, natural, rollouts) = [(float(slope), float(intercept)) for slope, intercept in printed]
-    slopes = sorted(slope for slope, _ in (of_study, natural, rollouts))
-    yield f"by the estimator of the study, their slopes are {slopes[0]:.2f} to {slopes[-1]:.2f}"
-    (intercept,) = {f"{intercept:.2f}" for _, intercept in (of_study, rollouts)}
-    yield f"reinforced as in the study or measured on their rollouts, are {intercept}"
+def the_slopes():
+    page = (DOCS / "experiments.md").read_text(encoding="utf-8")
+    cell = r"(\d\.\d\d) ± (\d\.\d\d) ([+-]\d\.\d{3})"
+    blocks = re.findall(r"(\w+, \w+) windows: slope and intercept\n(.*?)\n\n", page, re.DOTALL)
+    printed = {
+        (windows, row[1]): re.findall(cell, row[0])
+        for windows, block in blocks
+        for row in re.finditer(r"^(\S.*?) {2,}\d.*$", block, re.MULTILINE)
+    }
+    of = {name: lines[1] for (windows, name), lines in printed.items() if windows == "study, rollouts"}
+    logarithm, defined = of["Imp_min in base-10 logarithms"], of["as defined"]
+    yield f"the slope is {logarithm[0]} ± {logarithm[1]} if Imp_min alone is in base-10 logarithms"
+    yield f"and {defined[0]} ± {defined[1]} as defined"
+    ranked = sorted(of, key=lambda name: abs(float(of[name][0]) - 2.6))
+    assert ranked[:3] == ["Imp_min in base-10 logarithms", "symmetric Imp", "Imp_min = (s - q)²"]
+    symmetric, squared = (of[name] for name in ranked[1:3])
+    yield f"the symmetric divergence, {symmetric[0]} ± {symmetric[1]}, and the squared"
+    yield f"squared difference, {squared[0]} ± {squared[1]}"
+    assert abs(float(logarithm[0]) - 2.6) < 2 * float(logarithm[1])  # "comes out", as the README says
+    slopes = [line[0] for (_, name), lines in printed.items() if name == ranked[0] for line in lines]
+    yield f"the base-10 logarithms give {min(slopes)} to {max(slopes)}."
+    n_models = len(CONFIG["sweep"]["sizes"]) * len(CONFIG["sweep"]["seeds"])
+    yield f"by resampling the {n_models} models"
+    assert configuration("study")["sweep"] == CONFIG["sweep"]
