@@ -30,8 +30,11 @@ reported at once, before anything is run.
 """
 
 PUBLISHED = {  # by folder below docs/sweeps: the title in the scorecard, and what was reinforced
-    "paper": ("Every success", "every success is reinforced (`make paper`)"),
-    "study": ("As the study did", "the success of one sampled action per window is reinforced (`make study`)"),
+    "paper": ("Every success", "every success is reinforced, on untouched windows (`make paper`)"),
+    "study": (
+        "As the study did",
+        "the success of one sampled action per window is reinforced, on windows that the policy writes (`make study`)",
+    ),
 }
 
 
