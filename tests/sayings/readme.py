@@ -20,7 +20,7 @@ def what_came_out():
     yield f"Among {WORDS[held_out['task'].nunique()]} rewards that no setting was tuned on, {told}"
     experiments = (DOCS / "experiments.md").read_text(encoding="utf-8")
     assert f"Op tells all {n} right" in experiments  # which tests compare with the tables
-    yield f"on windows that they write themselves, it identifies {n} of {n} policies too"
+    yield f"on windows that they write themselves, it identifies {n} of {n} too"
     claims = read("sweeps/paper/summary/claims.parquet")
     (r_squared,) = claims[claims["statistic"].str.startswith("R² of Op about Op_pred")].itertuples()
     assert np.isclose(r_squared.value, r_squared_about_prediction(POLICIES))
