@@ -124,6 +124,23 @@ def graded_rewards():
     yield "Success alone takes three of them for `upper`"
 
 
+def uneven_outcomes():
+    told = read("experiments/uneven/summary/goal_directedness.parquet")
+    right = told.groupby("measure")["correct"].sum()
+    n = len(told) // len(right)
+    assert right["imp"] == right["meg"]
+    yield f"Op tells {right['op']} of {n} policies right, Imp and goal-directedness {right['imp']}."
+    assert set(told[~told["correct"]]["identified_task"]) == {"good2"}
+    first = told[told["true_set_rank"] == 1].groupby(["measure", "task"]).size()
+    yield "Imp ranks the true one first for all policies of {0, 4} and {5, 7}, Op only for those of {5, 7}"
+    assert first["imp"].to_dict() == {"good2": 4, "rare2": 4}
+    assert first["op"].to_dict() == {"rare2": 4}
+    policies = read("experiments/uneven/summary/policies.parquet")
+    assert (policies["imp"] > policies["imp_minimum"]).all()
+    counts = np.bincount(configuration("experiments/uneven")["sequence"]["outcome_of_residue"], minlength=8)
+    assert counts.tolist() == [5, 3, 2, 2, 1, 1, 1, 1]  # in words on the page
+
+
 def natural_windows_against_rollouts():
     for sweep, words in {"paper": "and tells only {right} of {n} right", "study": "Op tells all {n} right"}.items():
         rows = read(f"sweeps/{sweep}/summary/windows.parquet").query("estimator == 'exact' and windows == 'rollouts'")
