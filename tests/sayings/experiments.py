@@ -102,6 +102,13 @@ def what_held_out_policies_are_taken_for():
     yield f"Among {WORDS[len(n)]} candidates no policy is mistaken."
 
 
+def which_answers_a_policy_may_give():
+    told = _identified("experiments/odd_answers")
+    assert told["correct"].all()
+    first = (told["true_set_rank"] == 1).sum()
+    yield f"Op tells all {len(told)} policies right, and ranks the true set first for {first}."
+
+
 def how_much_a_policy_must_have_learned():
     first = read("experiments/along_training/summary/first_identified.parquet")
     along = read("experiments/along_training/summary/along_training.parquet")
