@@ -69,7 +69,7 @@ def printed(page, capsys, change=lambda example: example):
     return outputs, said, names
 
 
-@pytest.mark.parametrize(("name", "n_examples"), [("tutorial", 10), ("experiments", 15)])
+@pytest.mark.parametrize(("name", "n_examples"), [("tutorial", 10), ("experiments", 18)])
 def test_a_page_prints_what_it_says(name, n_examples, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     outputs, said, _ = printed((ROOT / "docs" / f"{name}.md").read_text(), capsys)
