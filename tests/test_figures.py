@@ -1130,7 +1130,7 @@ def test_titles_say_no_more_than_the_data(tables, style):
 
     assert text(policies) == "Mean Op rises with size at every step on every task"
     assert text(policies[policies["task"] == "good6"]) == "Mean Op rises with size at every step on good6"
-    assert text(policies[policies["size"] == "18k"]).startswith("Mean Op over 1 size is 0.11 nats on good2, ")
+    assert text(policies[policies["size"] == "18k"]).startswith("Mean Op is 0.11 nats on good2, ")
     one_seed = policies[policies["seed"] == 0]
     assert text(one_seed).startswith("Op by size is 0.10 to 0.40 nats on good2, ")
     assert text(one_seed).endswith(" (one seed)")

@@ -118,7 +118,8 @@ def trend_text(quantity: str, unit: str, rows: pd.DataFrame, column: str, style:
         ]
         if len(ranges) > 4:
             ranges = [(f"{unit} on {len(ranges)} tasks".strip(), means.stack())]
-        text = f"{mean} by size is {ranges_text(ranges)}" + seeds_text(rows)
+        by_size = " by size" if len(sizes) > 1 else ""
+        text = f"{mean}{by_size} is {ranges_text(ranges)}" + seeds_text(rows)
     return text[:1].upper() + text[1:]
 
 
