@@ -18,7 +18,7 @@ def what_came_out():
     held_out = read("experiments/held_out/summary/identification.parquet").query("measure == 'op'")
     told = f"it identifies those of {held_out['correct'].sum()} of {len(held_out)} policies"
     yield f"Among {WORDS[held_out['task'].nunique()]} rewards that no setting was tuned on, {told}"
-    experiments = (DOCS / "experiments.md").read_text(encoding="utf-8")
+    experiments = " ".join((DOCS / "experiments.md").read_text(encoding="utf-8").split())
     assert f"Op tells all {n} right" in experiments  # which tests compare with the tables
     yield f"on windows that they write themselves, it identifies {n} of {n} too"
     claims = read("sweeps/paper/summary/claims.parquet")
