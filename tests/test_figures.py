@@ -875,6 +875,14 @@ def test_the_graphical_abstract_says_what_the_tables_do(tables, style):
     assert title.endswith("correctly for 0 of 48 policies")
 
 
+@pytest.mark.parametrize("more", [-3, 0, 1])
+def test_measured_op_is_within_the_panel_of_what_is_predicted(tables, style, more):
+    policies = tables["policies"].assign(op=lambda of: of["op"] + more)
+    theory = draw("graphical_abstract", tables | {"policies": policies}, style).figure.axes[4]
+    low, high = theory.get_ylim()
+    assert low < policies["op"].max() < high
+
+
 def test_many_tasks_have_no_numbers_on_their_bars_in_the_graphical_abstract(monkeypatch):
     names = [f"task{number}" for number in range(9)]
     monkeypatch.setitem(globals(), "UTILITIES", UTILITIES | {name: UTILITIES["good4"] for name in names})

@@ -144,6 +144,7 @@ def _theory(axes: Axes, predicted: pd.Series, measured: float, style: FigureStyl
             axes.annotate(f"{value:.2f}", (place, value), color=style.color(task), bbox=blank, **beside)
     line = {"color": "black", "linestyle": ":", "linewidth": 1.2}
     axes.axhline(measured, **line)
+    axes.update_datalim([(0, measured)], updatex=False)  # a line alone does not widen the axis
     names = category_axis(axes, list(predicted.index))
     axes.margins(y=0.15)
     axes.set_title("3  Theory: Op predicted\nfrom the policy's score")
