@@ -87,7 +87,7 @@ $(EXPERIMENTS): setup
 results/paper/pretrained:
 	@echo "error: $@ is missing: the experiments start from the paper-scale sweep; run make paper first" >&2; exit 1
 
-# Figures that docs/experiments.md shows.
+# Figures of experiments that pages in docs/ show.
 SHOWN_graded = op_vs_predicted
 SHOWN_along_training = identification_along_training
 SHOWN_uneven = identification_by_measure
