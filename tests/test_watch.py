@@ -372,11 +372,12 @@ def test_watching_takes_the_configuration_that_is_named(tmp_path):
     [
         ((), "no sweep was started"),
         (("--configfile", "missing.yaml"), "missing.yaml: No such file"),
-        (("--configfile", ROOT / "README.md"), "README.md, line 10: not YAML"),
+        (("--configfile", "broken.yaml"), "broken.yaml, line 2: not YAML"),
         (("--configfile", ROOT / "envs" / "train.yaml"), "channels is not a known key"),
     ],
 )
 def test_what_cannot_be_watched_is_said_without_a_traceback(tmp_path, options, said):
+    (tmp_path / "broken.yaml").write_text("sweep:\nthis: is: not YAML\n")
     screen = watch(tmp_path, *options)
     assert screen.status == 1
     assert screen.stderr.startswith("error: ")
