@@ -223,13 +223,12 @@ def _window_jacobians(function: Callable[..., Tensor], *inputs: Tensor) -> tuple
     Returns:
         (n, d, d) Jacobians, one per input.
     """
-    # torch.func.jacrev does the same, but imports torch's compiler, which takes more than a second.
+    # torch.func.jacrev and gradients in batches do the same, but import torch's compiler, or half of it.
     points = [values.detach().requires_grad_() for values in inputs]
     with torch.enable_grad():
         of_sum = function(*points).sum(dim=0)  # (d,)
-    basis = torch.eye(len(of_sum), dtype=of_sum.dtype)
-    jacobians = torch.autograd.grad(of_sum, points, basis, is_grads_batched=True)
-    return tuple(jacobian.transpose(0, 1) for jacobian in jacobians)  # each (d, n, d) before
+    rows = [torch.autograd.grad(component, points, retain_graph=True) for component in of_sum]  # d x inputs x (n, d)
+    return tuple(torch.stack(row, dim=1) for row in zip(*rows, strict=True))
 
 
 def _last_of(streams: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
@@ -65,8 +67,12 @@ def save(
     }
     figure = captioned_figure.figure
     with style_context():
+        # Figure.savefig would draw the figure once more for its layout, once for each file.
+        svg = FigureCanvasSVG(figure)
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine("none")
         with replacing(svg_path) as temporary:
-            figure.savefig(temporary, format="svg", metadata={**metadata, "Date": None})
-        figure.set_layout_engine("none")  # the layout is done, and takes longer than drawing
+            svg.print_svg(temporary, metadata={**metadata, "Date": None})
+        figure.set_dpi(dpi)
         with replacing(png_path) as temporary:
-            figure.savefig(temporary, format="png", dpi=dpi, metadata=metadata)
+            FigureCanvasAgg(figure).print_png(temporary, metadata=metadata)

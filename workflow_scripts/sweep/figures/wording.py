@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from scipy import stats
+from scipy.special import stdtrit
 
 from sweep.figures.marks import FEWEST_RUNS, FigureStyle, step_of
 from sweep.formatting import counted
@@ -62,7 +62,7 @@ def trend(runs: Sequence[pd.Series]) -> str | None:
         return None
     steps = np.array([larger.mean() - smaller.mean() for smaller, larger in pairwise(runs)])
     errors = [np.hypot(smaller.sem(), larger.sem()) for smaller, larger in pairwise(runs)]
-    quantiles = stats.t.ppf(0.975, [len(smaller) + len(larger) - 2 for smaller, larger in pairwise(runs)])
+    quantiles = stdtrit([len(smaller) + len(larger) - 2 for smaller, larger in pairwise(runs)], 0.975)  # of Student's t
     if not np.all(np.abs(steps) > quantiles * errors):
         return None
     rising = steps > 0
