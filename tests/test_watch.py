@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 from snakemake.utils import update_config
 
-from conftest import ROOT, TIMEOUT, kill_group, sweep_command
+from conftest import ROOT, TIMEOUT, Workspace, kill_group, sweep_command
 from sweep.configuration import validate
 from sweep.layout import sequence_table, summary_table
 from sweep.locks import lock
@@ -370,7 +370,6 @@ def test_watching_takes_the_configuration_that_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "no sweep was started"),
         (("--configfile", "missing.yaml"), "missing.yaml: No such file"),
         (("--configfile", "broken.yaml"), "broken.yaml, line 2: not YAML"),
         (("--configfile", ROOT / "envs" / "train.yaml"), "channels is not a known key"),
@@ -382,6 +381,13 @@ def test_what_cannot_be_watched_is_said_without_a_traceback(tmp_path, options, s
     assert screen.status == 1
     assert screen.stderr.startswith("error: ")
     assert said.lower() in screen.stderr.lower()
+    assert "Traceback" not in screen.stderr
+
+
+def test_a_clone_in_which_no_sweep_was_started_says_so(tmp_path):
+    screen = watch(Workspace.cloned_to(tmp_path).folder)
+    assert (screen.status, screen.stdout) == (1, "")
+    assert screen.stderr.startswith("error: no sweep was started")
     assert "Traceback" not in screen.stderr
 
 
