@@ -75,10 +75,10 @@ def main(arguments: argparse.Namespace) -> None:
         templates = finished_templates(Path(folder)) if len(steps) > 1 else None
         print(f"{'policies':>8}  {'step':<18}{'wall s':>9}{'CPU s':>9}{'GB':>8}", flush=True)
         for n_seeds in arguments.seeds:
-            measure(Path(folder, str(n_seeds)), n_seeds, steps, templates=templates)
+            measure(Path(folder, str(n_seeds)), n_seeds, steps, templates=templates, processes=arguments.processes)
 
 
-def measure(folder: Path, n_seeds: int, steps: Sequence[str], templates: Templates | None) -> None:
+def measure(folder: Path, n_seeds: int, steps: Sequence[str], *, templates: Templates | None, processes: int) -> None:
     """Plan one sweep and, if there are tables, take the steps of aggregation."""
     sweep = {"sizes": list(SIZES), "tasks": list(TASKS), "seeds": list(range(n_seeds))}
     folder.mkdir()
@@ -93,7 +93,7 @@ def measure(folder: Path, n_seeds: int, steps: Sequence[str], templates: Templat
     results = folder / "results"
     of_script = {
         "summarize": (summarizing(config), []),
-        "draw_figures": (drawing(config), ["--folder", results / "figures"]),
+        "draw_figures": (drawing(config), ["--folder", results / "figures", "--processes", processes]),
         "write_report": (drawing(config), ["--report", results / "report.html"]),
         "write_manifest": (summarizing(config), ["--manifest", results / "manifest.parquet"]),
     }
@@ -158,4 +158,5 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, nargs="+", default=[1, 10, 100], help="numbers of seeds")
     options.add_argument("--until", choices=STEPS, default=STEPS[-1], help="the last step of each")
+    options.add_argument("--processes", type=int, default=1, help="number of processes that draw figures")
     main(options.parse_args())
