@@ -53,6 +53,10 @@ def what_was_measured():
         f"takes {now['seconds']} s and {now['gigabytes']} GB, which is {now['seconds'] / before['seconds']:.2f} of"
     )
     yield f"Each is planned in {now['seconds']:.0f} s and {now['gigabytes']:.1f} GB"
+    latest = PLANS[PLANS["code"] == "now on two cores"].set_index("step")
+    (n_policies,) = set(latest["policies"])
+    yield f"The figures of {n_policies:,} policies take {latest['seconds']['figures']:.0f} s on two cores"
+    yield f"Summarizing the same takes {latest['seconds']['summarize']:.0f} s:"
     yield f"Figures of more than {marks.MOST_POINTS} policies draw an even share"
     assert training._FEW_RUNS == 12  # "a dozen runs"
     yield f"of a task that has more than {training._MANY_RUNS}."

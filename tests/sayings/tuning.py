@@ -121,10 +121,23 @@ def steps():
     yield f"in {rates[200]:.3f} of windows after 200 steps and in {rates[325]:.3f} after 325"
     yield f"with {beyond[200]:.3f} and {beyond[325]:.3f} nats"
     yield f"n_steps × (1 − chance)^{CONFIG['finetune']['chance_exponent']}, by one rule"
-    quick = trials.query("pretrain_n_steps < 2000")
-    assert len(quick) == 9
+    briefly = trials.query("pretrain_n_steps < 2000").copy()  # nine policies for each of three settings, in that order
+    briefly["setting"] = np.arange(len(briefly)) // 9
+    longer, quick, fewer = (of for _, of in briefly.groupby("setting"))
+    for policies in (longer, quick, fewer):
+        assert policies[["size", "task"]].drop_duplicates().shape == (9, 2)
     yield f"the exponent is {QUICK['finetune']['chance_exponent']}: nine such policies"
-    yield f"an R² about y = x of {r_squared_about_prediction(quick):.3f}"
+    yield f"have an R² about y = x of {r_squared_about_prediction(longer):.3f}"
+    steps = {size: pretrain_settings(QUICK, size)["n_steps"] for size in QUICK["sweep"]["sizes"]}
+    assert quick["pretrain_n_steps"].tolist() == [steps[size] for size in quick["size"]]
+    shares = [quick["pretrain_n_steps"].iloc[i] / longer["pretrain_n_steps"].iloc[i] for i in range(9)]
+    assert np.allclose(shares, 0.7, atol=0.02)  # "seven tenths of that"
+    assert np.allclose(fewer["n_steps"].array / quick["n_steps"].array, 0.8, atol=0.01)  # "four fifths of these steps"
+    mean, of_quick, of_fewer = (of["success_rate"].mean() for of in (longer, quick, fewer))
+    yield f"then succeed in {of_quick:.3f} of windows on average instead of {mean:.3f}"
+    yield f"with an R² of {r_squared_about_prediction(quick):.3f}. With"
+    on_good2 = [of.loc[of["task"] == "good2", "success_rate"].mean() for of in (fewer, quick)]
+    yield f"these steps they succeed in {of_fewer:.3f}, and on good2 in {on_good2[0]:.3f} instead of {on_good2[1]:.3f}"
     smallest = trials.query("size == '18k' and task == 'good4' and seed == 100")
     rates = smallest.set_index(["learning_rate", "n_steps"])["success_rate"]
     slow, longer, fast = rates[0.008, 780], rates[0.008, 990], rates[0.012, 990]
