@@ -61,11 +61,10 @@ from sweep.stages import (
     all_tables,
     is_summarized,
     n_weights,
-    summarized_tables,
 )
 from sweep.workflow import FIGURES, MANIFEST, REPORT
 
-gc.set_threshold(100_000)  # planning many jobs creates many objects, none of which can be freed
+gc.set_threshold(1_000_000)  # planning many jobs creates many objects, none of which can be freed
 atexit.register(gc.freeze)  # so that Python does not search them again when it exits
 
 IS_MAIN = os.path.realpath(workflow.basedir) == os.path.realpath(BASE)
@@ -175,13 +174,18 @@ def command(stage, *options):
     return " ".join([python, shared, *paths, *options])
 
 
+@cache
+def every_table():
+    """List every table of the sweep, once: there may be ten for each of thousands of policies."""
+    return list(all_tables(RESULTS, config["sweep"]))
+
+
 def targets(wildcards):
     """List the targets: all files, or with --batch one table per policy and the last file, so batches are policies."""
     last = rules.manifest.output.manifest
     if is_batched(workflow):
-        tables = all_tables(RESULTS, config["sweep"])
         return [
-            *(table.path for table in tables if (table.job.stage, table.name) == (MEASURE, "success")),
+            *(table.path for table in every_table() if (table.job.stage, table.name) == (MEASURE, "success")),
             last,
         ]
     copies = [*rules.measure_generator.output.csv, *rules.summarize.output.csv]
@@ -196,7 +200,7 @@ def missing_tables():
     summarizing = not os.path.exists(rules.summarize.output.policies)
     return [
         table.path
-        for table in all_tables(RESULTS, config["sweep"])
+        for table in every_table()
         if not (summarizing and is_summarized(table)) and not os.path.exists(table.path)
     ]
 
@@ -242,7 +246,7 @@ def replaced_policies(outputs):
     """List the policies and pretrained models that were made with another configuration and will be replaced."""
     return [
         f"{keys['size']}, seed {keys['seed']}" + (f" on {keys['task']}" if "task" in keys else ", pretrained")
-        for table in all_tables(RESULTS, config["sweep"])
+        for table in every_table()
         if table.name == "checkpoint"
         and (keys := table.job.keys)
         and table.path in outputs

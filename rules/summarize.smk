@@ -6,7 +6,7 @@ rule summarize:
         script=script(SUMMARIZE),
         validation=sequence_table(RESULTS, "validation"),
         generator=rules.measure_generator.output.generator,
-        tables=lambda wildcards: [table.path for table in summarized_tables(RESULTS, config["sweep"])],
+        tables=lambda wildcards: [table.path for table in every_table() if is_summarized(table)],
     output:
         policies=table(SUMMARIZE, "policies"),
         cross_objective=table(SUMMARIZE, "cross_objective"),

@@ -69,7 +69,8 @@ def save(
     with style_context():
         # Figure.savefig would draw the figure once more for its layout, once for each file.
         svg = FigureCanvasSVG(figure)
-        figure.get_layout_engine().execute(figure)
+        if layout := figure.get_layout_engine():
+            layout.execute(figure)
         figure.set_layout_engine("none")
         with replacing(svg_path) as temporary:
             svg.print_svg(temporary, metadata={**metadata, "Date": None})
