@@ -93,7 +93,7 @@ def the_sweeps_today():
     counts = jobs.set_index("rule")["jobs"][starts.index]
     range_of_starts = f"{starts.min():.1f} to {starts.max():.1f}"
     yield f"Each of the {counts.sum()} jobs that run a policy takes {range_of_starts} core-seconds"
-    yield f"and the rest: {counts @ starts:.0f} of the {again}."
+    yield f"with `--help`: {counts @ starts:.0f} of the {again}."
 
 
 def setting_up():
