@@ -223,7 +223,7 @@ def _window_jacobians(function: Callable[..., Tensor], *inputs: Tensor) -> tuple
     Returns:
         (n, d, d) Jacobians, one per input.
     """
-    # torch.func.jacrev and gradients in batches do the same, but import torch's compiler, or half of it.
+    # torch.func.jacrev imports torch's compiler and a batch of directions symbolic algebra, before the first Jacobian.
     points = [values.detach().requires_grad_() for values in inputs]
     with torch.enable_grad():
         of_sum = function(*points).sum(dim=0)  # (d,)
