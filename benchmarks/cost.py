@@ -1,8 +1,8 @@
 """Fit the cost of a job against the number of parameters, from the times and memory that Snakemake recorded in a sweep.
 
-Reads jobs.csv and configuration.yaml, as `make publish` writes them, in docs/performance or the given folder. Fits a
-constant plus a power law, prints the fits with the cost of the next larger size, and draws cost.svg and cost.png in the
-same folder. The cost of training is per 1,000 steps, that of the other jobs per job.
+Reads jobs.csv and configuration.yaml, as `make publish` writes them, of the published sweep of config.yaml or the given
+one. Fits a constant plus a power law, prints the fits with the cost of the next larger size, and draws cost.svg and
+cost.png in docs/performance. The cost of training is per 1,000 steps, that of the other jobs per job.
 """
 
 import argparse
@@ -29,10 +29,8 @@ LABELS = {
     "pretrain": "pretrain, 1,000 steps",
     "finetune": "finetune, 1,000 steps",
     "measure": "measure",
-    # A rule of earlier sweeps, which is now a part of `measure`.
-    "measure_differential": "measure differential",
 }
-COLORS = ("#0072B2", "#DE9200", "#882255", "#56B4E9")  # one per rule
+COLORS = ("#0072B2", "#DE9200", "#882255")  # one per rule
 UNIT = 1e5  # parameters
 NEXT = 2.8  # ratio of the next size's parameters to the largest one's, about that between sizes of config.yaml
 
@@ -110,16 +108,15 @@ def draw(jobs: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--folder", type=Path, default=ROOT / "docs" / "performance")
-    folder = options.parse_args().folder
-    jobs = costs(folder)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sweep", type=Path, default=ROOT / "docs" / "sweeps" / "paper", help="published sweep")
+    jobs = costs(parser.parse_args().sweep)
     fitted = fits(jobs)
     print(fitted.to_string(index=False, float_format="{:.2f}".format))
     with style_context():
         figure = draw(jobs, fitted)
-        figure.savefig(folder / "cost.svg", metadata={"Date": None})
-        figure.savefig(folder / "cost.png", dpi=200)
+        for name, options in (("cost.svg", {"metadata": {"Date": None}}), ("cost.png", {"dpi": 200})):
+            figure.savefig(ROOT / "docs" / "performance" / name, **options)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 from snakemake.utils import update_config
@@ -68,7 +69,7 @@ def of_published_sweep(name, config):
     counts = ", ".join(f"{WORDS[len(sweep[key])]} {key}" for key in ("sizes", "seeds", "tasks"))
     yield f"{counts}; {n_models} pretrained models and {n_models * len(sweep['tasks'])} policies"
     yield f"measured and drawn on {datetime.fromtimestamp(jobs['end'].max(), UTC):%d %B %Y}"
-    yield f"It took {(jobs['end'].max() - (jobs['end'] - jobs['seconds']).min()) / 60:.0f} minutes of wall time"
+    yield f"It took {_busy_seconds(jobs) / 60:.0f} minutes of wall time"
     stage = {"pretrain": "pretraining", "finetune": "reinforcement"} | dict.fromkeys(MEASURING, "measuring")
     seconds = jobs.groupby(jobs["rule"].map(stage), sort=False)["seconds"].sum()
     *first, last = [f"{seconds[of]:,.0f} of {of}" for of in dict.fromkeys(stage.values()) if of in seconds]
@@ -77,6 +78,13 @@ def of_published_sweep(name, config):
         + " / ".join(f"{of:,.0f}" for of in jobs.groupby("size")["seconds"].sum()[sweep["sizes"]])
     )
     yield f"The largest job had {jobs['memory'].max() / 1000:.2f} GB of memory"
+
+
+def _busy_seconds(jobs):
+    """How long at least one of the jobs was running: a sweep may have been run in parts."""
+    jobs = jobs.assign(start=jobs["end"] - jobs["seconds"]).sort_values("start")
+    until = jobs["end"].cummax().shift(fill_value=-np.inf)  # when the last of the earlier ones ended
+    return (jobs["end"] - jobs["start"].clip(lower=until)).clip(lower=0).sum()
 
 
 @cache
