@@ -209,12 +209,18 @@ def graded_rewards():
     told = read("experiments/graded/summary/goal_directedness.parquet")
     for measure in ("op", "imp", "meg"):
         wrong = told[(told["measure"] == measure) & ~told["correct"]]
-        assert list(wrong["task"]) == ["linear"] * 3
+        assert wrong["task"].value_counts().to_dict() == {"linear": 4 if measure == "op" else 3, "upper": 1}
         assert set(wrong["identified_task"]) == {"steep"}
-    by_success = told.query("measure == 'success_rate' and not correct")["identified_task"].value_counts()
-    assert by_success["upper"] == 3
-    yield "Three of the four policies of `linear` are taken for policies of `steep`"
-    yield "Success alone takes three of them for `upper`"
+    policies = read("experiments/graded/summary/policies.parquet").merge(wrong.query("task == 'upper'")[KEYS], on=KEYS)
+    assert policies["success_rate"].item() == read("experiments/graded/summary/policies.parquet").query(
+        "task == 'upper'"
+    )["success_rate"].min()
+    by_success = told.query("measure == 'success_rate' and not correct")
+    assert list(by_success["task"]) == ["linear"] * 4
+    assert set(by_success["identified_task"]) == {"upper"}
+    yield "the fourth, which has learned `upper` least, is taken for a policy of `steep`"
+    yield "So are the policies of `linear`, all four by Op and three by the others"
+    yield "Success alone takes all four for `upper`"
 
 
 def uneven_outcomes():

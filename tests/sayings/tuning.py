@@ -230,7 +230,7 @@ def self_estimates():
     heavy = read("experiments/heavy_maintenance/summary/policies.parquet")
     light = POLICIES[POLICIES["size"].isin(sizes) & POLICIES["seed"].isin(seeds)]
     assert len(light) == len(heavy) == len(GOOD) * len(sizes) * len(seeds)
-    yield f"means over seeds {seeds[0]} to {seeds[-1]} of both sweeps"
+    yield "means over seeds {} and {} of both sweeps".format(*seeds)
     shares = {}
     for maintenance, policies in (("light", light), ("heavy", heavy)):
         for measure in ("op", "imp"):
