@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import rel_entr
 
-from sayings import CONFIG, DOCS, WORDS, configuration, read
+from sayings import CONFIG, DOCS, WORDS, configuration, r_squared_about_prediction, read
 from splithistory.reinforcement import MaintenanceSettings
 from sweep.study_results import IMP_INTERCEPT, IMP_SLOPE
 
@@ -235,6 +235,9 @@ def uneven_outcomes():
     assert first["op"].to_dict() == {"rare2": 4}
     policies = read("experiments/uneven/summary/policies.parquet")
     assert (policies["imp"] > policies["imp_minimum"]).all()
+    means = policies.groupby("task")[["op", "op_predicted", "op_within_good"]].mean()
+    yield "falls below its prediction, {:.3f} against {:.3f},".format(*means.loc["rare2"])
+    yield "these favourites add {:.3f} and {:.3f} nats".format(*means["op_within_good"][["good4", "good6"]])
     counts = np.bincount(configuration("experiments/uneven")["sequence"]["outcome_of_residue"], minlength=8)
     twice = np.flatnonzero(counts == 2)
     yield "lead to outcome 0, three to outcome 1, two each to {} and {}, and one each to the others".format(*twice)
@@ -265,6 +268,9 @@ def natural_windows_against_rollouts():
             )
         assert right == n or sweep == "paper"
         yield words.format(right=right, n=n)
+        if sweep == "study":
+            r_squared = r_squared_about_prediction(own[own["windows"] == "rollouts"])
+            yield f"follows from success, with an R² of {r_squared:.3f}"
 
 
 def larger_models():
