@@ -362,3 +362,30 @@ def test_a_training_killed_midway_goes_on_and_ends_as_if_undisturbed(job_of, scr
 def schema_of(script, path):
     stage = {"pretrain": PRETRAIN, "finetune": FINETUNE}[script]
     return stage.tables[path.parent.name]
+
+
+# Two signals, as Ctrl-C and Snakemake send them, that both arrive while no Python code runs.
+TWO_SIGNALS = """
+import os, signal, time
+from sweep.stopping import stop_on_signals
+
+stop_on_signals()
+job = os.getpid()
+if not os.fork():
+    time.sleep(0.1)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        os.kill(job, each)
+    os._exit(0)
+try:
+    sum(range(100_000_000))
+finally:
+    for _ in range(100_000):  # while Python looks for the second
+        pass
+"""
+
+
+def test_two_signals_at_once_stop_a_job_without_a_word():
+    command = [sys.executable, "-c", TWO_SIGNALS]
+    stopped = subprocess.run(command, cwd=ROOT / "workflow_scripts", capture_output=True, text=True, timeout=TIMEOUT)
+    assert stopped.returncode in (130, 143)
+    assert (stopped.stdout, stopped.stderr) == ("", "")

@@ -21,7 +21,8 @@ def stop_on_signals() -> None:
 
     def stop(number: int, frame: Any) -> None:
         for each in signals:
-            signal.signal(each, signal.SIG_IGN)
+            # Not SIG_IGN: Python prints an error about a signal that arrived before and would be ignored now.
+            signal.signal(each, lambda number, frame: None)
         # A library may swallow the exception.
         last_resort = threading.Timer(_GRACE, os._exit, [128 + number])
         last_resort.daemon = True
