@@ -84,6 +84,7 @@ def the_sweeps():
     sweeps["minutes"] = sweeps["wall_seconds"] / 60
     yield from rows("{sweep} | {code} | {jobs} | {core_seconds:,} | {minutes:.1f}", sweeps)
     yield from rows("{rule} | {jobs} | {seconds:.1f}", jobs)
+    yield f"with 700 instead of {CONFIG['finetune']['n_steps']} steps of reinforcement at 143k"
     before, now, again = sweeps[sweeps["sweep"] == "quick"]["core_seconds"]
     assert round(now / before, 2) == round(again / before, 2)
     yield f"takes {now / before:.2f} of the core-seconds that it took before"

@@ -265,6 +265,14 @@ def self_estimates():
     heavily = MaintenanceSettings(**config["finetune"]["maintenance"])
     assert heavily.n_own == heavily.n_random
     yield f"has {heavily.n_own} of each"
+    ratios = [
+        finetune_settings(config, size, task)["n_steps"] / finetune_settings(CONFIG, size, task)["n_steps"]
+        for size in sizes
+        for task in GOOD
+    ]
+    assert (round(min(ratios)), round(max(ratios))) == (3, 5)  # "three to five times the steps"
+    lacking = 100 - shares["heavy"].query("task == 'good2'")["op_share"]
+    assert 5 < lacking.mean() < 15  # "is a tenth of their Op"
 
 
 def is_configured(trials):
